@@ -1,0 +1,67 @@
+/* checkpoint.h - the state of a run in one parallel HDF5 file, free of the number of ranks
+ * (DESIGN; EXPECTATIONS C1-C8, H1-H13).
+ *   /arrays/NAME     float32 [size]: weights, m, s, ema500, ... flat, contiguous, laid out by the table
+ *   /index/...       names, ranks, shapes, offsets, sizes, second (the table, in its order)
+ *   /checksums/NAME  uint64 [blocks]: XXH64 (seed 0) of each MiB of the array's bytes
+ *   /settings        the run's settings as YAML
+ *   attributes of /: format = "pmf-checkpoint", version, step, images_seen, elements and second_elements (of the table),
+ *                    created, host, ranks, threads, mpi, hdf5; head: XXH64 of all that is not in /arrays;
+ *                    complete = 1, written last
+ * Every byte that is read back is covered by a checksum: the arrays by their blocks', those and the rest by `head`.
+ * A save writes FILE.tmp, flushes, closes, adds checksums, reads all back against them, adds the mark, fsyncs, renames
+ * FILE to FILE.prev and FILE.tmp to FILE, fsyncs the directory. A committed file is read-only and never opened for writing.
+ * PMF_DIE_AT=STAGE in the environment kills the process in a save, for tests: created, written, summed, marked, rotated. */
+#ifndef IO_CHECKPOINT_H
+#define IO_CHECKPOINT_H
+#include <mpi.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "src/base/table.h"
+
+/* A flat array of the state, equal on every rank. */
+struct flat {
+  char name[32];
+  float *data;
+  size_t size;
+};
+struct checkpoint_info {
+  uint64_t step, images_seen;
+  char *settings;            /* YAML, malloc'ed */
+  struct table table;        /* names, shapes, offsets as stored (rule, init: not stored) */
+  struct flat *flats;        /* names and sizes; data NULL */
+  size_t n_flats;
+  uint64_t **sums;           /* [n_flats][blocks of each] */
+};
+
+/* Bytes that one collective transfer carries per rank, equal on all of them; a variable, so that tests can make it
+ * small (H10). */
+extern size_t checkpoint_piece;
+
+/* COLLECTIVE over comm. Each rank writes its slabs (whole MiB blocks) of every array. On an error all ranks
+ * return it, and the earlier generations stay as they were: STATUS_IO; STATUS_DIVERGED where a value is not finite, naming
+ * its tensor; STATUS_NOMEM. settings: read on rank 0 only. */
+int checkpoint_save(MPI_Comm comm, const char *path, const struct table *table, uint64_t step, uint64_t images_seen,
+                    const char *settings, const struct flat *flats, size_t n_flats);
+/* Local: reads everything but the arrays, checks format and mark. Errors: STATUS_BAD with what is wrong. */
+int checkpoint_info(const char *path, struct checkpoint_info *info);
+/* Harmless on a zeroed one, and after an error of checkpoint_info. */
+void checkpoint_info_free(struct checkpoint_info *info);
+/* COLLECTIVE over comm. Fills flats (matched by name; sizes must agree) on every rank: each rank reads and checks its
+ * slabs, then they are exchanged. Errors: STATUS_BAD, naming array and block, on every rank; the arrays are then
+ * undefined. */
+int checkpoint_load(MPI_Comm comm, const char *path, const struct flat *flats, size_t n_flats);
+/* Local: re-reads all blocks of all arrays against their checksums. */
+int checkpoint_verify(const char *path);
+/* Local: whether the file's net is the one of this table. Errors: STATUS_BAD, naming path and the first tensor that
+ * differs. */
+int checkpoint_fits(const char *path, const struct checkpoint_info *info, const struct table *table);
+/* COLLECTIVE over comm. path[room] becomes the newest of RUN/checkpoint.h5 and RUN/checkpoint.h5.prev that is sound in
+ * head and all blocks (each rank reads its slabs); "" where there is neither, which is a fresh start and no error.
+ * warning[warning_room] says why a newer one was passed over, else "". Errors: STATUS_BAD where there are files and none is sound.
+ * owner: for the one job that saves into RUN. It removes a stray RUN/checkpoint.h5.tmp, and sets a newest file that is not
+ * sound aside as RUN/checkpoint.h5.bad, so that the next save does not rotate it over the sound one. */
+int checkpoint_find(MPI_Comm comm, const char *run, bool owner, char *path, size_t room,
+                    char *warning, size_t warning_room);
+#endif

@@ -1,0 +1,43 @@
+/* dataset.h - a packed image set: one HDF5 file, uint8 images raw and contiguous, so that a rank can read
+ * any image by pread at a known offset, without HDF5 and from any thread.
+ *   /train/images, /heldout/images   uint8 [N,H,W,C]      /train/labels, /heldout/labels   int32 [N]
+ *   /class_names  fixed-length strings [classes]
+ *   /checksums/train_images ...  uint64 [blocks]  XXH64 (seed 0) of each MiB of the dataset's bytes
+ *   attributes of /: format = "pmf-dataset", version, complete = 1 (written last), and provenance: program, command,
+ *   source, created (UTC), image_size, channels, classes, duplicates_dropped, ...
+ * Errors: STATUS_BAD where the file is missing, cut, or not such a file; one line. Ranks: local. */
+#ifndef IO_DATASET_H
+#define IO_DATASET_H
+#include <stddef.h>
+#include <stdint.h>
+
+enum split { SPLIT_TRAIN, SPLIT_HELDOUT };
+enum { CLASS_NAME_MAX = 64 };
+
+struct dataset {
+  char *path;                           /* for reasons */
+  int fd;                               /* for pread */
+  size_t image_size, channels, classes;
+  size_t count[2];                      /* images in each split */
+  uint64_t offset[2];                   /* bytes into the file of image 0 */
+  int32_t *labels[2];
+  char (*class_names)[CLASS_NAME_MAX];
+};
+int dataset_open(struct dataset *d, const char *path);
+void dataset_close(struct dataset *d);
+/* u8[H*W*C] of one image. Thread-safe, no HDF5. */
+int dataset_read(const struct dataset *d, enum split split, size_t index, uint8_t *u8);
+
+/* Images to be packed, in memory one after the other. The caller owns all. */
+struct images {
+  size_t count, size, channels, classes;
+  uint8_t *pixels;                      /* [count,size,size,channels] */
+  int32_t *labels;
+};
+/* Writes the file (as path.tmp, fsync, rename). A held-out image whose bytes occur in train is dropped and counted
+ * (also one that occurs twice in held-out). Serial HDF5, one process. */
+int dataset_write(const char *path, const struct images *train, const struct images *heldout,
+                  char (*class_names)[CLASS_NAME_MAX], const char *source, const char *command, size_t *duplicates_dropped);
+/* Re-reads all and compares the checksums; the first difference is named. */
+int dataset_verify(const char *path);
+#endif

@@ -1,0 +1,67 @@
+#include "io/metrics.h"
+
+#include <cjson/cJSON.h>
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "src/base/status.h"
+
+/* Whether a line is whole and not after `step`. */
+static int keeps(const char *line, uint64_t step) {
+  cJSON *object = cJSON_Parse(line);
+  const cJSON *at = cJSON_GetObjectItemCaseSensitive(object, "step");
+  const int keep = cJSON_IsNumber(at) && at->valuedouble <= (double)step;
+  cJSON_Delete(object);
+  return keep && strchr(line, '\n');
+}
+
+/* Copies what stays into path.tmp and puts that in path's place. */
+static int cut(const char *path, uint64_t step) {
+  char kept[4096];
+  snprintf(kept, sizeof kept, "%s.tmp", path);
+  FILE *in = fopen(path, "r");
+  if (!in) return errno == ENOENT ? STATUS_OK : because(STATUS_IO, "%s: %s", path, strerror(errno));
+  FILE *out = fopen(kept, "w");
+  char *line = NULL;
+  size_t room = 0;
+  while (out && getline(&line, &room, in) > 0)
+    if (keeps(line, step)) fputs(line, out);
+  free(line);
+  fclose(in);
+  if (!out || fclose(out) || rename(kept, path)) return because(STATUS_IO, "%s: %s", kept, strerror(errno));
+  return STATUS_OK;
+}
+
+int metrics_open(FILE **m, const char *run, uint64_t step) {
+  char path[4000];
+  snprintf(path, sizeof path, "%s/metrics.jsonl", run);
+  *m = NULL;
+  const int status = cut(path, step);
+  if (status) return status;
+  *m = fopen(path, "a");
+  return *m ? STATUS_OK : because(STATUS_IO, "%s: %s", path, strerror(errno));
+}
+
+int metrics_write(FILE *m, const char *event, uint64_t step, const struct metric *metrics, size_t count, const char *note) {
+  if (!m) return STATUS_OK;
+  cJSON *object = cJSON_CreateObject();
+  cJSON_AddStringToObject(object, "event", event);
+  cJSON_AddNumberToObject(object, "step", (double)step);
+  for (size_t i = 0; i < count; i++)
+    if (isfinite(metrics[i].value)) cJSON_AddNumberToObject(object, metrics[i].name, metrics[i].value);
+    else cJSON_AddNullToObject(object, metrics[i].name);
+  if (note) cJSON_AddStringToObject(object, "note", note);
+  char *text = cJSON_PrintUnformatted(object);
+  cJSON_Delete(object);
+  if (!text) return because(STATUS_NOMEM, "no memory for a line of metrics");
+  fprintf(m, "%s\n", text);
+  cJSON_free(text);
+  return fflush(m) ? because(STATUS_IO, "metrics.jsonl: %s", strerror(errno)) : STATUS_OK;
+}
+
+void metrics_close(FILE *m) {
+  if (m) fclose(m);
+}

@@ -1,0 +1,65 @@
+#include "io/progress.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+double progress_clock(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* mpirun hands a pipe to the ranks even at a terminal, so whoever starts it may say so. */
+static int at_terminal(void) {
+  const char *asked = getenv("PMF_PROGRESS");
+  return asked ? !strcmp(asked, "live") : isatty(STDERR_FILENO);
+}
+
+void progress_start(struct progress *p, uint64_t steps, uint64_t batch, uint64_t first) {
+  *p = (struct progress){ .terminal = at_terminal(), .steps = steps, .batch = batch, .first = first,
+                          .began = progress_clock() };
+}
+
+void progress_exclude(struct progress *p, double seconds) { p->excluded += seconds; }
+
+double progress_rate(const struct progress *p, uint64_t done) {
+  const double seconds = progress_clock() - p->began - p->excluded;
+  return seconds > 0 ? (double)((done - p->first) * p->batch) / seconds : 0;
+}
+
+/* "1:02:03" or "4:05". */
+static const char *clock_text(double seconds, char text[static 32]) {
+  if (!(seconds >= 0 && seconds < 1e9)) return "?";
+  const long s = (long)(seconds + 0.5);
+  if (s >= 3600) snprintf(text, 32, "%ld:%02ld:%02ld", s / 3600, s / 60 % 60, s % 60);
+  else snprintf(text, 32, "%ld:%02ld", s / 60, s % 60);
+  return text;
+}
+
+void progress_show(struct progress *p, uint64_t done, double loss, double mse_u, double mse_v, double next_save, int due) {
+  static double last;
+  const double now = progress_clock(), rate = progress_rate(p, done);
+  if (p->terminal ? now - last < 0.2 && !due && done < p->steps : !due) return;
+  last = now;
+  char eta[32], save[32];
+  const double left = rate > 0 ? (double)((p->steps - done) * p->batch) / rate : NAN;
+  fprintf(stderr, "%sstep %llu/%llu  loss %.4f  mse u %.4f v %.4f  %.1f images/s  ETA %s  save in %s%s",
+          p->live ? "\r\033[K" : "", (unsigned long long)done, (unsigned long long)p->steps, loss, mse_u, mse_v, rate,
+          clock_text(left, eta), next_save < 0 ? "-" : clock_text(next_save, save), p->terminal ? "" : "\n");
+  p->live = p->terminal;
+}
+
+void progress_say(struct progress *p, const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  if (p->live) fprintf(stderr, "\n");
+  vfprintf(stderr, format, args);
+  fprintf(stderr, "\n");
+  p->live = 0;
+  va_end(args);
+}

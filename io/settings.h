@@ -1,0 +1,83 @@
+/* settings.h - every setting of a run: one struct, one table of keys (io/settings.c) that drives
+ * defaults, parsing of YAML and key=value words, range checks, help and the stored copy.
+ * Keys carry the authors' names where they have one: section.key is s->section.key here.
+ * Errors: STATUS_BAD with one line: where (file:line or the word), the key, what was expected; an unknown key
+ * gets "did you mean". Settings that this version knows but cannot do yet are STATUS_BAD with that reason. */
+#ifndef IO_SETTINGS_H
+#define IO_SETTINGS_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { TEXT_MAX = 1024, EMA_MAX = 8 };
+enum { PREDICTION_X, PREDICTION_U };
+enum { TIMES_TRIANGLE, TIMES_EQUAL, TIMES_ZERO, TIMES_BOTH };
+enum { OPTIMIZER_MUON, OPTIMIZER_ADAMW };
+enum { SCHEDULE_CONST, SCHEDULE_COSINE };
+enum { EMA_EDM, EMA_CONST };
+
+struct list { double value[EMA_MAX]; int count; };
+
+struct settings {
+  struct { char root[TEXT_MAX]; long image_size, image_channels, num_classes; bool use_flip; } dataset;
+  struct {
+    char model_str[TEXT_MAX];
+    long patch_size, depth, hidden_size, num_heads, aux_head_depth;
+    long num_class_tokens, num_time_tokens, num_cfg_tokens, num_interval_tokens;
+    double P_mean, P_std, noise_scale;
+    bool tr_uniform;
+    double data_proportion, cfg_beta, cfg_max, class_dropout_prob, norm_p, norm_eps;
+    bool lpips, convnext;
+    double lpips_lambda, convnext_lambda, perceptual_max_t;
+    int prediction, times, init_v_head;
+  } model;
+  struct {
+    long batch_size;           /* all ranks together */
+    double num_epochs;
+    long steps;                /* wins over num_epochs when > 0 */
+    long micro_batch;          /* images a rank carries through the net at once; 0: chosen */
+    double learning_rate, warmup_epochs, lr_min_factor, adam_b2, weight_decay;
+    int lr_schedule, ema_type, optimizer;
+    struct list ema_val;       /* edm: half-lives in thousand images; const: decays */
+    long seed, log_per_step;
+    int precision, recompute, reduce, shard, reproducible;
+    double max_time;           /* minutes; 0: none */
+  } training;
+  struct { long every_steps; double every_minutes; long keep; int async, io; } checkpoint;
+  struct { long num_steps; double omega, t_min, t_max; char ema[64]; } sampling;   /* ema: raw, ema500, ... */
+  struct { long num_samples; char cache_ref[TEXT_MAX]; } fid;
+};
+
+/* A word of the command line that belongs to one job (out=, run=, n= ...), filled in by settings_load. */
+enum word_type { WORD_TEXT, WORD_INTEGER, WORD_REAL };
+struct word {
+  const char *name;
+  enum word_type type;
+  void *value;               /* char[TEXT_MAX], long or double: the caller's, holds the default on entry */
+  double min, max;           /* of numbers */
+  bool given;                /* out: the user wrote it */
+  const char *help;          /* one line for --help */
+};
+
+/* Fills s: defaults, then preset=NAME or config=FILE.yml, then the key=value words in their order. `preset=`, `config=`
+ * and `data=` (dataset.root) are known everywhere; the job's own words are filled in too. A bare word is an error,
+ * but for the first `bare_max` of them, which go to bare[] (pointers into argv).
+ * argv: what follows the subcommand. A word of the job that is named "--name" is a flag. Within a source model_str comes
+ * first, so that sizes given beside it win. What does not fit together is left to settings_check.
+ * Ranks: local; agree on the outcome, as files may differ from node to node. */
+int settings_load(struct settings *s, int argc, char **argv, struct word *words, size_t n_words,
+                  char **bare, int bare_max);
+/* Settings that are each right but do not fit together (patch against image, heads against width, ...), and what this
+ * version cannot do yet. */
+int settings_check(const struct settings *s);
+/* Overlays YAML text; `where` names it in errors. Used for presets, configs and the copy in a checkpoint. */
+int settings_parse(struct settings *s, const char *text, size_t length, const char *where);
+/* The defaults. */
+void settings_default(struct settings *s);
+/* All settings as YAML that settings_parse reads back to the same values. Returns malloc'ed text (free it), NULL without memory. */
+char *settings_text(const struct settings *s);
+/* Overlays key=value (where: how errors name it). */
+int settings_set(struct settings *s, const char *key, const char *value, const char *where);
+/* Prints the keys of a section (NULL: all) with type, range, default and meaning, for --help. */
+void settings_help(const char *section);
+#endif

@@ -1,0 +1,43 @@
+#include "io/stop.h"
+
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "io/progress.h"
+
+static volatile sig_atomic_t caught;
+
+static void note(int signal) { caught = signal; }
+
+void stop_install(void) {
+  static const int signals[] = { SIGUSR1, SIGTERM, SIGINT };
+  struct sigaction action = { .sa_handler = note, .sa_flags = SA_RESTART };
+  sigemptyset(&action.sa_mask);
+  for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) sigaction(signals[i], &action, NULL);
+}
+
+static const char *stop_path(const char *run, char path[static 4096]) {
+  snprintf(path, 4096, "%s/stop", run);
+  return path;
+}
+
+void stop_clear(const char *run) {
+  char path[4096];
+  unlink(stop_path(run, path));
+}
+
+const char *stop_reason(const char *run, double deadline) {
+  static double looked;
+  const double now = progress_clock();
+  if (caught) return caught == SIGUSR1 ? "signal USR1" : caught == SIGTERM ? "signal TERM" : "signal INT";
+  if (deadline > 0 && now >= deadline) return "the time set by training.max_time";
+  if (run && now - looked > 5) {
+    char path[4096];
+    looked = now;
+    if (!access(stop_path(run, path), F_OK)) return "the file `stop` in the run's folder";
+  }
+  return NULL;
+}

@@ -1,0 +1,14 @@
+/* stop.h - reasons of this process to end a run early: a signal (USR1, TERM, INT; CONT is none), the file RUN/stop, the time.
+ * A handler only sets a flag; whoever trains asks at the step boundary, and the ranks agree (EXPECTATIONS C12-C14, C19).
+ * Errors: none. Ranks: local. */
+#ifndef IO_STOP_H
+#define IO_STOP_H
+
+/* Installs the handlers; call before MPI_Init has work under way. */
+void stop_install(void);
+/* Removes RUN/stop of an earlier run. */
+void stop_clear(const char *run);
+/* Why to stop now, or NULL. run: where to look for the file (looked at every 5 seconds), NULL: not at all.
+ * deadline: on progress_clock's scale, 0: none. */
+const char *stop_reason(const char *run, double deadline);
+#endif

@@ -1,0 +1,21 @@
+/* jobs.h - the subcommands. A job is a file, two functions here and a line in main's list.
+ * NAME_run is COLLECTIVE over w->comm: it gets the words after the subcommand and returns a status that is equal on all
+ * ranks, its reason recorded (status.h); it prints results on standard output and progress on standard error, rank 0 only.
+ * NAME_help prints usage, every word it takes, and examples. */
+#ifndef JOBS_JOBS_H
+#define JOBS_JOBS_H
+#include "mpi/world.h"
+
+int pack_run(const struct world *w, int argc, char **argv);
+void pack_help(void);
+int train_run(const struct world *w, int argc, char **argv);
+void train_help(void);
+int sample_run(const struct world *w, int argc, char **argv);
+void sample_help(void);
+int export_run(const struct world *w, int argc, char **argv);
+void export_help(void);
+int inspect_run(const struct world *w, int argc, char **argv);
+void inspect_help(void);
+int verify_run(const struct world *w, int argc, char **argv);
+void verify_help(void);
+#endif

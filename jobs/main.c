@@ -1,0 +1,131 @@
+/* main.c - the front door: finds the job, starts MPI, runs the job, and alone says why it failed. */
+#include <cblas.h>
+#include <hdf5.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/settings.h"
+#include "io/words.h"
+#include "jobs/jobs.h"
+#include "mpi/agree.h"
+#include "src/base/status.h"
+
+#ifndef PACKAGE_VERSION
+#define PACKAGE_VERSION "unversioned"
+#endif
+
+static const struct job {
+  const char *name, *summary;
+  int (*run)(const struct world *w, int argc, char **argv);
+  void (*help)(void);
+} jobs[] = {
+  { "pack",    "images into one HDF5 file: IDX files, or shapes drawn by the program", pack_run, pack_help },
+  { "train",   "train a net on a packed file; stopped and started again it goes on", train_run, train_help },
+  { "sample",  "make images with a trained net", sample_run, sample_help },
+  { "export",  "weights of a checkpoint as safetensors", export_run, export_help },
+  { "inspect", "what is in a checkpoint or a packed file", inspect_run, inspect_help },
+  { "verify",  "check every block of a checkpoint or a packed file against its checksum", verify_run, verify_help },
+};
+enum { JOBS = sizeof jobs / sizeof *jobs };
+
+static const char *const later[] = { "score", "plan", "bench", "iotest", "import", "plot", "report", "compare",
+                                     "check-data", "study", "sbatch" };
+enum { LATER = sizeof later / sizeof *later };
+
+/* Before MPI runs: is this the process that speaks? Launchers number theirs in the environment. */
+static bool first_process(void) {
+  static const char *const names[] = { "OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID" };
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    const char *rank = getenv(names[i]);
+    if (rank) return !strcmp(rank, "0");
+  }
+  return true;
+}
+
+static void print_usage(void) {
+  puts("pmf " PACKAGE_VERSION " - pixel MeanFlow: one-step image generation, trained with MPI\n\n"
+       "usage: pmf JOB [key=value ...]\n");
+  for (int i = 0; i < JOBS; i++) printf("  %-8s %s\n", jobs[i].name, jobs[i].summary);
+  puts("\n"
+       "  pmf JOB --help     what a job takes, with examples\n"
+       "  pmf help settings  every key of the YAML files and of key=value: type, range, default, meaning\n"
+       "  pmf --version\n\n"
+       "Exit codes: 0 done, 65 wrong settings or data, 70 diverged, 74 the file system failed, 71 out of memory,\n"
+       "75 saved before the end (run again).");
+}
+
+/* Before MPI runs: the first process says the reason recorded and fails; the others go quietly, as a launcher that
+ * sees one of them fail may end the first before it has spoken. */
+static int refused(int status) {
+  if (!first_process()) return 0;
+  fprintf(stderr, "pmf: %s\n", status_reason());
+  return status_exit_code(status);
+}
+
+/* STATUS_BAD and NULL for what is no job. */
+static int find_job(const char *name, const struct job **job) {
+  const char *names[JOBS];
+  *job = NULL;
+  for (int i = 0; i < JOBS; i++) {
+    names[i] = jobs[i].name;
+    if (!strcmp(names[i], name)) *job = &jobs[i];
+  }
+  if (*job) return STATUS_OK;
+  for (int i = 0; i < LATER; i++)
+    if (!strcmp(later[i], name)) return because(STATUS_BAD, "the job %s comes in a later version", name);
+  const char *nearest = words_nearest(name, names, JOBS);
+  if (nearest) return because(STATUS_BAD, "unknown job %s; did you mean %s?", name, nearest);
+  return because(STATUS_BAD, "unknown job %s; pmf --help lists the jobs", name);
+}
+
+/* pmf help [JOB | settings] */
+static int help(const char *topic) {
+  const struct job *job;
+  if (!topic) print_usage();
+  else if (!strcmp(topic, "settings")) settings_help(NULL);
+  else if (find_job(topic, &job)) return refused(STATUS_BAD);
+  else job->help();
+  return 0;
+}
+
+static bool asks_help(const char *word) { return !strcmp(word, "--help") || !strcmp(word, "-h"); }
+
+/* Products are slow or wrong in threads with another flavour: loops of ours call it from inside OpenMP. */
+static int check_blas(void) {
+  if (openblas_get_parallel() == 2) return STATUS_OK;
+  return because(STATUS_BAD, "the OpenBLAS found at run time is not the OpenMP flavour; install libopenblas-openmp-dev"
+                 " and build again, or put its folder (.../openblas-openmp) first in LD_LIBRARY_PATH");
+}
+
+static int run(const struct job *job, int argc, char **argv) {
+  struct world w;
+  world_init(&argc, &argv, &w);
+  H5Eset_auto2(H5E_DEFAULT, NULL, NULL);   /* our own one line instead of HDF5's stack */
+  int status = agree(w.comm, check_blas());
+  if (!status) status = job->run(&w, argc - 2, argv + 2);
+  if (status && w.rank == 0)
+    fprintf(stderr, "pmf %s: %s\n", job->name, *status_reason() ? status_reason() : "stopped without a reason");
+  world_end(&w);
+  return status_exit_code(status);
+}
+
+int main(int argc, char **argv) {
+  const struct job *job;
+  setvbuf(stdout, NULL, _IOLBF, 0);
+  if (argc < 2) return refused(because(STATUS_BAD, "expected a job; pmf --help lists the jobs"));
+  if (!strcmp(argv[1], "--version")) {
+    if (first_process()) puts("pmf " PACKAGE_VERSION);
+    return 0;
+  }
+  const bool help_word = asks_help(argv[1]) || !strcmp(argv[1], "help");
+  if (help_word) return first_process() ? help(argc > 2 ? argv[2] : NULL) : 0;
+  if (find_job(argv[1], &job)) return refused(STATUS_BAD);
+  for (int i = 2; i < argc; i++)
+    if (asks_help(argv[i])) {
+      if (first_process()) job->help();
+      return 0;
+    }
+  return run(job, argc, argv);
+}

@@ -1,0 +1,221 @@
+#include <errno.h>
+#include <libgen.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+#include "io/dataset.h"
+#include "io/idx.h"
+#include "io/settings.h"
+#include "io/shapes.h"
+#include "io/words.h"
+#include "jobs/jobs.h"
+#include "mpi/agree.h"
+#include "src/base/status.h"
+
+/* What the user asked for. */
+struct order {
+  char idx[TEXT_MAX], folder[TEXT_MAX], out[TEXT_MAX];
+  long n, size, seed, holdout, classes;
+};
+enum { OUT, IDX, CLASSES, FOLDER, COUNT, SIZE, SEED, HOLDOUT, WORDS };
+#define SEED_MAX 9007199254740992.0          /* exact in double */
+#define FASHION_LABELS 0x97e6779495a8b4baU   /* XXH64 of Fashion-MNIST's 60000 training labels, a byte each */
+
+static struct order default_order(void) { return (struct order) { .n = 20000, .size = 64, .seed = 1 }; }
+
+static void make_words(struct order *o, struct word words[WORDS]) {
+  const struct word table[WORDS] = {
+    [OUT] = { .name = "out", .type = WORD_TEXT, .value = o->out, .help = "the file to write, for example data/set.h5" },
+    [IDX] = { .name = "idx", .type = WORD_TEXT, .value = o->idx,
+              .help = "folder with the four IDX files of a set like MNIST, plain or .gz; t10k is held out" },
+    [CLASSES] = { .name = "classes", .type = WORD_INTEGER, .value = &o->classes, .min = 1, .max = 256,
+                  .help = "idx: number of classes; without it as many as the training labels name" },
+    [FOLDER] = { .name = "folder", .type = WORD_TEXT, .value = o->folder,
+                 .help = "image files, a folder per class: for a later version" },
+    [COUNT] = { .name = "n", .type = WORD_INTEGER, .value = &o->n, .min = 1, .max = 1e9,
+                .help = "shapes: training images (20000)" },
+    [SIZE] = { .name = "size", .type = WORD_INTEGER, .value = &o->size, .min = 1, .max = 4096,
+               .help = "pixels a side (64); with idx= that of the files" },
+    [SEED] = { .name = "seed", .type = WORD_INTEGER, .value = &o->seed, .min = 0, .max = SEED_MAX,
+               .help = "shapes: another seed draws other images (1)" },
+    [HOLDOUT] = { .name = "holdout", .type = WORD_INTEGER, .value = &o->holdout, .min = 0, .max = 1e9,
+                  .help = "shapes: held-out images; without it n/10" },
+  };
+  memcpy(words, table, sizeof table);
+}
+
+static int unwanted(const struct word *words, int which, const char *wanted_by) {
+  if (!words[which].given) return STATUS_OK;
+  return because(STATUS_BAD, "%s= goes with %s only", words[which].name, wanted_by);
+}
+
+/* out= and exactly one source, with the words of that source. */
+static int read_order(int argc, char **argv, struct order *o, bool *shapes) {
+  struct word words[WORDS];
+  char *bare[2] = { NULL, NULL };
+  *o = default_order();
+  make_words(o, words);
+  int status = words_parse(argc, argv, words, WORDS, bare, 1);
+  if (status) return status;
+  *shapes = bare[0] != NULL;
+  if (*shapes && strcmp(bare[0], "shapes"))
+    return because(STATUS_BAD, "%s: not a source; expected idx=DIR or shapes", bare[0]);
+  if (words[FOLDER].given)
+    return because(STATUS_BAD, "folder=%s: a folder of image files is for a later version; expected idx=DIR or shapes",
+                   o->folder);
+  if (*shapes == words[IDX].given)
+    return because(STATUS_BAD, "%s: expected idx=DIR or shapes", *shapes ? "two sources" : "nothing to pack");
+  if (!words[OUT].given) return because(STATUS_BAD, "out= is missing: expected the file to write, as out=data/set.h5");
+  if (!words[HOLDOUT].given) o->holdout = o->n / 10;
+  if (*shapes && o->size < SHAPES_SIZE_MIN)
+    return because(STATUS_BAD, "size=%ld: shapes need at least %d pixels a side", o->size, SHAPES_SIZE_MIN);
+  if (*shapes) return unwanted(words, CLASSES, "idx=DIR");
+  if (!words[SIZE].given) o->size = 0;
+  for (int i = 0; i < 3 && !status; i++) status = unwanted(words, (int[]) { COUNT, SEED, HOLDOUT }[i], "shapes");
+  return status;
+}
+
+/* The folder of the file is made if only it is missing. */
+static int prepare_folder(const char *out) {
+  char copy[TEXT_MAX];
+  struct stat facts;
+  if (!stat(out, &facts) && !S_ISREG(facts.st_mode))
+    return because(STATUS_BAD, "out=%s: is there and is not a file", out);
+  snprintf(copy, sizeof copy, "%s", out);
+  const char *folder = dirname(copy);
+  if (mkdir(folder, 0777) && errno != EEXIST)
+    return because(STATUS_BAD, "out=%s: the folder %s cannot be made: %s", out, folder, strerror(errno));
+  if (stat(folder, &facts) || !S_ISDIR(facts.st_mode))
+    return because(STATUS_BAD, "out=%s: %s is not a folder", out, folder);
+  if (access(folder, W_OK))
+    return because(STATUS_BAD, "out=%s: %s cannot be written to: %s", out, folder, strerror(errno));
+  return STATUS_OK;
+}
+
+/* Names of the classes: the order's source knows them, or they are numbers. */
+typedef char class_name[CLASS_NAME_MAX];
+
+static class_name *name_classes(size_t classes, const char *const *names) {
+  class_name *list = calloc(classes, sizeof *list);
+  for (size_t i = 0; list && i < classes; i++) {
+    if (names) snprintf(list[i], sizeof *list, "%s", names[i]);
+    else snprintf(list[i], sizeof *list, "%zu", i);
+  }
+  return list;
+}
+
+/* IDX files hold no names; Fashion-MNIST is known by its training labels. */
+static const char *const *idx_names(const struct images *train) {
+  static const char *const fashion[] = { "T-shirt", "trousers", "pullover", "dress", "coat", "sandal", "shirt", "sneaker",
+                                         "bag", "ankle boot" };
+  uint8_t *labels = malloc(train->count);
+  if (!labels) return NULL;
+  for (size_t i = 0; i < train->count; i++) labels[i] = (uint8_t)train->labels[i];
+  const uint64_t hash = XXH64(labels, train->count, 0);
+  free(labels);
+  return train->classes == 10 && hash == FASHION_LABELS ? fashion : NULL;
+}
+
+/* Image i of the split is picture first + i of the seed. */
+static int draw(const struct order *o, uint64_t first, long count, struct images *m) {
+  const size_t size = (size_t)o->size, bytes = size * size * SHAPES_CHANNELS;
+  *m = (struct images) { .count = (size_t)count, .size = size, .channels = SHAPES_CHANNELS, .classes = SHAPES };
+  m->pixels = m->count < SIZE_MAX / bytes ? malloc(m->count * bytes + 1) : NULL;   /* there may be none */
+  m->labels = malloc((m->count + 1) * sizeof *m->labels);
+  if (!m->pixels || !m->labels)
+    return because(STATUS_NOMEM, "no memory for %ld images of %ld x %ld pixels: fewer (n=) or smaller ones (size=) fit",
+                   count, o->size, o->size);
+  for (size_t i = 0; i < m->count; i++)
+    m->labels[i] = shapes_draw((uint64_t)o->seed, first + i, size, m->pixels + i * bytes);
+  return STATUS_OK;
+}
+
+static void free_images(struct images *m) {
+  free(m->pixels);
+  free(m->labels);
+}
+
+/* Both splits of the source, to be freed also after an error. */
+static int collect(const struct order *o, bool shapes, struct images part[2]) {
+  struct idx x;
+  int status;
+  if (shapes) {
+    status = draw(o, 0, o->n, &part[SPLIT_TRAIN]);
+    return status ? status : draw(o, (uint64_t)o->n, o->holdout, &part[SPLIT_HELDOUT]);
+  }
+  status = idx_read(&x, o->idx, (size_t)o->classes);
+  memcpy(part, x.part, sizeof x.part);   /* its arrays are ours now */
+  if (!status && o->size && (size_t)o->size != part[SPLIT_TRAIN].size)
+    status = because(STATUS_BAD, "size=%ld: the images of %s have %zu pixels a side; resizing comes in a later version",
+                     o->size, o->idx, part[SPLIT_TRAIN].size);
+  return status;
+}
+
+static int report(const char *out) {
+  struct dataset d;
+  struct stat facts;
+  const int status = dataset_open(&d, out);
+  if (status) return status;
+  if (stat(out, &facts)) facts.st_size = 0;
+  printf("%s: %zu images of %zu x %zu pixels, %zu channel%s, %zu classes, %lld bytes\n", out, d.count[0] + d.count[1],
+         d.image_size, d.image_size, d.channels, d.channels == 1 ? "" : "s", d.classes, (long long)facts.st_size);
+  printf("classes: ");
+  for (size_t i = 0; i < d.classes; i++) printf("%s%s", i ? ", " : "", d.class_names[i]);
+  printf("\ntrain %zu images, held out %zu", d.count[SPLIT_TRAIN], d.count[SPLIT_HELDOUT]);
+  dataset_close(&d);
+  return STATUS_OK;
+}
+
+static void join_words(int argc, char **argv, char *text, size_t n) {
+  size_t at = (size_t)snprintf(text, n, "pmf pack");
+  for (int i = 0; i < argc && at < n; i++) at += (size_t)snprintf(text + at, n - at, " %s", argv[i]);
+}
+
+static int pack(int argc, char **argv) {
+  struct order o;
+  bool shapes;
+  struct images part[2] = { { 0 }, { 0 } };
+  class_name *names = NULL;
+  char source[TEXT_MAX + 64], command[4 * TEXT_MAX];
+  size_t dropped = 0;
+  int status = read_order(argc, argv, &o, &shapes);
+  if (!status) status = prepare_folder(o.out);
+  if (status) return status;
+  status = collect(&o, shapes, part);
+  if (!status) {
+    names = name_classes(part[0].classes, shapes ? shapes_names : idx_names(&part[0]));
+    if (!names) status = because(STATUS_NOMEM, "no memory for class names");
+  }
+  if (shapes) snprintf(source, sizeof source, "shapes, seed %ld", o.seed);
+  else snprintf(source, sizeof source, "IDX files of %s", o.idx);
+  join_words(argc, argv, command, sizeof command);
+  if (!status) status = dataset_write(o.out, &part[0], &part[1], names, source, command, &dropped);
+  if (!status) status = report(o.out);
+  if (!status) printf(" (%zu dropped: their pixels occur in train or twice)\n", dropped);
+  for (int i = 0; i < 2; i++) free_images(&part[i]);
+  free(names);
+  return status;
+}
+
+int pack_run(const struct world *w, int argc, char **argv) {
+  return agree(w->comm, w->rank == 0 ? pack(argc, argv) : STATUS_OK);
+}
+
+void pack_help(void) {
+  struct order o = default_order();
+  struct word words[WORDS];
+  make_words(&o, words);
+  printf("usage: pmf pack idx=DIR | shapes   out=FILE.h5 [words]\n\n"
+         "Packs labelled images into one HDF5 file for pmf train: uint8 pixels, labels and class names, a training and a\n"
+         "held-out split that share no image, checksums. An existing FILE.h5 is replaced once the new one is complete.\n"
+         "`shapes` draws circles, squares, triangles, stars, rings, crosses, moons and hearts: data without a download.\n\n");
+  words_help(words, WORDS);
+  printf("\nexamples:\n"
+         "  pmf pack idx=/usr/share/datasets/fashion-mnist out=data/fashion.h5\n"
+         "  pmf pack shapes n=20000 size=64 out=data/shapes64.h5\n");
+}

@@ -1,0 +1,65 @@
+#include "jobs/setup.h"
+
+#include <stdio.h>
+
+struct net_config setup_net(const struct settings *s) {
+  return (struct net_config){
+    .image = (size_t)s->dataset.image_size, .patch = (size_t)s->model.patch_size,
+    .channels = (size_t)s->dataset.image_channels, .classes = (size_t)s->dataset.num_classes,
+    .width = (size_t)s->model.hidden_size, .depth = (size_t)s->model.depth,
+    .head_depth = (size_t)s->model.aux_head_depth, .heads = (size_t)s->model.num_heads,
+    .class_tokens = (size_t)s->model.num_class_tokens, .omega_tokens = (size_t)s->model.num_cfg_tokens,
+    .interval_tokens = (size_t)s->model.num_interval_tokens, .time_tokens = (size_t)s->model.num_time_tokens,
+  };
+}
+
+struct times setup_times(const struct settings *s) {
+  static const enum times_sampler sampler[] = { [TIMES_TRIANGLE] = TIMES_OF_TRIANGLE, [TIMES_EQUAL] = TIMES_ALL_EQUAL,
+                                                [TIMES_ZERO] = TIMES_ALL_ZERO, [TIMES_BOTH] = TIMES_EQUAL_OR_ZERO };
+  return (struct times){ sampler[s->model.times], s->model.P_mean, s->model.P_std, s->model.data_proportion,
+                         s->model.tr_uniform };
+}
+
+struct guidance setup_guidance(const struct settings *s) {
+  const struct times times = setup_times(s);
+  return (struct guidance){ s->model.cfg_beta, s->model.cfg_max, s->model.class_dropout_prob, times_proportion(&times) };
+}
+
+struct objective_config setup_objective(const struct settings *s) {
+  return (struct objective_config){ s->model.prediction == PREDICTION_U ? PREDICT_U : PREDICT_X, s->model.norm_p,
+                                    s->model.norm_eps };
+}
+
+struct optimizer setup_optimizer(const struct settings *s) {
+  return (struct optimizer){ s->training.optimizer == OPTIMIZER_ADAMW, s->training.adam_b2, s->training.weight_decay };
+}
+
+struct sampler setup_sampler(const struct settings *s) {
+  return (struct sampler){ s->model.prediction == PREDICTION_U ? PREDICT_U : PREDICT_X, (size_t)s->sampling.num_steps,
+                           s->sampling.omega, s->sampling.t_min, s->sampling.t_max, s->model.noise_scale };
+}
+
+static double epoch_steps(const struct settings *s, size_t images) {
+  return (double)(images / (size_t)s->training.batch_size);
+}
+
+uint64_t setup_steps(const struct settings *s, size_t images) {
+  if (s->training.steps > 0) return (uint64_t)s->training.steps;
+  return (uint64_t)(s->training.num_epochs * epoch_steps(s, images) + 0.5);
+}
+
+struct schedule setup_schedule(const struct settings *s, size_t images) {
+  return (struct schedule){ s->training.lr_schedule == SCHEDULE_COSINE, s->training.learning_rate,
+                            s->training.lr_min_factor, s->training.warmup_epochs * epoch_steps(s, images),
+                            (double)setup_steps(s, images) };
+}
+
+double setup_ema_decay(const struct settings *s, int i, double seen) {
+  const double value = s->training.ema_val.value[i];
+  return s->training.ema_type == EMA_CONST ? value
+                                           : schedule_edm_decay(1000 * value, (double)s->training.batch_size, seen);
+}
+
+void setup_ema_name(const struct settings *s, int i, char name[static 32]) {
+  snprintf(name, 32, "ema%g", s->training.ema_val.value[i]);
+}

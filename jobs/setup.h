@@ -1,0 +1,26 @@
+/* setup.h - from the words of the settings to the structs of the mathematics. Errors: none (settings_check came before).
+ * Ranks: local. */
+#ifndef JOBS_SETUP_H
+#define JOBS_SETUP_H
+#include "io/settings.h"
+#include "src/flow/guidance.h"
+#include "src/flow/objective.h"
+#include "src/flow/sampler.h"
+#include "src/flow/times.h"
+#include "src/optim/optimizer.h"
+#include "src/optim/schedule.h"
+
+struct net_config setup_net(const struct settings *s);
+struct times setup_times(const struct settings *s);
+struct guidance setup_guidance(const struct settings *s);
+struct objective_config setup_objective(const struct settings *s);
+struct optimizer setup_optimizer(const struct settings *s);
+struct sampler setup_sampler(const struct settings *s);
+/* Steps of the whole run: training.steps, or num_epochs of floor(images/batch) steps. */
+uint64_t setup_steps(const struct settings *s, size_t images);
+struct schedule setup_schedule(const struct settings *s, size_t images);
+/* The decay of EMA number i at the step that makes `seen` images seen. */
+double setup_ema_decay(const struct settings *s, int i, double seen);
+/* The array's name in a checkpoint: "ema" and the number. */
+void setup_ema_name(const struct settings *s, int i, char name[static 32]);
+#endif

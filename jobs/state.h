@@ -1,0 +1,32 @@
+/* state.h - all that training changes, equal on every rank: weights, moments, EMAs, and how far it has come. It is what a
+ * checkpoint holds, and nothing else decides how a run goes on.
+ * Memory: one arena, freed by state_free. */
+#ifndef JOBS_STATE_H
+#define JOBS_STATE_H
+#include "io/checkpoint.h"
+#include "io/settings.h"
+#include "mpi/world.h"
+#include "src/base/arena.h"
+#include "src/net/net.h"
+
+struct state {
+  uint64_t step, images_seen;                    /* done */
+  struct arena arena;
+  real *weights, *m, *s, *ema[EMA_MAX];
+  struct flat flats[3 + EMA_MAX];                /* the arrays by their names in a checkpoint */
+  size_t n_flats;
+};
+/* Initial weights, zero moments, EMAs that start as copies. Local. Errors: STATUS_NOMEM. */
+int state_init(struct state *state, const struct net *n, const struct settings *s);
+void state_free(struct state *state);
+/* COLLECTIVE. Goes on from RUN's newest sound checkpoint where there is one; *text receives its settings (malloc'ed) or NULL.
+ * Says on rank 0 why a newer one was passed over. Errors: STATUS_BAD: another net or other EMAs than the settings ask for, or no
+ * sound checkpoint among those there. */
+int state_resume(const struct world *w, struct state *state, const struct net *n, const char *run, char **text);
+/* COLLECTIVE. Saves as RUN/checkpoint.h5. settings: YAML. */
+int state_save(const struct world *w, const struct state *state, const struct net *n, const char *run, const char *settings);
+/* One step of the optimizer with the mean gradient of a batch, and of the EMAs. Local; the same on every rank.
+ * work: optimizer_work numbers. */
+void state_step(struct state *state, const struct net *n, const struct settings *s, double rate, const real *grads,
+                real *work);
+#endif

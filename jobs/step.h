@@ -1,0 +1,32 @@
+/* step.h - one gradient of the global batch: each rank takes its share of the samples in micro-batches, draws what they need by
+ * (seed, step, sample index), and the ranks' sums are added up and divided by the batch, once.
+ * Memory: one arena, freed by step_free. */
+#ifndef JOBS_STEP_H
+#define JOBS_STEP_H
+#include "io/loader.h"
+#include "jobs/setup.h"
+#include "mpi/world.h"
+
+struct step {
+  const struct net *net;
+  struct times times;
+  struct guidance guidance;
+  struct objective_config objective;
+  uint64_t seed;
+  double noise_scale;
+  size_t batch, first, count, micro;    /* images of all ranks; this rank's share; images in a micro-batch */
+  struct arena arena;
+  real *grads;                          /* [table.size] */
+  real *x, *e, *conditions;             /* [share], [micro] images; [5,micro] */
+  int32_t *y;                           /* [share] */
+  int *flags;                           /* [2,micro] */
+  struct objective_work work;
+};
+/* micro = 0: chosen from the memory that activations may take. Local. Errors: STATUS_NOMEM. */
+int step_init(struct step *t, const struct world *w, const struct net *n, const struct settings *s);
+void step_free(struct step *t);
+/* COLLECTIVE. grads becomes the mean gradient over the global batch of step `k` (from 0), sums the sums over it; the same bits
+ * on every rank. Errors: STATUS_IO from the loader, on every rank. */
+int step_gradient(struct step *t, const struct world *w, struct loader *loader, uint64_t k, const real *weights,
+                  struct objective_sums *sums);
+#endif

@@ -1,0 +1,36 @@
+#include "src/base/arena.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "src/base/status.h"
+
+enum { HUGE_PAGE = 2 << 20 };
+
+real *arena_take(struct arena *a, size_t n) {
+  real *view = a->base ? a->base + a->used : NULL;
+  a->used += (n + ARENA_ALIGN - 1) / ARENA_ALIGN * ARENA_ALIGN;
+  assert(!a->base || a->used <= a->size);   /* the two runs of a layout differ */
+  return view;
+}
+
+int arena_init(struct arena *a) {
+  a->size = a->used;
+  a->used = 0;
+  const size_t bytes = (a->size * sizeof(real) + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
+  a->base = bytes ? aligned_alloc(HUGE_PAGE, bytes) : NULL;
+  if (!a->base)
+    return bytes ? because(STATUS_NOMEM, "not enough memory: %zu MiB asked for at once", bytes >> 20) : STATUS_OK;
+#ifdef MADV_HUGEPAGE
+  madvise(a->base, bytes, MADV_HUGEPAGE);   /* the default policy on clusters is "madvise" */
+#endif
+  memset(a->base, 0, bytes);
+  return STATUS_OK;
+}
+
+void arena_free(struct arena *a) {
+  free(a->base);
+  *a = (struct arena){ 0 };
+}

@@ -1,0 +1,18 @@
+/* matmul.h - matrix products on row-major arrays, by OpenBLAS. ld: elements from one row to the next.
+ * beta = 0 overwrites C (which may hold anything), beta = 1 adds to it. Ranks: local. Errors: none. */
+#ifndef BASE_MATMUL_H
+#define BASE_MATMUL_H
+#include <stddef.h>
+
+#include "src/base/real.h"
+
+/* C[m,n] = alpha A[m,k] B[n,k]^T + beta C: how a linear layer with weight (out, in) maps its rows. */
+void matmul_nt(size_t m, size_t n, size_t k, real alpha, const real *A, size_t lda, const real *B, size_t ldb,
+               real beta, real *C, size_t ldc);
+/* C[m,n] = alpha A[m,k] B[k,n] + beta C: its gradient by the input. */
+void matmul_nn(size_t m, size_t n, size_t k, real alpha, const real *A, size_t lda, const real *B, size_t ldb,
+               real beta, real *C, size_t ldc);
+/* C[m,n] = alpha A[k,m]^T B[k,n] + beta C: its gradient by the weight. */
+void matmul_tn(size_t m, size_t n, size_t k, real alpha, const real *A, size_t lda, const real *B, size_t ldb,
+               real beta, real *C, size_t ldc);
+#endif

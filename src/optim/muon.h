@@ -1,0 +1,20 @@
+/* muon.h - Muon for one matrix (SPEC 6): momentum, Nesterov, and five Newton-Schulz steps that make the direction nearly
+ * orthogonal. At step k = 1, 2, ...:  m = 0.95 m + 0.05 g,   d = 0.95 m/(1-0.95^(k+1)) + 0.05 g/(1-0.95^k),
+ *   X = d/(|d|_F + 1e-8), turned so that rows <= columns;  A = X X^T,  X <- a X + (b A + c A^2) X  five times;
+ *   w -= rate sqrt(max(1, out/in)) X.
+ * Source: Keller Jordan's Muon; (a,b,c) = (3.4445, -4.7750, 2.0315).
+ * Memory: the caller owns all. Errors: none. Ranks: local. */
+#ifndef OPTIM_MUON_H
+#define OPTIM_MUON_H
+#include <stddef.h>
+#include <stdint.h>
+
+#include "src/base/real.h"
+
+/* Numbers of scratch for an [out,in] matrix. */
+size_t muon_work(size_t out, size_t in);
+void muon_update(size_t out, size_t in, uint64_t k, double rate, const real *g, real *m, real *w, real *work);
+/* X[rows,cols], rows <= cols, of Frobenius norm at most 1 -> nearly the nearest matrix with orthonormal rows.
+ * work: 2 rows^2 + rows cols numbers. */
+void muon_newton_schulz(size_t rows, size_t cols, real *X, real *work);
+#endif

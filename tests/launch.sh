@@ -1,0 +1,59 @@
+#!/bin/sh
+# Runs one test for `make check`: launch.sh PROGRAM|SCRIPT.sh
+# mpi_* runs on each of $RANKS ranks (1 2 4), all else once; a run may take $TEST_LIMIT seconds. Each run ends with a line
+#   == NAME[ on N ranks]: P passed, F failed
+# that totals.sh adds up: a program's own counts, one for a script, one failure for a program that crashes or counts nothing.
+# Exit code: 0, 1, or 77 if the test says it was skipped.
+# Tests find in the environment: PMF_SOURCE, PMF_BUILD (absolute), PMF (the program), TEST_DATA, MPIRUN.
+set -u
+: "${PMF_SOURCE:=$(cd "$(dirname "$0")/.." && pwd)}" "${PMF_BUILD:=$(pwd)}" "${MPIRUN:=mpirun}"
+: "${PMF:=$PMF_BUILD/pmf}" "${TEST_DATA:=$PMF_SOURCE/tests/data}" "${RANKS:=1 2 4}" "${TEST_LIMIT:=900}"
+export PMF_SOURCE PMF_BUILD MPIRUN PMF TEST_DATA
+export CK_FORK="${CK_FORK:-no}"                                  # Check's forks and OpenMP's threads do not go together
+export OMPI_MCA_btl_vader_single_copy_mechanism=none             # containers forbid what it wants
+export OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_hwloc_base_binding_policy=none
+export ASAN_OPTIONS="${ASAN_OPTIONS:-detect_leaks=0}"            # MPI libraries leak by design
+if [ "$(id -u)" = 0 ]; then export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1; fi
+
+test=$1
+name=$(basename "$test")
+output=$(mktemp) || exit 1
+trap 'rm -f "$output"' EXIT
+worst=0
+
+# once WHAT COMMAND...: runs it, shows what it printed, and counts.
+once() {
+  what=$1
+  shift
+  timeout -k 10 "$TEST_LIMIT" "$@" >"$output" 2>&1 </dev/null
+  code=$?
+  cat "$output"
+  if [ $code = 77 ]; then
+    echo "== $what: 0 passed, 0 failed (skipped)"
+    [ $worst != 0 ] || worst=77
+    return
+  fi
+  case $name in
+    *.sh) passed=$((code == 0)) failed=$((code != 0)) ;;
+    *) counts=$(awk '
+         /^[0-9]+%: Checks: [0-9]+, Failures: [0-9]+, Errors: [0-9]+$/ {
+           found = 1; bad = $5 + $7; passed += $3 - bad; failed += bad }
+         /^[0-9]+ passed, [0-9]+ failed$/ { found = 1; passed += $1; failed += $3 }
+         END { if (found) print passed + 0, failed + 0; else print 0, 0 }' "$output")
+       passed=${counts% *} failed=${counts#* }
+       if [ "$counts" = "0 0" ] || { [ $code != 0 ] && [ "$failed" = 0 ]; }; then failed=$((failed + 1)); fi ;;
+  esac
+  if [ $code = 124 ] || [ $code = 137 ]; then echo "$what took longer than $TEST_LIMIT s"
+  elif [ $code -gt 128 ]; then echo "$what died of signal $((code - 128))"
+  fi
+  echo "== $what: $passed passed, $failed failed"
+  [ "$failed" = 0 ] || worst=1
+}
+
+case $name in
+  *.sh) once "$name" bash "$test" ;;
+  mpi_*) export OMP_NUM_THREADS=1
+         for ranks in $RANKS; do once "$name on $ranks ranks" "$MPIRUN" --oversubscribe -np "$ranks" "$test"; done ;;
+  *) once "$name" "$test" ;;
+esac
+exit $worst
