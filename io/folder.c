@@ -1,9 +1,11 @@
 #include "io/folder.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "src/base/status.h"
 
@@ -32,4 +34,31 @@ int folder_write(const char *folder, const char *name, const char *text) {
   const int failed = fputs(text, f) < 0;
   if (fclose(f) || failed || rename(partial, path)) return because(STATUS_IO, "%s: %s", path, strerror(errno));
   return STATUS_OK;
+}
+
+int folder_lock(const char *folder, int *lock) {
+  char path[4096], who[256] = "";
+  if (*lock >= 0) return STATUS_OK;
+  snprintf(path, sizeof path, "%s/lock", folder);
+  const int fd = open(path, O_RDWR | O_CREAT, 0666);
+  if (fd < 0) return STATUS_OK;   /* no folder yet; or one that cannot be written, which the first write will say */
+  struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+  if (!fcntl(fd, F_SETLK, &whole)) {
+    char host[128] = "";
+    gethostname(host, sizeof host - 1);
+    const int length = snprintf(who, sizeof who, "process %ld on %s\n", (long)getpid(), host);
+    if (ftruncate(fd, 0) || write(fd, who, (size_t)length) != length) who[0] = 0;   /* only a help to the reader */
+    *lock = fd;
+    return STATUS_OK;
+  }
+  const int taken = errno == EACCES || errno == EAGAIN;
+  if (taken && read(fd, who, sizeof who - 1) < 0) who[0] = 0;
+  who[strcspn(who, "\n")] = 0;
+  close(fd);
+  if (!taken) return STATUS_OK;
+  return because(STATUS_BAD, "%s: another training is at work in this folder: %s", folder, *who ? who : "its lock is held");
+}
+
+void folder_unlock(int lock) {
+  if (lock >= 0) close(lock);
 }

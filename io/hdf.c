@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "src/base/status.h"
 
@@ -34,6 +35,7 @@ int hdf_open(hid_t *file, const char *path) {
   *file = -1;
   if (stat(path, &s)) return because(STATUS_BAD, "%s: %s", path, errno == ENOENT ? "missing" : strerror(errno));
   if (S_ISDIR(s.st_mode)) return because(STATUS_BAD, "%s: a directory, expected an HDF5 file", path);
+  if (access(path, R_OK)) return because(STATUS_BAD, "%s: cannot be opened: %s", path, strerror(errno));
   if (H5Fis_hdf5(path) <= 0) return because(STATUS_BAD, "%s: not an HDF5 file", path);
   errno = 0;
   *file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);

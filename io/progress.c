@@ -48,9 +48,15 @@ void progress_show(struct progress *p, uint64_t done, double loss, double mse_u,
   last = now;
   char eta[32], save[32];
   const double left = rate > 0 ? (double)((p->steps - done) * p->batch) / rate : NAN;
-  fprintf(stderr, "%sstep %llu/%llu  loss %.4f  mse u %.4f v %.4f  %.1f images/s  ETA %s  save in %s%s",
-          p->live ? "\r\033[K" : "", (unsigned long long)done, (unsigned long long)p->steps, loss, mse_u, mse_v, rate,
-          clock_text(left, eta), next_save < 0 ? "-" : clock_text(next_save, save), p->terminal ? "" : "\n");
+  clock_text(left, eta);
+  if (next_save < 0) snprintf(save, sizeof save, "-");
+  else clock_text(next_save, save);
+  if (p->terminal)   /* within 80 columns; a wider one is cut (?7l), as one that wraps could not be replaced */
+    fprintf(stderr, "%s\033[?7lstep %llu/%llu  loss %.4f  mse u %.4f  %.1f images/s  ETA %s  save %s\033[?7h",
+            p->live ? "\r\033[K" : "", (unsigned long long)done, (unsigned long long)p->steps, loss, mse_u, rate, eta, save);
+  else
+    fprintf(stderr, "step %llu/%llu  loss %.4f  mse u %.4f v %.4f  %.1f images/s  ETA %s  save in %s\n",
+            (unsigned long long)done, (unsigned long long)p->steps, loss, mse_u, mse_v, rate, eta, save);
   p->live = p->terminal;
 }
 

@@ -14,11 +14,11 @@ static int later(const struct settings *s) {
     { s->model.init_v_head != 0,       "model.init_v_head=fresh",       "none" },
     { s->training.precision == 1,      "training.precision=bf16",       "f32" },
     { s->training.precision == 2,      "training.precision=auto",       "f32" },
-    { s->training.recompute != 0,      "training.recompute=block",      "none" },
     { s->training.reduce == 1,         "training.reduce=overlap",       "plain" },
     { s->training.reduce == 2,         "training.reduce=two_level",     "plain" },
     { s->training.shard != 0,          "training.shard=on",             "off" },
     { s->training.reproducible != 0,   "training.reproducible=on",      "off" },
+    { s->checkpoint.keep != 2,         "checkpoint.keep other than 2",  "2, the newest and the one before" },
     { s->checkpoint.async != 0,        "checkpoint.async=on",           "off" },
     { s->checkpoint.io == 2,           "checkpoint.io=romio",           "auto and ompio" },
     { s->checkpoint.io == 3,           "checkpoint.io=rank0",           "auto and ompio" },
@@ -65,6 +65,9 @@ static int check_training(const struct settings *s) {
       2 * s->training.warmup_epochs >= s->training.num_epochs)
     return because(STATUS_BAD, "training.warmup_epochs=%g: the cosine needs less than half of training.num_epochs=%g",
                    s->training.warmup_epochs, s->training.num_epochs);
+  if (s->training.weight_decay > 0 && s->training.optimizer != OPTIMIZER_ADAMW)
+    return because(STATUS_BAD, "training.weight_decay=%g: Muon takes none; expected 0, or training.optimizer=adamw",
+                   s->training.weight_decay);
   return STATUS_OK;
 }
 

@@ -1,3 +1,4 @@
+#include <hdf5.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,6 +40,9 @@ static int read_order(int argc, char **argv, struct order *o) {
     return because(STATUS_BAD, "in= is missing: expected the folder of a run or a checkpoint, as in=runs/fashion");
   if (!words[OUT].given)
     return because(STATUS_BAD, "out= is missing: expected the file to write, as out=fashion.safetensors");
+  if (H5Fis_hdf5(o->out) > 0)   /* a slip of the words would cost a run */
+    return because(STATUS_BAD, "out=%s is an HDF5 file, which export does not replace; expected a name as fashion.safetensors",
+                   o->out);
   if (strcmp(o->v_head, "yes") && strcmp(o->v_head, "no"))
     return because(STATUS_BAD, "v_head=%s: expected yes or no", o->v_head);
   return STATUS_OK;

@@ -18,4 +18,8 @@ int inspect_run(const struct world *w, int argc, char **argv);
 void inspect_help(void);
 int verify_run(const struct world *w, int argc, char **argv);
 void verify_help(void);
+int plan_run(const struct world *w, int argc, char **argv);
+void plan_help(void);
+int bench_run(const struct world *w, int argc, char **argv);
+void bench_help(void);
 #endif

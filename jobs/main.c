@@ -8,8 +8,10 @@
 
 #include "io/settings.h"
 #include "io/words.h"
+#include "jobs/core.h"
 #include "jobs/jobs.h"
 #include "mpi/agree.h"
+#include "src/base/processor.h"
 #include "src/base/status.h"
 
 #ifndef PACKAGE_VERSION
@@ -24,13 +26,15 @@ static const struct job {
   { "pack",    "images into one HDF5 file: IDX files, or shapes drawn by the program", pack_run, pack_help },
   { "train",   "train a net on a packed file; stopped and started again it goes on", train_run, train_help },
   { "sample",  "make images with a trained net", sample_run, sample_help },
+  { "plan",    "memory, flops and seconds of a training, before it is started", plan_run, plan_help },
+  { "bench",   "how fast this machine does the work, against its own limits", bench_run, bench_help },
   { "export",  "weights of a checkpoint as safetensors", export_run, export_help },
   { "inspect", "what is in a checkpoint or a packed file", inspect_run, inspect_help },
   { "verify",  "check every block of a checkpoint or a packed file against its checksum", verify_run, verify_help },
 };
 enum { JOBS = sizeof jobs / sizeof *jobs };
 
-static const char *const later[] = { "score", "plan", "bench", "iotest", "import", "plot", "report", "compare",
+static const char *const later[] = { "score", "iotest", "import", "plot", "report", "compare",
                                      "check-data", "study", "sbatch" };
 enum { LATER = sizeof later / sizeof *later };
 
@@ -101,7 +105,9 @@ static int check_blas(void) {
 
 static int run(const struct job *job, int argc, char **argv) {
   struct world w;
+  core_choose(argv);
   world_init(&argc, &argv, &w);
+  processor_flush_denormals();
   H5Eset_auto2(H5E_DEFAULT, NULL, NULL);   /* our own one line instead of HDF5's stack */
   int status = agree(w.comm, check_blas());
   if (!status) status = job->run(&w, argc - 2, argv + 2);

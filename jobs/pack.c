@@ -9,6 +9,7 @@
 #include <xxhash.h>
 
 #include "io/dataset.h"
+#include "io/hdf.h"
 #include "io/idx.h"
 #include "io/settings.h"
 #include "io/shapes.h"
@@ -80,12 +81,22 @@ static int read_order(int argc, char **argv, struct order *o, bool *shapes) {
   return status;
 }
 
+static bool is_checkpoint(const char *path) {
+  char format[64] = "";
+  hid_t file;
+  if (access(path, F_OK) || hdf_open(&file, path)) return false;
+  hdf_get_text(file, "format", format, sizeof format);
+  H5Fclose(file);
+  return !strcmp(format, "pmf-checkpoint");
+}
+
 /* The folder of the file is made if only it is missing. */
 static int prepare_folder(const char *out) {
   char copy[TEXT_MAX];
   struct stat facts;
   if (!stat(out, &facts) && !S_ISREG(facts.st_mode))
     return because(STATUS_BAD, "out=%s: is there and is not a file", out);
+  if (is_checkpoint(out)) return because(STATUS_BAD, "out=%s: is a checkpoint, which pack does not replace", out);
   snprintf(copy, sizeof copy, "%s", out);
   const char *folder = dirname(copy);
   if (mkdir(folder, 0777) && errno != EEXIST)

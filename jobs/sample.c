@@ -78,11 +78,12 @@ static int read_words(int argc, char **argv) {
   if (words[HEAD].given && !strcmp(head, "v"))
     return because(STATUS_BAD, "head=v: sampling along the v head comes in a later version; this one has head=u");
   if (words[HEAD].given && strcmp(head, "u")) return because(STATUS_BAD, "head=%s: expected u", head);
+  static const char *const pictures[] = { ".jpg", ".jpeg", ".PNG", ".gif", ".webp" };
+  for (size_t i = 0; i < sizeof pictures / sizeof *pictures; i++)
+    if (ends_with(out, pictures[i])) return because(STATUS_BAD, "out=%s: expected FILE.png, or a folder", out);
   struct stat is;
   if (!stat(out, &is) && S_ISDIR(is.st_mode) && ends_with(out, ".png"))
     return because(STATUS_BAD, "out=%s is a folder; expected the name of a PNG file", out);
-  if (words[T_MIN].given && words[T_MAX].given && t_min >= t_max)
-    return because(STATUS_BAD, "t_min=%g is not below t_max=%g", t_min, t_max);
   return STATUS_OK;
 }
 
@@ -137,6 +138,8 @@ static int read_settings(struct sampling *p, const struct checkpoint_info *info)
   if (words[OMEGA].given) p->sampler.omega = omega;
   if (words[T_MIN].given) p->sampler.t_min = t_min;
   if (words[T_MAX].given) p->sampler.t_max = t_max;
+  if (p->sampler.t_min >= p->sampler.t_max)
+    return because(STATUS_BAD, "t_min=%g is not below t_max=%g", p->sampler.t_min, p->sampler.t_max);
   if (!words[SEED].given) seed = p->s.training.seed;
   if (!words[EMA].given) snprintf(ema, sizeof ema, "%s", p->s.sampling.ema);
   if (!strcmp(ema, "raw")) return read_labels(p);
@@ -162,7 +165,7 @@ static int prepare(struct sampling *p) {
   if (!status) status = read_settings(p, &info);
   if (!status) {
     const struct net_config config = setup_net(&p->s);
-    status = net_init(&p->net, &config, 0);
+    status = net_init(&p->net, &config, p->s.training.optimizer == OPTIMIZER_ADAMW);   /* the table that was saved */
   }
   if (!status) status = checkpoint_fits(p->path, &info, &p->net.table);
   if (!status) {
@@ -171,8 +174,8 @@ static int prepare(struct sampling *p) {
     if (!status) lay_out(p);
   }
   if (!status && p->w->rank == 0)
-    fprintf(stderr, "%s: step %llu, %s, %zu images, %zu evaluation%s each, omega %g in [%g, %g], seed %ld\n", p->path,
-            (unsigned long long)info.step, ema, (size_t)n, p->sampler.steps, p->sampler.steps > 1 ? "s" : "",
+    fprintf(stderr, "%s: step %llu, %s, %zu image%s, %zu evaluation%s each, omega %g in [%g, %g], seed %ld\n", p->path,
+            (unsigned long long)info.step, ema, (size_t)n, n > 1 ? "s" : "", p->sampler.steps, p->sampler.steps > 1 ? "s" : "",
             p->sampler.omega, p->sampler.t_min, p->sampler.t_max, seed);
   checkpoint_info_free(&info);
   return status;

@@ -10,6 +10,7 @@ struct net_config setup_net(const struct settings *s) {
     .head_depth = (size_t)s->model.aux_head_depth, .heads = (size_t)s->model.num_heads,
     .class_tokens = (size_t)s->model.num_class_tokens, .omega_tokens = (size_t)s->model.num_cfg_tokens,
     .interval_tokens = (size_t)s->model.num_interval_tokens, .time_tokens = (size_t)s->model.num_time_tokens,
+    .recompute = s->training.recompute,
   };
 }
 

@@ -37,6 +37,12 @@ int state_init(struct state *state, const struct net *n, const struct settings *
   return STATUS_OK;
 }
 
+size_t state_count(const struct net *n, const struct settings *s) {
+  struct state counted = { 0 };
+  lay_out(&counted, n, s);
+  return counted.arena.used;
+}
+
 void state_free(struct state *state) { arena_free(&state->arena); }
 
 /* Whether the file has the arrays of this state and no others. */
@@ -86,6 +92,8 @@ int state_resume(const struct world *w, struct state *state, const struct net *n
 int state_save(const struct world *w, const struct state *state, const struct net *n, const char *run, const char *settings) {
   char path[TEXT_MAX + 64];
   snprintf(path, sizeof path, "%s/checkpoint.h5", run);
+  if (!agree_same(w->comm, state->weights, n->table.size * sizeof(real)))   /* each rank would save its own part of them */
+    return because(STATUS_DIVERGED, "%s: not saved: the ranks' weights differ; are the nodes' processors of one kind?", run);
   return checkpoint_save(w->comm, path, &n->table, state->step, state->images_seen, settings, state->flats, state->n_flats);
 }
 
@@ -94,7 +102,10 @@ void state_step(struct state *state, const struct net *n, const struct settings 
   const struct optimizer optimizer = setup_optimizer(s);
   state->step++;
   state->images_seen += (uint64_t)s->training.batch_size;
+  phases_begin(state->phases, PHASE_OPTIMIZER);
   optimizer_step(&optimizer, &n->table, state->step, rate, grads, state->m, state->s, state->weights, work);
+  phases_begin(state->phases, PHASE_EMA);
   for (int i = 0; i < s->training.ema_val.count; i++)
     optimizer_ema(n->table.size, setup_ema_decay(s, i, (double)state->images_seen), state->weights, state->ema[i]);
+  phases_begin(state->phases, PHASE_OTHER);
 }

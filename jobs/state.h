@@ -5,6 +5,7 @@
 #define JOBS_STATE_H
 #include "io/checkpoint.h"
 #include "io/settings.h"
+#include "jobs/phases.h"
 #include "mpi/world.h"
 #include "src/base/arena.h"
 #include "src/net/net.h"
@@ -15,15 +16,19 @@ struct state {
   real *weights, *m, *s, *ema[EMA_MAX];
   struct flat flats[3 + EMA_MAX];                /* the arrays by their names in a checkpoint */
   size_t n_flats;
+  struct phases *phases;                         /* the caller's, or NULL */
 };
 /* Initial weights, zero moments, EMAs that start as copies. Local. Errors: STATUS_NOMEM. */
 int state_init(struct state *state, const struct net *n, const struct settings *s);
+/* What its arena takes, in numbers of `real`. Local. */
+size_t state_count(const struct net *n, const struct settings *s);
 void state_free(struct state *state);
 /* COLLECTIVE. Goes on from RUN's newest sound checkpoint where there is one; *text receives its settings (malloc'ed) or NULL.
  * Says on rank 0 why a newer one was passed over. Errors: STATUS_BAD: another net or other EMAs than the settings ask for, or no
  * sound checkpoint among those there. */
 int state_resume(const struct world *w, struct state *state, const struct net *n, const char *run, char **text);
-/* COLLECTIVE. Saves as RUN/checkpoint.h5. settings: YAML. */
+/* COLLECTIVE. Saves as RUN/checkpoint.h5. settings: YAML. Errors: those of checkpoint_save; STATUS_DIVERGED where the ranks'
+ * weights are not the same bits. */
 int state_save(const struct world *w, const struct state *state, const struct net *n, const char *run, const char *settings);
 /* One step of the optimizer with the mean gradient of a batch, and of the EMAs. Local; the same on every rank.
  * work: optimizer_work numbers. */

@@ -36,14 +36,30 @@ static size_t choose_micro(const struct step *t, size_t share) {
   }
 }
 
+/* Everything but memory, for the largest share. */
+static struct step sized(const struct net *n, const struct settings *s, int ranks, size_t asked) {
+  struct step t = { .net = n, .times = setup_times(s), .guidance = setup_guidance(s), .objective = setup_objective(s),
+                    .seed = (uint64_t)s->training.seed, .noise_scale = s->model.noise_scale,
+                    .batch = (size_t)s->training.batch_size };
+  t.count = shard_most(t.batch, ranks);
+  t.micro = asked && asked < t.count ? asked : asked ? t.count : choose_micro(&t, t.count);
+  return t;
+}
+
+struct step_size step_count(const struct net *n, const struct settings *s, int ranks, size_t micro) {
+  struct step t = sized(n, s, ranks, micro ? micro : (size_t)s->training.micro_batch);
+  struct arena net = { 0 }, primal = { 0 };
+  struct net_work w;
+  lay_out(&t);
+  net_layout(&net, n, t.micro, times_tangents_max(&t.times, t.batch, t.micro), 1, &w);
+  net_layout(&primal, n, t.micro, 0, 1, &w);
+  return (struct step_size){ t.arena.used, net.used, primal.used, t.micro };
+}
+
 int step_init(struct step *t, const struct world *w, const struct net *n, const struct settings *s) {
-  *t = (struct step){ .net = n, .times = setup_times(s), .guidance = setup_guidance(s), .objective = setup_objective(s),
-                      .seed = (uint64_t)s->training.seed, .noise_scale = s->model.noise_scale,
-                      .batch = (size_t)s->training.batch_size };
+  *t = sized(n, s, w->ranks, (size_t)s->training.micro_batch);
   t->first = shard_first(t->batch, w->rank, w->ranks);
   t->count = shard_count(t->batch, w->rank, w->ranks);
-  const size_t share = shard_most(t->batch, w->ranks), asked = (size_t)s->training.micro_batch;
-  t->micro = asked && asked < share ? asked : asked ? share : choose_micro(t, share);
   lay_out(t);
   const int status = arena_init(&t->arena);
   if (!status) lay_out(t);
@@ -52,6 +68,12 @@ int step_init(struct step *t, const struct world *w, const struct net *n, const 
 
 void step_free(struct step *t) { arena_free(&t->arena); }
 
+static void phase_begins(void *context, enum net_phase phase) {
+  static const enum phase of[] = { [NET_GUIDANCE] = PHASE_GUIDANCE, [NET_FORWARD] = PHASE_FORWARD,
+                                   [NET_BACKWARD] = PHASE_BACKWARD };
+  phases_begin(context, of[phase]);
+}
+
 /* Draws what samples first .. first + B - 1 of the share need, and adds their gradient. */
 static void micro_batch(struct step *t, uint64_t k, size_t first, size_t B, const real *weights,
                         struct objective_sums *sums) {
@@ -59,6 +81,7 @@ static void micro_batch(struct step *t, uint64_t k, size_t first, size_t B, cons
   real *c[5];
   for (int i = 0; i < 5; i++) c[i] = t->conditions + (size_t)i * m;
   int *fm = t->flags, *drop = t->flags + m;
+  phases_begin(t->phases, PHASE_DRAW);
   for (size_t b = 0; b < B; b++) {
     const uint32_t index = (uint32_t)(t->first + first + b);
     times_draw(&t->times, t->seed, k, index, &c[0][b], &c[1][b], &fm[b]);
@@ -68,7 +91,8 @@ static void micro_batch(struct step *t, uint64_t k, size_t first, size_t B, cons
     for (size_t i = 0; i < P; i++) e[i] *= (real)t->noise_scale;
   }
   const struct objective_batch batch = { B, t->x + first * P, t->e, c[0], c[1], c[2], c[3], c[4], t->y + first, fm, drop };
-  objective_gradient(&t->objective, t->net, weights, &t->work, &batch, t->grads, sums, NULL, NULL);
+  const struct net_hooks hooks = { .phase = phase_begins, .context = t->phases };
+  objective_gradient(&t->objective, t->net, weights, &t->work, &batch, t->grads, sums, NULL, &hooks);
 }
 
 /* Sums over the ranks; the greatest du/dt. */
@@ -84,15 +108,18 @@ static void add_up(MPI_Comm comm, struct objective_sums *s) {
 int step_gradient(struct step *t, const struct world *w, struct loader *loader, uint64_t k, const real *weights,
                   struct objective_sums *sums) {
   const size_t size = t->net->table.size;
+  phases_begin(t->phases, PHASE_DATA);
   const int status = agree(w->comm, loader_next(loader, t->x, t->y, NULL));
   if (status) return status;
   *sums = (struct objective_sums){ 0 };
   memset(t->grads, 0, size * sizeof *t->grads);
   for (size_t first = 0; first < t->count; first += t->micro)
     micro_batch(t, k, first, t->count - first < t->micro ? t->count - first : t->micro, weights, sums);
+  phases_begin(t->phases, PHASE_REDUCE);
   reduce_sum(w->comm, size, t->grads);
   const real share = 1 / (real)t->batch;
   for (size_t i = 0; i < size; i++) t->grads[i] *= share;
   add_up(w->comm, sums);
+  phases_begin(t->phases, PHASE_OTHER);
   return STATUS_OK;
 }

@@ -4,6 +4,7 @@
 #ifndef JOBS_STEP_H
 #define JOBS_STEP_H
 #include "io/loader.h"
+#include "jobs/phases.h"
 #include "jobs/setup.h"
 #include "mpi/world.h"
 
@@ -21,7 +22,12 @@ struct step {
   int32_t *y;                           /* [share] */
   int *flags;                           /* [2,micro] */
   struct objective_work work;
+  struct phases *phases;                /* the caller's, or NULL */
 };
+/* What the layout takes, in numbers of `real`: all, the net's part of it, and that without rows of tangents; the size of the
+ * micro-batch. For the largest share among `ranks`; micro = 0: as step_init would choose. Local. */
+struct step_size { size_t all, net, net_primal, micro; };
+struct step_size step_count(const struct net *n, const struct settings *s, int ranks, size_t micro);
 /* micro = 0: chosen from the memory that activations may take. Local. Errors: STATUS_NOMEM. */
 int step_init(struct step *t, const struct world *w, const struct net *n, const struct settings *s);
 void step_free(struct step *t);

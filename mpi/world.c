@@ -15,6 +15,10 @@ void world_init(int *argc, char ***argv, struct world *w) {
   MPI_Comm_dup(MPI_COMM_WORLD, &w->comm);
   MPI_Comm_rank(w->comm, &w->rank);
   MPI_Comm_size(w->comm, &w->ranks);
+  MPI_Comm node;
+  MPI_Comm_split_type(w->comm, MPI_COMM_TYPE_SHARED, w->rank, MPI_INFO_NULL, &node);
+  MPI_Comm_size(node, &w->node_ranks);
+  MPI_Comm_free(&node);
 }
 
 void world_end(struct world *w) {

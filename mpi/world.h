@@ -8,6 +8,7 @@
 struct world {
   MPI_Comm comm;   /* a duplicate of MPI_COMM_WORLD */
   int rank, ranks;
+  int node_ranks;  /* ranks that share this node's memory */
 };
 /* COLLECTIVE over all processes. */
 void world_init(int *argc, char ***argv, struct world *w);

@@ -46,6 +46,11 @@ says 0 "ema500 weights of $file at step 4" export in="$tmp/run" out="$out"
 says 0 "raw weights" export in="$file" out="$out" ema=raw v_head=yes
 says 65 "ema=ema7: $file holds raw, ema500" export in="$file" out="$tmp/none" ema=ema7
 says 65 "v_head=maybe: expected yes or no" export in="$file" out="$tmp/none" v_head=maybe
+says 65 "is an HDF5 file, which export does not replace" export in="$tmp/run" out="$file"
+says 65 "is a checkpoint, which pack does not replace" pack shapes n=8 size=8 out="$file"
+says 65 "expected FILE.png, or a folder" sample run="$tmp/run" out="$tmp/x.jpg"
+says 65 "none?end: missing" inspect "$tmp/none
+end"
 says 65 "in= is missing" export out="$tmp/none"
 says 65 "holds no checkpoint.h5" export in="$tmp" out="$tmp/none"
 says 65 "missing" verify "$tmp/none.h5"

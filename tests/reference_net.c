@@ -87,15 +87,15 @@ static void compare(struct reference *r, const char *group, const char *name, co
 }
 
 /* u, v and their tangents along (z_dot, 1, r_dot = 0) from one evaluation of B samples, all with tangents. */
-struct evaluation { float *u, *v, *u_dot, *v_dot; };
-static struct evaluation evaluate(const struct model *m, enum prediction p, const struct condition_input *in, const float *t) {
+struct outputs { float *u, *v, *u_dot, *v_dot; };
+static struct outputs evaluate(const struct model *m, enum prediction p, const struct condition_input *in, const float *t) {
   const size_t P = m->net.pixels, B = in->B;
   struct net_work w;
   struct arena arena = { 0 };
   net_layout(&arena, &m->net, B, B, 0, &w);
   if (arena_init(&arena)) abort();
   net_layout(&arena, &m->net, B, B, 0, &w);
-  struct evaluation out = { calloc(B * P, 4), calloc(B * P, 4), calloc(B * P, 4), calloc(B * P, 4) };
+  struct outputs out = { calloc(B * P, 4), calloc(B * P, 4), calloc(B * P, 4), calloc(B * P, 4) };
   float *x[2] = { calloc(B * P, 4), calloc(B * P, 4) }, *x_dot[2] = { calloc(B * P, 4), calloc(B * P, 4) };
   net_forward(&m->net, m->weights, &w, in, 0, x[0], x_dot[0], x[1], x_dot[1]);
   for (size_t b = 0; b < B; b++)
@@ -109,7 +109,7 @@ static struct evaluation evaluate(const struct model *m, enum prediction p, cons
   arena_free(&arena);
   return out;
 }
-static void evaluation_free(struct evaluation *e) { free(e->u), free(e->v), free(e->u_dot), free(e->v_dot); }
+static void outputs_free(struct outputs *e) { free(e->u), free(e->v), free(e->u_dot), free(e->v_dot); }
 
 static void check_net(struct reference *r, const struct model *m) {
   int bad = 0;
@@ -122,12 +122,12 @@ static void check_net(struct reference *r, const struct model *m) {
     float *h = calloc(B, sizeof *h);
     for (size_t b = 0; b < B; b++) h[b] = t[b] - tr[b];
     const struct condition_input in = { B, B, z, z_dot, h, w, t_min, t_max, y };
-    struct evaluation e = evaluate(m, PREDICT_X, &in, t);
+    struct outputs e = evaluate(m, PREDICT_X, &in, t);
     compare(r, "net", "u", e.u, B * P, limit_value);
     compare(r, "net", "v", e.v, B * P, limit_value);
     compare(r, "net", "u_dot", e.u_dot, B * P, limit_tangent);
     compare(r, "net", "v_dot", e.v_dot, B * P, limit_tangent);
-    evaluation_free(&e);
+    outputs_free(&e);
     free(h);
   }
   free(y);
@@ -160,13 +160,13 @@ static void compare_all(struct reference *r, const char *group, const struct mod
     y[i] = b->drop[i] ? (int32_t)m->net.config.classes : b->y[i];
   }
   const struct condition_input guided = { B, B, z, z, zero, w, zero, one, b->y };
-  struct evaluation c = evaluate(m, p, &guided, b->t);
+  struct outputs c = evaluate(m, p, &guided, b->t);
   compare(r, group, "v_c", c.v, B * P, limit_value);
   const struct condition_input own = { B, B, z, c.v, h, b->w, b->t_min, b->t_max, y };
-  struct evaluation e = evaluate(m, p, &own, b->t);
+  struct outputs e = evaluate(m, p, &own, b->t);
   compare(r, group, "du_dt", e.u_dot, B * P, limit_tangent);
-  evaluation_free(&c);
-  evaluation_free(&e);
+  outputs_free(&c);
+  outputs_free(&e);
   free(z), free(zero), free(one), free(w), free(h), free(y);
 }
 

@@ -89,7 +89,7 @@ static float *zeros(size_t n) { return calloc(n + 1, sizeof(float)); }
 
 static void state_init(struct state *s, const struct table *t) {
   *s = (struct state){ zeros(t->size), zeros(t->size), zeros(t->size), zeros(t->size), zeros(t->size), zeros(t->size),
-                       zeros(t->second_size), zeros(optimizer_work(t)), { NULL }, { 0 }, 0 };
+                       zeros(t->second_size), zeros(optimizer_work(&(struct optimizer){ 0 }, t)), { NULL }, { 0 }, 0 };
 }
 static void state_free(struct state *s) {
   float *all[] = { s->w, s->before, s->theirs, s->theirs_before, s->g, s->m, s->s, s->work };

@@ -47,7 +47,7 @@ says 65 "expected a job"
 says 65 "unknown job trian; did you mean train?" trian
 says 65 "unknown job trian; did you mean train?" help trian
 says 65 "unknown job --verion" --verion
-for job in score plan bench iotest import plot report compare check-data study sbatch; do
+for job in score iotest import plot report compare check-data study sbatch; do
   says 65 "the job $job comes in a later version" $job
 done
 

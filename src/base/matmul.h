@@ -15,4 +15,10 @@ void matmul_nn(size_t m, size_t n, size_t k, real alpha, const real *A, size_t l
 /* C[m,n] = alpha A[k,m]^T B[k,n] + beta C: its gradient by the weight. */
 void matmul_tn(size_t m, size_t n, size_t k, real alpha, const real *A, size_t lda, const real *B, size_t ldb,
                real beta, real *C, size_t ldc);
+/* C[n,n] = alpha A[n,k] A^T + beta C, which is symmetric (C too, on entry): half the arithmetic of a product. */
+void matmul_symmetric_nt(size_t n, size_t k, real alpha, const real *A, size_t lda, real beta, real *C, size_t ldc);
+/* C[n,n] = alpha A[k,n]^T A + beta C, likewise. */
+void matmul_symmetric_tn(size_t n, size_t k, real alpha, const real *A, size_t lda, real beta, real *C, size_t ldc);
+/* The kernels that OpenBLAS chose for this processor, as it names them. */
+const char *matmul_core(void);
 #endif

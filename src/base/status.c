@@ -11,6 +11,8 @@ int because(int status, const char *format, ...) {
   va_start(args, format);
   vsnprintf(text, sizeof text, format, args);
   va_end(args);
+  for (char *c = text; *c; c++)
+    if ((unsigned char)*c < ' ' || *c == 127) *c = '?';   /* a name may hold a newline; a reason is one line */
   snprintf(reason, sizeof reason, "%s", text);
   return status;
 }

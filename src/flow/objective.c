@@ -20,6 +20,7 @@ void objective_layout(struct arena *a, const struct net *n, size_t B, size_t B_d
   net_layout(a, n, B, B_dot, 1, &w->net);
   w->order = take(a, B, sizeof *w->order);
   w->y = take(a, 2 * B, sizeof *w->y);
+  w->list = take(a, B, sizeof *w->list);
   w->conditions = arena_take(a, CONDITION_ROWS * B);
   w->z = arena_take(a, B * P);
   w->v_t = arena_take(a, B * P);
@@ -53,12 +54,9 @@ static size_t group(const struct objective_batch *b, size_t *order) {
   return tangents;
 }
 
-/* One guidance evaluation waiting: the sample's place, and where its velocity goes. */
-struct evaluation { size_t place; real *v; };
-
 static void evaluate(const struct objective_config *c, const struct net *n, const real *weights,
                      struct objective_work *w, const struct objective_batch *b, size_t count,
-                     const struct evaluation *list) {
+                     const struct guidance_evaluation *list) {
   const size_t P = n->pixels;
   const real *k = w->conditions;
   const struct condition_input in = { .B = count, .z = w->eval_z, .h = k + EVAL_H * w->B, .w = k + EVAL_W * w->B,
@@ -73,7 +71,7 @@ static void evaluate(const struct objective_config *c, const struct net *n, cons
 static size_t guide(const struct objective_config *c, const struct net *n, const real *weights, struct objective_work *w,
                     const struct objective_batch *b) {
   const size_t P = n->pixels, B = w->B;
-  struct evaluation list[B];
+  struct guidance_evaluation *list = w->list;
   size_t waiting = 0, done = 0;
   for (size_t j = 0; j < b->B; j++) {
     const size_t i = w->order[j];
@@ -85,7 +83,7 @@ static size_t guide(const struct objective_config *c, const struct net *n, const
       w->conditions[EVAL_T_MIN * B + waiting] = 0;
       w->conditions[EVAL_T_MAX * B + waiting] = 1;
       w->y[B + waiting] = unconditional ? (int32_t)n->config.classes : b->y[i];
-      list[waiting++] = (struct evaluation){ j, (unconditional ? w->v_u : w->v_c) + j * P };
+      list[waiting++] = (struct guidance_evaluation){ j, (unconditional ? w->v_u : w->v_c) + j * P };
       if (waiting == B) evaluate(c, n, weights, w, b, waiting, list), done += waiting, waiting = 0;
     }
   }
@@ -159,6 +157,10 @@ static void finish(const struct objective_config *c, const struct objective_batc
   if (b->fm[i]) sums->mse_u_fm += L_u / (double)P;
 }
 
+static void begin(const struct net_hooks *hooks, enum net_phase phase) {
+  if (hooks && hooks->phase) hooks->phase(hooks->context, phase);
+}
+
 void objective_gradient(const struct objective_config *c, const struct net *n, const real *weights,
                         struct objective_work *w, const struct objective_batch *b, real *grads,
                         struct objective_sums *sums, const struct objective_values *values,
@@ -183,18 +185,22 @@ void objective_gradient(const struct objective_config *c, const struct net *n, c
     k[T_MAX * B + j] = b->t_max[i];
     w->y[j] = b->drop[i] ? (int32_t)n->config.classes : b->y[i];
   }
+  begin(hooks, NET_GUIDANCE);
   sums->guidance += guide(c, n, weights, w, b);
 
   const struct condition_input in = { .B = b->B, .B_dot = tangents, .z = w->z, .z_dot = w->v_c, .h = k + H * B,
                                       .w = k + W * B, .t_min = k + T_MIN * B, .t_max = k + T_MAX * B, .y = w->y };
+  begin(hooks, NET_FORWARD);
   net_forward(n, weights, &w->net, &in, 1, w->x_u, w->x_u_dot, w->x_v, NULL);
   for (size_t j = 0; j < b->B; j++) {
-    const struct sample s = { w->order[j], P, j < tangents, w->z + j * P, w->v_t + j * P, w->v_c + j * P,
-                              w->v_u + j * P, w->x_u_dot + j * P, w->x_u + j * P, w->x_v + j * P };
+    const int tangent = j < tangents;
+    const struct sample s = { w->order[j], P, tangent, w->z + j * P, w->v_t + j * P, tangent ? w->v_c + j * P : NULL,
+                              w->v_u + j * P, tangent ? w->x_u_dot + j * P : NULL, w->x_u + j * P, w->x_v + j * P };
     finish(c, b, &s, w, sums, values);
   }
   sums->images += b->B;
   sums->fm += b->B - tangents;
   sums->tangents += tangents;
+  begin(hooks, NET_BACKWARD);
   net_backward(n, weights, &w->net, &in, w->x_u, w->x_v, grads, hooks);
 }

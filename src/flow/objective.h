@@ -33,19 +33,22 @@ struct objective_values {
   real *v_t, *v_g, *u, *v, *V;             /* [B,H,H,C] */
   real *L_u, *L_v;                         /* [B] */
 };
+/* A guidance evaluation waiting: the sample's place, and where its velocity goes. */
+struct guidance_evaluation { size_t place; real *v; };
 struct objective_work {
   size_t B, B_dot;
   struct net_work net;
   size_t *order;                           /* [B]: place -> sample; those with tangents first */
   real *z, *v_t, *v_u, *v_c, *x_u, *x_v, *x_u_dot;   /* by place */
   real *eval_z, *eval_v;
-  real *conditions;                        /* [9,B] */
+  real *conditions;                        /* [8,B] */
+  struct guidance_evaluation *list;                 /* [B] */
   int32_t *y;                              /* [2,B] */
 };
 
 /* Lays out for micro-batches of B samples of which at most B_dot are not FM. Integers lie in the arena too. */
 void objective_layout(struct arena *a, const struct net *n, size_t B, size_t B_dot, struct objective_work *w);
-/* Adds the gradient of the summed loss to grads[table.size] and to *sums. hooks (may be NULL) speak during backward. */
+/* Adds the gradient of the summed loss to grads[table.size] and to *sums. hooks (may be NULL) hear of it. */
 void objective_gradient(const struct objective_config *c, const struct net *n, const real *weights,
                         struct objective_work *w, const struct objective_batch *batch, real *grads,
                         struct objective_sums *sums, const struct objective_values *values,

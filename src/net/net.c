@@ -80,12 +80,12 @@ void net_free(struct net *n) {
 void net_layout(struct arena *a, const struct net *n, size_t B, size_t B_dot, int backward, struct net_work *w) {
   const struct net_config *c = &n->config;
   const size_t stream = B * n->shape.T * c->width, stream_dot = B_dot * n->shape.T * c->width;
-  const size_t blocks = backward ? c->depth + c->head_depth : 1;
+  const size_t blocks = backward ? c->depth + c->head_depth : 1, kept = c->recompute ? 1 : blocks;
   w->B = B;
   w->B_dot = B_dot;
   w->backward = backward;
   tokens_layout(a, &n->tokens, B, B_dot, &w->tokens);
-  block_layout(a, &n->shape, blocks, B, B_dot, backward, &w->blocks);
+  block_layout(a, &n->shape, kept, B, B_dot, backward, &w->blocks);
   for (int head = 0; head < 2; head++) final_layout(a, &n->final[head], B, B_dot, &w->final[head]);
   w->x = arena_take(a, (backward ? blocks + 1 : 2) * stream);
   w->x_dot = arena_take(a, stream_dot);
@@ -96,9 +96,10 @@ void net_layout(struct arena *a, const struct net *n, size_t B, size_t B_dot, in
   w->trunk_bar = arena_take(a, stream);
 }
 
-/* Where a block's activations and input live. Kept: each its own; else one for all, and two streams: trunk and head. */
+/* Where a block's activations and input live. Kept: each its own (but for `recompute`, where only the inputs are);
+ * else one for all, and two streams: trunk and head. */
 static struct block_kept kept(const struct net *n, const struct net_work *w, int keep, size_t i, size_t B) {
-  return block_at(&w->blocks, &n->shape, keep ? i : 0, B);
+  return block_at(&w->blocks, &n->shape, keep && !n->config.recompute ? i : 0, B);
 }
 static real *stream(const struct net *n, const struct net_work *w, size_t i, size_t B) {
   return w->x + i * B * n->shape.T * n->config.width;
@@ -145,8 +146,10 @@ static void backward_blocks(const struct net *n, const real *weights, struct net
                             size_t count, int head, real *x_bar, real *grads, const struct net_hooks *hooks) {
   for (size_t i = count; i-- > 0;) {
     const struct block_kept k = kept(n, w, 1, first + i, B);
-    const size_t slot = head < 0 ? i : head_slot(n, 1, head, i);
-    block_backward(&n->shape, &n->blocks[first + i], weights, &k, &w->blocks, B, stream(n, w, slot, B), x_bar, grads);
+    const real *x = stream(n, w, head < 0 ? i : head_slot(n, 1, head, i), B);
+    if (n->config.recompute)
+      block_forward(&n->shape, &n->blocks[first + i], weights, &k, w->blocks.attention, B, 0, x, NULL, w->blocks.d_bar);
+    block_backward(&n->shape, &n->blocks[first + i], weights, &k, &w->blocks, B, x, x_bar, grads);
     announce(hooks, n->blocks[first + i].norm1);
     if (hooks && hooks->breathe) hooks->breathe(hooks->context);
   }

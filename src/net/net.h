@@ -15,6 +15,7 @@ struct net_config {
   size_t width, depth, head_depth, heads;      /* depth: shared blocks + those of one head */
   size_t inner, bottleneck;                    /* 0: SPEC's rule from the width */
   size_t class_tokens, omega_tokens, interval_tokens, time_tokens;
+  int recompute;                               /* keep only what enters each block, and do the rest again on the way back */
 };
 enum head { HEAD_U, HEAD_V };
 
@@ -38,10 +39,12 @@ struct net_work {
   real *x_dot, *trunk_dot;     /* [B_dot*T,D] */
   real *final_work, *x_bar, *trunk_bar;
 };
-/* What the step tells its caller while a backward pass runs, so that communication can start and progress. */
+/* What the step tells its caller on the way, so that communication can start and progress, and time be taken. */
+enum net_phase { NET_GUIDANCE, NET_FORWARD, NET_BACKWARD };
 struct net_hooks {
   void (*final)(void *context, size_t offset);   /* gradients from offset to the end will not change any more */
   void (*breathe)(void *context);                /* now and then, between products */
+  void (*phase)(void *context, enum net_phase);  /* begins */
   void *context;
 };
 

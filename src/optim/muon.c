@@ -10,37 +10,43 @@ size_t muon_work(size_t out, size_t in) {
   return 2 * out * in + 2 * rows * rows;
 }
 
-void muon_newton_schulz(size_t rows, size_t cols, real *X, real *work) {
+void muon_newton_schulz(size_t out, size_t in, real *X, real *work) {
   const real a = (real)3.4445, b = (real)-4.7750, c = (real)2.0315;
-  real *A = work, *Q = A + rows * rows, *Y = Q + rows * rows;
+  const int tall = out > in;
+  const size_t n = tall ? in : out;
+  real *A = work, *Q = A + n * n, *next = Q + n * n, *now = X;
   for (int step = 0; step < 5; step++) {
-    matmul_nt(rows, rows, cols, 1, X, cols, X, cols, 0, A, rows);
-    memcpy(Q, A, rows * rows * sizeof *Q);
-    matmul_nt(rows, rows, rows, c, A, rows, A, rows, b, Q, rows);   /* Q = b A + c A^2, for A is symmetric */
-    memcpy(Y, X, rows * cols * sizeof *Y);
-    matmul_nn(rows, cols, rows, 1, Q, rows, Y, cols, a, X, cols);   /* X = a X + Q X */
+    if (tall) matmul_symmetric_tn(n, out, 1, now, in, 0, A, n);
+    else matmul_symmetric_nt(n, in, 1, now, in, 0, A, n);
+    memcpy(Q, A, n * n * sizeof *Q);
+    matmul_symmetric_nt(n, n, c, A, n, b, Q, n);
+    for (size_t i = 0; i < n; i++) Q[i * n + i] += a;   /* Q = a I + b A + c A^2 */
+    if (tall) matmul_nn(out, in, n, 1, now, in, Q, n, 0, next, in);
+    else matmul_nn(out, in, n, 1, Q, n, now, in, 0, next, in);
+    real *swap = now;
+    now = next;
+    next = swap;
   }
+  memcpy(X, now, out * in * sizeof *X);   /* five is odd: the last result lies in the other place */
 }
 
 void muon_update(size_t out, size_t in, uint64_t k, double rate, const real *g, real *m, real *w, real *work) {
-  const size_t n = out * in;
-  const int turned = out > in;
-  const size_t rows = turned ? in : out, cols = turned ? out : in;
   const real momentum = (real)(0.95 / (1 - pow(0.95, (double)k + 1))), gradient = (real)(0.05 / (1 - pow(0.95, (double)k)));
   real *X = work;
   double square = 0;
-  for (size_t o = 0; o < out; o++)
-    for (size_t i = 0; i < in; i++) {
-      const size_t j = o * in + i;
+  for (size_t o = 0; o < out; o++) {
+    real row = 0;
+#pragma omp simd reduction(+ : row)
+    for (size_t j = o * in; j < (o + 1) * in; j++) {
       m[j] = (real)0.95 * m[j] + (real)0.05 * g[j];
-      const real d = momentum * m[j] + gradient * g[j];
-      X[turned ? i * out + o : j] = d;
-      square += (double)d * (double)d;
+      const real d = X[j] = momentum * m[j] + gradient * g[j];
+      row += d * d;
     }
+    square += (double)row;
+  }
   const real scale = (real)(1 / (sqrt(square) + 1e-8));
-  for (size_t j = 0; j < n; j++) X[j] *= scale;
-  muon_newton_schulz(rows, cols, X, work + n);
+  for (size_t j = 0; j < out * in; j++) X[j] *= scale;
+  muon_newton_schulz(out, in, X, work + out * in);
   const real step = (real)(rate * sqrt(out > in ? (double)out / (double)in : 1));
-  for (size_t o = 0; o < out; o++)
-    for (size_t i = 0; i < in; i++) w[o * in + i] -= step * X[turned ? i * out + o : o * in + i];
+  for (size_t j = 0; j < out * in; j++) w[j] -= step * X[j];
 }

@@ -14,7 +14,8 @@
 /* Numbers of scratch for an [out,in] matrix. */
 size_t muon_work(size_t out, size_t in);
 void muon_update(size_t out, size_t in, uint64_t k, double rate, const real *g, real *m, real *w, real *work);
-/* X[rows,cols], rows <= cols, of Frobenius norm at most 1 -> nearly the nearest matrix with orthonormal rows.
- * work: 2 rows^2 + rows cols numbers. */
-void muon_newton_schulz(size_t rows, size_t cols, real *X, real *work);
+/* X[out,in] of Frobenius norm at most 1 -> nearly the nearest matrix with orthonormal rows (out <= in) or columns: a tall
+ * matrix is not turned but multiplied from the other side, X <- X (a I + b A + c A^2), A = X^T X, which is the same.
+ * work: 2 min(out,in)^2 + out in numbers. */
+void muon_newton_schulz(size_t out, size_t in, real *X, real *work);
 #endif

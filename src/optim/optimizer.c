@@ -1,9 +1,12 @@
 #include "src/optim/optimizer.h"
 
+#include <omp.h>
+
 #include "src/optim/adam.h"
 #include "src/optim/muon.h"
 
-size_t optimizer_work(const struct table *t) {
+/* One thread's share. */
+static size_t work_of_thread(const struct table *t) {
   size_t most = 0;
   for (size_t i = 0; i < t->count; i++) {
     const struct tensor *n = &t->tensors[i];
@@ -14,18 +17,26 @@ size_t optimizer_work(const struct table *t) {
   return most;
 }
 
+size_t optimizer_work(const struct optimizer *o, const struct table *t) {
+  return o->adamw ? 0 : (size_t)omp_get_max_threads() * work_of_thread(t);
+}
+
 void optimizer_step(const struct optimizer *o, const struct table *t, uint64_t k, double rate, const real *g, real *m,
                     real *s, real *w, real *work) {
   const struct adam adam = { 0.9, o->b2, o->adamw ? o->weight_decay : 0, !o->adamw };
+  const size_t share = work_of_thread(t);
+#pragma omp parallel for schedule(dynamic)   /* a tensor a thread: its products run on that thread alone */
   for (size_t i = 0; i < t->count; i++) {
     const struct tensor *n = &t->tensors[i];
     const size_t at = n->offset;
-    if (n->rule == RULE_MUON && !o->adamw) muon_update(n->shape[0], n->shape[1], k, rate, g + at, m + at, w + at, work);
+    real *mine = work + (size_t)omp_get_thread_num() * share;
+    if (n->rule == RULE_MUON && !o->adamw) muon_update(n->shape[0], n->shape[1], k, rate, g + at, m + at, w + at, mine);
     else adam_update(&adam, n->size, k, rate, g + at, m + at, s + n->second, w + at);
   }
 }
 
 void optimizer_ema(size_t n, double decay, const real *w, real *ema) {
   const real keep = (real)decay, take = (real)(1 - decay);
+#pragma omp parallel for simd
   for (size_t i = 0; i < n; i++) ema[i] = keep * ema[i] + take * w[i];
 }

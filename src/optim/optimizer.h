@@ -1,5 +1,6 @@
 /* optimizer.h - one step of all tensors by the table's rules: Muon's matrices, Adam's everything else (SPEC 6); or AdamW for
  * all (the ablation's other arm). The state: first moments m[table.size], second moments s[table.second_size].
+ * Threads share the tensors, one each at a time, so that a tensor's bits do not depend on their number.
  * Memory: the caller owns all arrays; work holds optimizer_work numbers. Errors: none. Ranks: local. */
 #ifndef OPTIM_OPTIMIZER_H
 #define OPTIM_OPTIMIZER_H
@@ -11,7 +12,8 @@ struct optimizer {
   int adamw;
   double b2, weight_decay;   /* weight_decay: AdamW only */
 };
-size_t optimizer_work(const struct table *t);
+/* Numbers of scratch, for as many threads as there are now. */
+size_t optimizer_work(const struct optimizer *o, const struct table *t);
 /* Step k = 1, 2, ... with gradient g[table.size] (a mean over the batch). */
 void optimizer_step(const struct optimizer *o, const struct table *t, uint64_t k, double rate, const real *g, real *m,
                     real *s, real *w, real *work);

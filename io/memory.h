@@ -1,0 +1,12 @@
+/* memory.h - the memory of this process and of its node, as Linux reports it. Units: bytes. Errors: 0 where it cannot be
+ * read. Ranks: local. */
+#ifndef IO_MEMORY_H
+#define IO_MEMORY_H
+#include <stddef.h>
+
+/* Resident now, and the most so far (VmRSS, VmHWM). */
+size_t memory_now(void);
+size_t memory_peak(void);
+/* What may still be taken on this node without swapping: MemAvailable, or less where a control group has less left. */
+size_t memory_available(void);
+#endif

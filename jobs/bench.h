@@ -1,0 +1,21 @@
+/* bench.h - the measurements of pmf bench, a file each. Each prints a table or, with json, one line on standard output,
+ * on rank 0. COLLECTIVE over w->comm, all; statuses are equal on all ranks. */
+#ifndef JOBS_BENCH_H
+#define JOBS_BENCH_H
+#include "io/settings.h"
+#include "mpi/world.h"
+
+struct bench {
+  const struct world *w;
+  struct settings s;
+  long steps;      /* measured, after one that is not */
+  int json;
+};
+int bench_step(struct bench *b);     /* real training steps on generated data */
+int bench_sample(struct bench *b);   /* one image, and a chunk */
+int bench_gemm(struct bench *b);     /* products at the net's shapes */
+int bench_comm(struct bench *b);     /* ways to sum over the ranks */
+
+/* The median of x[n], which is sorted. */
+double bench_median(double *x, size_t n);
+#endif

@@ -1,0 +1,187 @@
+/* The parts of the work on their own: sampling, products, sums over the ranks. */
+#include <cjson/cJSON.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "io/progress.h"
+#include "jobs/bench.h"
+#include "jobs/rate.h"
+#include "jobs/setup.h"
+#include "mpi/agree.h"
+#include "mpi/reduce.h"
+#include "src/base/random.h"
+#include "src/base/status.h"
+#include "src/net/flops.h"
+
+static void print_json(cJSON *o) {
+  char *text = cJSON_PrintUnformatted(o);
+  if (text) puts(text);
+  cJSON_free(text);
+  cJSON_Delete(o);
+}
+
+/* --- sample ---------------------------------------------------------------------------------------------------------- */
+
+/* Median seconds of B images on this rank, and the share of the sgemm rate at its shapes. Local. */
+static int sample_of(const struct bench *b, const struct net *n, const real *weights, size_t B, double *seconds, double *share) {
+  struct sampler sampler = setup_sampler(&b->s);
+  struct sampler_work w;
+  struct arena a = { 0 };
+  real *z = NULL;
+  double took[1000], rate = 0;
+  int32_t *y = calloc(B, sizeof *y);
+  int status = y ? STATUS_OK : because(STATUS_NOMEM, "no memory for the labels");
+  for (int pass = 0; pass < 2 && !status; pass++) {
+    z = arena_take(&a, B * n->pixels);
+    sampler_layout(&a, n, B, &w);
+    if (pass == 0) status = arena_init(&a);
+  }
+  for (long i = -1; i < b->steps && !status; i++) {
+    for (size_t j = 0; j < B; j++)
+      random_normal((struct purpose){ 1, STREAM_SAMPLE, 0, (uint32_t)j }, n->pixels, z + j * n->pixels);
+    const double began = progress_clock();
+    sampler_images(&sampler, n, weights, &w, B, y, z);
+    if (i >= 0) took[i] = progress_clock() - began;
+  }
+  if (!status) {   /* forward products only */
+    struct rate_shape shapes[RATE_SHAPES];
+    double flops = 0, time = 0;
+    rate_shapes(n, B * n->shape.T, 0, shapes);
+    for (int i = 0; i < RATE_SHAPES && !status; i += 3) {
+      status = rate_of(&shapes[i], 0.2, &rate);
+      const double work = 2 * (double)shapes[i].m * (double)shapes[i].n * (double)shapes[i].k;
+      flops += work, time += work / rate;
+    }
+    *seconds = bench_median(took, (size_t)b->steps);
+    *share = (double)B * (double)sampler.steps * flops_net(n).sample / *seconds / (flops / time);
+  }
+  free(y);
+  arena_free(&a);
+  return status;
+}
+
+int bench_sample(struct bench *b) {
+  const struct net_config config = setup_net(&b->s);
+  struct net n;
+  struct arena a = { 0 };
+  int status = net_init(&n, &config, 0);
+  if (!status) {
+    arena_take(&a, n.table.size);
+    status = arena_init(&a);
+  }
+  double seconds[2] = { 0 }, share[2] = { 0 };
+  static const size_t chunk[2] = { 1, 16 };
+  if (!status) {
+    real *weights = arena_take(&a, n.table.size);
+    table_init_weights(&n.table, 1, weights);
+    for (int i = 0; i < 2 && !status; i++) status = sample_of(b, &n, weights, chunk[i], &seconds[i], &share[i]);
+  }
+  status = agree(b->w->comm, status);
+  if (!status && b->w->rank == 0 && b->json) {
+    cJSON *o = cJSON_CreateObject();
+    cJSON_AddNumberToObject(o, "latency_s", seconds[0]);
+    cJSON_AddNumberToObject(o, "latency_share", share[0]);
+    cJSON_AddNumberToObject(o, "images_per_s", (double)chunk[1] / seconds[1] * b->w->ranks);
+    cJSON_AddNumberToObject(o, "chunk_share", share[1]);
+    print_json(o);
+  } else if (!status && b->w->rank == 0) {
+    printf("one image:     %.4f s, %.1f %% of the sgemm rate at its shapes\n", seconds[0], 100 * share[0]);
+    printf("chunks of %zu:  %.2f images/s on %d rank%s, %.1f %%\n", chunk[1], (double)chunk[1] / seconds[1] * b->w->ranks,
+           b->w->ranks, b->w->ranks > 1 ? "s" : "", 100 * share[1]);
+  }
+  arena_free(&a);
+  net_free(&n);
+  return status;
+}
+
+/* --- gemm ------------------------------------------------------------------------------------------------------------ */
+
+int bench_gemm(struct bench *b) {
+  const struct net_config config = setup_net(&b->s);
+  static const char *const kind[] = { "x W^T", "y_bar W", "y_bar^T x" };
+  struct net n;
+  int status = net_init(&n, &config, 0);
+  struct rate_shape shapes[RATE_SHAPES];
+  const size_t share = (size_t)b->s.training.batch_size / (size_t)b->w->ranks, B = share ? share < 32 ? share : 32 : 1;
+  double rate[RATE_SHAPES];
+  if (!status) rate_shapes(&n, B * n.shape.T, B / 2 * n.shape.T, shapes);
+  for (int i = 0; i < RATE_SHAPES && !status; i++) status = rate_of(&shapes[i], 0.3, &rate[i]);
+  status = agree(b->w->comm, status);
+  cJSON *list = cJSON_CreateArray();
+  for (int i = 0; i < RATE_SHAPES && !status && b->w->rank == 0; i++) {
+    const struct rate_shape *s = &shapes[i];
+    if (!b->json) {
+      printf("%-10s %6zu x %5zu x %5zu  %8.1f GF/s\n", kind[s->kind], s->m, s->n, s->k, rate[i] / 1e9);
+      continue;
+    }
+    cJSON *o = cJSON_CreateObject();
+    cJSON_AddNumberToObject(o, "m", (double)s->m);
+    cJSON_AddNumberToObject(o, "n", (double)s->n);
+    cJSON_AddNumberToObject(o, "k", (double)s->k);
+    cJSON_AddNumberToObject(o, "gflops", rate[i] / 1e9);
+    cJSON_AddItemToArray(list, o);
+  }
+  if (b->json && !status && b->w->rank == 0) print_json(list);
+  else cJSON_Delete(list);
+  net_free(&n);
+  return status;
+}
+
+/* --- comm ------------------------------------------------------------------------------------------------------------ */
+
+static void allreduce(MPI_Comm comm, int n, float *x) { MPI_Allreduce(MPI_IN_PLACE, x, n, MPI_FLOAT, MPI_SUM, comm); }
+static void iallreduce(MPI_Comm comm, int n, float *x) {
+  MPI_Request request;
+  MPI_Iallreduce(MPI_IN_PLACE, x, n, MPI_FLOAT, MPI_SUM, comm, &request);
+  MPI_Wait(&request, MPI_STATUS_IGNORE);
+}
+static void reduce_and_bcast(MPI_Comm comm, int n, float *x) {
+  int rank;
+  MPI_Comm_rank(comm, &rank);
+  MPI_Reduce(rank ? x : MPI_IN_PLACE, x, n, MPI_FLOAT, MPI_SUM, 0, comm);
+  MPI_Bcast(x, n, MPI_FLOAT, 0, comm);
+}
+static void scatter_and_gather(MPI_Comm comm, int n, float *x) {
+  int rank, ranks;
+  MPI_Comm_rank(comm, &rank);
+  MPI_Comm_size(comm, &ranks);
+  const int part = n / ranks;   /* n is a multiple here */
+  float *mine = x + (size_t)n;  /* room behind */
+  MPI_Reduce_scatter_block(x, mine, part, MPI_FLOAT, MPI_SUM, comm);
+  MPI_Allgather(mine, part, MPI_FLOAT, x, part, MPI_FLOAT, comm);
+}
+
+int bench_comm(struct bench *b) {
+  static const struct { const char *name; void (*sum)(MPI_Comm, int, float *); } ways[] = {
+    { "Allreduce", allreduce }, { "Iallreduce", iallreduce }, { "Reduce+Bcast", reduce_and_bcast },
+    { "Reduce_scatter+Allgather", scatter_and_gather },
+  };
+  enum { WAYS = sizeof ways / sizeof *ways };
+  const size_t largest = (size_t)1 << 24;   /* 64 MiB */
+  float *x = calloc(2 * largest + 1024, sizeof *x);
+  int status = agree(b->w->comm, x ? STATUS_OK : because(STATUS_NOMEM, "no memory for %zu numbers", largest));
+  const int first = b->w->rank == 0;
+  if (!status && first) {
+    printf("bytes");
+    for (int i = 0; i < WAYS; i++) printf(",%s ms", ways[i].name);
+    puts("");
+  }
+  for (size_t n = 1 << 8; n <= largest && !status; n <<= 4) {
+    const int count = (int)(n / (size_t)b->w->ranks) * b->w->ranks;
+    if (first) printf("%zu", (size_t)count * sizeof *x);
+    for (int way = 0; way < WAYS; way++) {
+      double took[1000];
+      for (long i = -1; i < b->steps; i++) {
+        MPI_Barrier(b->w->comm);
+        const double began = progress_clock();
+        ways[way].sum(b->w->comm, count, x);
+        if (i >= 0) took[i] = progress_clock() - began;
+      }
+      if (first) printf(",%.4f", 1e3 * bench_median(took, (size_t)b->steps));
+    }
+    if (first) puts("");
+  }
+  free(x);
+  return status;
+}

@@ -1,0 +1,161 @@
+/* Real training steps on generated data, against the rate of this machine's matrix products at the net's own shapes, measured
+ * between the steps on the same ranks and threads at the same time. */
+#include <cjson/cJSON.h>
+#include <omp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "io/memory.h"
+#include "jobs/bench.h"
+#include "jobs/rate.h"
+#include "jobs/trainer.h"
+#include "mpi/agree.h"
+#include "src/base/matmul.h"
+#include "src/base/random.h"
+#include "src/base/status.h"
+#include "src/flow/times.h"
+#include "src/net/flops.h"
+
+/* What is measured of each step, and its medians. */
+enum figure { SECONDS, GRADIENT, IMAGES_PER_S, GRADIENT_GFLOPS, SGEMM, GRADIENT_SHARE, NS_SHARE, STEP_SHARE, GUIDANCE, TANGENTS,
+              FIGURES };
+struct result {
+  double figure[FIGURES], phase[PHASES];
+  size_t peak, plan;
+};
+
+/* A packed file of one batch of noise, on rank 0. */
+static int make_data(const struct settings *s, char path[TEXT_MAX]) {
+  const char *folder = getenv("TMPDIR");
+  const size_t size = (size_t)s->dataset.image_size, C = (size_t)s->dataset.image_channels, P = size * size * C;
+  const size_t classes = (size_t)s->dataset.num_classes, count = (size_t)s->training.batch_size;
+  snprintf(path, TEXT_MAX, "%s/pmf-bench-%ld.h5", folder ? folder : "/tmp", (long)getpid());
+  struct images images = { count, size, C, classes, malloc(count * P + 4), malloc(count * sizeof(int32_t)) }, none = images;
+  char (*names)[CLASS_NAME_MAX] = calloc(classes, sizeof *names);
+  int status = images.pixels && images.labels && names ? STATUS_OK : because(STATUS_NOMEM, "no memory for a batch of images");
+  for (size_t i = 0; i < count && !status; i++) {
+    images.labels[i] = (int32_t)(i % classes);
+    random_bits((struct purpose){ 1, STREAM_TEST, i, 0 }, P / 4, (uint32_t *)(void *)(images.pixels + i * (P / 4 * 4)));
+  }
+  for (size_t i = 0; i < classes && !status; i++) snprintf(names[i], sizeof names[i], "%zu", i);
+  size_t dropped;
+  none.count = 0;
+  if (!status) status = dataset_write(path, &images, &none, names, "noise", "pmf bench", &dropped);
+  free(names);
+  free(images.pixels);
+  free(images.labels);
+  return status;
+}
+
+static double seconds_of(const struct phases *p) {
+  double sum = 0;
+  for (int i = 0; i < PHASES; i++) sum += p->seconds[i];
+  return sum;
+}
+
+/* The figures of the step just made. */
+static void measure(const struct trainer *t, const struct objective_sums *s, double sgemm, double *f) {
+  const struct flops flops = flops_net(&t->net);
+  const double *seconds = t->phases.seconds, ranks = t->w->ranks, total = seconds_of(&t->phases);
+  const double work = ((double)s->images * (flops.forward + flops.backward) + (double)s->guidance * flops.guidance
+                       + (double)s->tangents * flops.tangent) / ranks;
+  const double ns = t->s.training.optimizer == OPTIMIZER_MUON ? flops_newton_schulz(&t->net.table) : 0;
+  const double gradient = seconds[PHASE_DRAW] + seconds[PHASE_GUIDANCE] + seconds[PHASE_FORWARD] + seconds[PHASE_BACKWARD];
+  f[SECONDS] = total;
+  f[GRADIENT] = gradient;
+  f[IMAGES_PER_S] = (double)s->images / total;
+  f[GRADIENT_GFLOPS] = work / gradient / 1e9;
+  f[SGEMM] = sgemm / 1e9;
+  f[GRADIENT_SHARE] = work / gradient / sgemm;
+  f[NS_SHARE] = ns / seconds[PHASE_OPTIMIZER] / sgemm;
+  f[STEP_SHARE] = (work + ns) / total / sgemm;
+  f[GUIDANCE] = (double)s->guidance / (double)s->images;
+  f[TANGENTS] = (double)s->tangents / (double)s->images;
+}
+
+static int run_steps(struct trainer *t, long steps, struct result *r) {
+  double *all = calloc((size_t)(FIGURES + PHASES) * (size_t)steps, sizeof *all);
+  int status = agree(t->w->comm, all ? STATUS_OK : because(STATUS_NOMEM, "no memory for the figures"));
+  for (long i = -1; i < steps && !status; i++) {   /* the first step warms up */
+    struct objective_sums sums;
+    double learning_rate, sgemm, figure[FIGURES];
+    phases_reset(&t->phases);
+    status = trainer_step(t, &sums, &learning_rate);
+    phases_begin(&t->phases, PHASE_OTHER);
+    if (i < 0) r->peak = memory_peak();            /* before the products alone take memory of their own */
+    const size_t micro = t->step.micro, T = t->net.shape.T;
+    if (!status)
+      status = agree(t->w->comm, rate_measure(&t->net, micro * T, times_tangents_max(&t->step.times, t->step.batch, micro) * T,
+                                              0.6, &sgemm));
+    if (status || i < 0) continue;
+    measure(t, &sums, sgemm, figure);
+    for (int k = 0; k < FIGURES; k++) all[k * steps + i] = figure[k];
+    for (int k = 0; k < PHASES; k++) all[(FIGURES + k) * steps + i] = t->phases.seconds[k];
+  }
+  for (int k = 0; k < FIGURES && !status; k++) r->figure[k] = bench_median(all + k * steps, (size_t)steps);
+  for (int k = 0; k < PHASES && !status; k++) r->phase[k] = bench_median(all + (FIGURES + k) * steps, (size_t)steps);
+  free(all);
+  return status;
+}
+
+static void print_json(const struct bench *b, const struct trainer *t, const struct result *r) {
+  cJSON *o = cJSON_CreateObject(), *phases = cJSON_CreateObject();
+  const struct { const char *name; double value; } all[] = {
+    { "ranks", b->w->ranks }, { "threads", omp_get_max_threads() }, { "batch_size", (double)t->step.batch },
+    { "micro_batch", (double)t->step.micro }, { "parameters", (double)table_parameters(&t->net.table) },
+    { "images_per_s", r->figure[IMAGES_PER_S] }, { "step_seconds", r->figure[SECONDS] },
+    { "gradient_seconds", r->figure[GRADIENT] }, { "gradient_gflops", r->figure[GRADIENT_GFLOPS] },
+    { "gradient_share", r->figure[GRADIENT_SHARE] }, { "newton_schulz_share", r->figure[NS_SHARE] },
+    { "step_share", r->figure[STEP_SHARE] }, { "sgemm_gflops", r->figure[SGEMM] },
+    { "guidance_per_image", r->figure[GUIDANCE] }, { "tangents_per_image", r->figure[TANGENTS] },
+    { "peak_bytes", (double)r->peak }, { "plan_bytes", (double)r->plan },
+  };
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++) cJSON_AddNumberToObject(o, all[i].name, all[i].value);
+  cJSON_AddStringToObject(o, "blas_core", matmul_core());
+  for (int i = 0; i < PHASES; i++) cJSON_AddNumberToObject(phases, phase_name[i], r->phase[i]);
+  cJSON_AddItemToObject(o, "seconds", phases);
+  char *text = cJSON_PrintUnformatted(o);
+  if (text) puts(text);
+  cJSON_free(text);
+  cJSON_Delete(o);
+}
+
+static void print_table(const struct bench *b, const struct trainer *t, const struct result *r) {
+  const double *f = r->figure, GiB = 1 << 30;
+  printf("%zu parameters, %d rank%s of %d thread%s, batch %zu in micro-batches of %zu, OpenBLAS core %s\n",
+         table_parameters(&t->net.table), b->w->ranks, b->w->ranks > 1 ? "s" : "", omp_get_max_threads(),
+         omp_get_max_threads() > 1 ? "s" : "", t->step.batch, t->step.micro, matmul_core());
+  printf("medians of %ld steps; a share is of the sgemm rate at the net's shapes, %.1f GF/s a rank\n\n", b->steps, f[SGEMM]);
+  printf("  images/s        %10.2f      (%.3f s a step; %.2f guidance evaluations and %.2f tangents an image)\n",
+         f[IMAGES_PER_S], f[SECONDS], f[GUIDANCE], f[TANGENTS]);
+  printf("  gradient        %10.1f %%    (%.1f GF/s a rank, %.3f s)\n", 100 * f[GRADIENT_SHARE], f[GRADIENT_GFLOPS], f[GRADIENT]);
+  printf("  Newton-Schulz   %10.1f %%    (symmetric products counted as half)\n", 100 * f[NS_SHARE]);
+  printf("  whole step      %10.1f %%\n", 100 * f[STEP_SHARE]);
+  printf("  memory a rank   %10.3f GiB  at its peak; planned %.3f\n\n  seconds by phase\n", (double)r->peak / GiB,
+         (double)r->plan / GiB);
+  for (int i = 1; i <= PHASES; i++)   /* "other" last */
+    printf("    %-12s %9.4f\n", phase_name[i % PHASES], r->phase[i % PHASES]);
+}
+
+int bench_step(struct bench *b) {
+  char path[TEXT_MAX];
+  struct result r = { 0 };
+  struct trainer t = { .w = b->w, .s = b->s, .data.fd = -1 };
+  int status = agree(b->w->comm, b->w->rank ? STATUS_OK : make_data(&b->s, path));
+  if (status) return status;
+  MPI_Bcast(path, sizeof path, MPI_CHAR, 0, b->w->comm);
+  snprintf(t.s.dataset.root, sizeof t.s.dataset.root, "%s", path);
+  t.s.training.steps = b->steps + 1;
+  status = trainer_open(&t);
+  MPI_Barrier(b->w->comm);
+  if (b->w->rank == 0) unlink(path);   /* all have it open, or none needs it */
+  r.plan = memory_now() + t.needs.total;
+  if (!status) status = trainer_allocate(&t);
+  if (!status) status = trainer_start(&t);
+  if (!status) status = run_steps(&t, b->steps, &r);
+  if (!status && b->w->rank == 0) (b->json ? print_json : print_table)(b, &t, &r);
+  trainer_close(&t);
+  return status;
+}

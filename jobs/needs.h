@@ -1,0 +1,24 @@
+/* needs.h - the memory that a rank's training takes, part by part, before any of it is allocated. It runs the layouts that
+ * allocate (state.c, step.c, optimizer.c) on counting arenas, so that plan and run cannot differ.
+ * Units: bytes. Errors: none. Ranks: local; the rank with the largest share. */
+#ifndef JOBS_NEEDS_H
+#define JOBS_NEEDS_H
+#include "io/settings.h"
+#include "src/net/net.h"
+
+struct needs {
+  size_t weights, moments, emas;      /* state_init's arena */
+  size_t gradients;                   /* step_init's arena: */
+  size_t activations, tangents;       /*   what the net keeps; of it the rows of tangents */
+  size_t buffers;                     /*   images, noise, outputs, conditions */
+  size_t optimizer;                   /* Newton-Schulz, all threads */
+  size_t loader;                      /* two batches of bytes */
+  size_t total;
+  size_t checkpoint;                  /* on disk */
+  size_t micro;                       /* images in a micro-batch that this is for */
+};
+/* For `ranks` ranks and micro-batches of `micro` images (0: as training.micro_batch and step_init choose). */
+struct needs needs_of(const struct net *n, const struct settings *s, int ranks, size_t micro);
+/* The largest micro-batch whose total stays within `room`; 0 if none does. */
+size_t needs_largest_micro(const struct net *n, const struct settings *s, int ranks, size_t room);
+#endif

@@ -1,0 +1,16 @@
+#include "jobs/phases.h"
+
+#include "io/progress.h"
+
+const char *const phase_name[PHASES] = { "other", "data", "draw", "guidance", "forward", "backward", "reduce", "optimizer",
+                                         "ema" };
+
+void phases_begin(struct phases *p, enum phase phase) {
+  if (!p) return;
+  const double now = progress_clock();
+  p->seconds[p->now] += now - p->since;
+  p->since = now;
+  p->now = phase;
+}
+
+void phases_reset(struct phases *p) { *p = (struct phases){ .since = progress_clock() }; }

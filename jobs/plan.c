@@ -1,0 +1,148 @@
+/* plan.c - pmf plan: what a training will take, before it is started: parameters, memory, flops, seconds. The memory comes from
+ * the code that allocates; the seconds from the rate of products measured here. */
+#include <cjson/cJSON.h>
+#include <omp.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "io/words.h"
+#include "jobs/jobs.h"
+#include "jobs/needs.h"
+#include "jobs/rate.h"
+#include "jobs/setup.h"
+#include "mpi/agree.h"
+#include "src/base/status.h"
+#include "src/net/flops.h"
+
+static long ranks, threads;
+static struct word words[] = {
+  { .name = "ranks", .type = WORD_INTEGER, .value = &ranks, .min = 1, .max = 1e6, .help = "to plan for; those that run now" },
+  { .name = "threads", .type = WORD_INTEGER, .value = &threads, .min = 1, .max = 1024, .help = "of a rank; those that run now" },
+  { .name = "--json", .type = WORD_TEXT, .help = "one line of JSON" },
+};
+enum { RANKS, THREADS, JSON, WORDS };
+
+void plan_help(void) {
+  puts("usage: pmf plan preset=NAME | config=FILE.yml  [ranks=R threads=T key=value ...]\n\n"
+       "Prints parameters, bytes of a rank by part, checkpoint size, flops by part, and seconds of a step from the rate of\n"
+       "products measured here. Trains nothing.\n\nwords:");
+  words_help(words, WORDS);
+  puts("\nexample:\n  pmf plan preset=pMF_B_16 ranks=64 threads=8 training.recompute=block");
+}
+
+struct plan {
+  struct settings s;
+  struct net net;
+  struct needs needs;
+  struct flops flops;
+  double newton_schulz;           /* flops of a step */
+  double guidance, tangents;      /* evaluations an image */
+  double gradient;                /* flops an image */
+  double rate, seconds[3];        /* a rank's products; gradient, Newton-Schulz, both */
+  size_t sampling;                /* parameters without the v head */
+};
+
+static size_t sampling_parameters(const struct table *t) {
+  size_t sum = 0;
+  for (size_t i = 0; i < t->count; i++)
+    if (strncmp(t->tensors[i].name, "v_", 2)) sum += t->tensors[i].size;
+  return sum;
+}
+
+/* The means over many draws. */
+static void count_evaluations(struct plan *p) {
+  const struct times times = setup_times(&p->s);
+  const struct guidance guidance = setup_guidance(&p->s);
+  enum { DRAWS = 1 << 15 };
+  size_t evaluations = 0, tangents = 0;
+  for (uint32_t i = 0; i < DRAWS; i++) {
+    real t, r, w, t_min, t_max;
+    int fm, drop;
+    times_draw(&times, 1, 0, i, &t, &r, &fm);
+    guidance_draw(&guidance, 1, 0, i, fm, &w, &t_min, &t_max, &drop);
+    tangents += !fm;
+    evaluations += !fm + (size_t)(!drop && (fm || (t_min <= t && t <= t_max)));
+  }
+  p->guidance = (double)evaluations / DRAWS;
+  p->tangents = (double)tangents / DRAWS;
+}
+
+static int make(struct plan *p) {
+  const struct net_config config = setup_net(&p->s);
+  int status = net_init(&p->net, &config, p->s.training.optimizer == OPTIMIZER_ADAMW);
+  if (status) return status;
+  p->needs = needs_of(&p->net, &p->s, (int)ranks, 0);
+  p->flops = flops_net(&p->net);
+  p->newton_schulz = p->s.training.optimizer == OPTIMIZER_MUON ? flops_newton_schulz(&p->net.table) : 0;
+  p->sampling = sampling_parameters(&p->net.table);
+  count_evaluations(p);
+  const double recomputed = p->s.training.recompute ? p->flops.forward : 0;
+  p->gradient = p->flops.forward + p->flops.backward + recomputed + p->guidance * p->flops.guidance + p->tangents * p->flops.tangent;
+  const size_t rows = p->needs.micro * p->net.shape.T;
+  status = rate_measure(&p->net, rows, rows / 2, 1.5, &p->rate);
+  p->seconds[0] = p->gradient * (double)p->s.training.batch_size / (double)ranks / p->rate;
+  p->seconds[1] = p->newton_schulz / p->rate;
+  p->seconds[2] = p->seconds[0] + p->seconds[1];
+  return status;
+}
+
+static void print_json(const struct plan *p) {
+  const struct needs *k = &p->needs;
+  const struct { const char *name; double value; } all[] = {
+    { "parameters", (double)table_parameters(&p->net.table) }, { "parameters_sampling", (double)p->sampling },
+    { "ranks", (double)ranks }, { "threads", (double)threads }, { "micro_batch", (double)k->micro },
+    { "weights_bytes", (double)k->weights }, { "moments_bytes", (double)k->moments }, { "emas_bytes", (double)k->emas },
+    { "gradients_bytes", (double)k->gradients }, { "activations_bytes", (double)k->activations },
+    { "tangents_bytes", (double)k->tangents }, { "buffers_bytes", (double)k->buffers },
+    { "optimizer_bytes", (double)k->optimizer }, { "loader_bytes", (double)k->loader }, { "total_bytes", (double)k->total },
+    { "checkpoint_bytes", (double)k->checkpoint }, { "gradient_flops_per_image", p->gradient },
+    { "newton_schulz_flops", p->newton_schulz }, { "sgemm_gflops", p->rate / 1e9 }, { "gradient_seconds", p->seconds[0] },
+    { "newton_schulz_seconds", p->seconds[1] }, { "step_seconds", p->seconds[2] },
+  };
+  cJSON *o = cJSON_CreateObject();
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++) cJSON_AddNumberToObject(o, all[i].name, all[i].value);
+  char *text = cJSON_PrintUnformatted(o);
+  if (text) puts(text);
+  cJSON_free(text);
+  cJSON_Delete(o);
+}
+
+static void print_table(const struct plan *p) {
+  const struct needs *k = &p->needs;
+  const struct flops *f = &p->flops;
+  const double MiB = 1 << 20, G = 1e9;
+  printf("parameters %.1f M in training, %.1f M in sampling\n", (double)table_parameters(&p->net.table) / 1e6,
+         (double)p->sampling / 1e6);
+  printf("ranks %ld of %ld thread%s; batch %ld, micro-batches of %zu image%s\n\nMiB of a rank\n", ranks, threads,
+         threads > 1 ? "s" : "", p->s.training.batch_size, k->micro, k->micro > 1 ? "s" : "");
+  const struct { const char *name; size_t bytes; } parts[] = {
+    { "weights", k->weights }, { "gradients", k->gradients }, { "moments", k->moments }, { "EMAs", k->emas },
+    { "activations", k->activations }, { "tangents", k->tangents }, { "buffers", k->buffers }, { "optimizer", k->optimizer },
+    { "loader", k->loader }, { "total", k->total },
+  };
+  for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+    printf("  %-12s %12.1f\n", parts[i].name, (double)parts[i].bytes / MiB);
+  printf("checkpoint %.1f MiB on disk, twice (the one before is kept)\n\n", (double)k->checkpoint / MiB);
+  printf("GF an image: forward %.2f, guidance %.2f (%.2f evaluations), tangent %.2f (%.2f), backward %.2f%s; together %.2f\n",
+         f->forward / G, p->guidance * f->guidance / G, p->guidance, p->tangents * f->tangent / G, p->tangents, f->backward / G,
+         p->s.training.recompute ? ", forward again" : "", p->gradient / G);
+  printf("GF of Newton-Schulz a step: %.1f\n", p->newton_schulz / G);
+  printf("at the %.1f GF/s of this machine's products, were all else free: gradient %.3f s, Newton-Schulz %.3f s a step\n",
+         p->rate / G, p->seconds[0], p->seconds[1]);
+}
+
+int plan_run(const struct world *w, int argc, char **argv) {
+  struct plan p = { .net = { .blocks = NULL } };
+  ranks = w->ranks;
+  threads = omp_get_max_threads();
+  int status = settings_load(&p.s, argc, argv, words, WORDS, NULL, 0);
+  if (!status) status = settings_check(&p.s);
+  if (!status) {
+    omp_set_num_threads((int)threads);
+    status = make(&p);
+  }
+  status = agree(w->comm, status);
+  if (!status && w->rank == 0) (words[JSON].given ? print_json : print_table)(&p);
+  net_free(&p.net);
+  return status;
+}

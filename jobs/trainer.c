@@ -1,0 +1,119 @@
+#include "jobs/trainer.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/memory.h"
+#include "mpi/agree.h"
+#include "src/base/status.h"
+
+/* The packed images must be those that the net is for. */
+static int check_data(const struct settings *s, const struct dataset *d) {
+  const char *file = s->dataset.root;
+  if (d->image_size != (size_t)s->dataset.image_size)
+    return because(STATUS_BAD, "%s has images of %zu x %zu, dataset.image_size is %ld", file, d->image_size, d->image_size,
+                   s->dataset.image_size);
+  if (d->channels != (size_t)s->dataset.image_channels)
+    return because(STATUS_BAD, "%s has %zu channels, dataset.image_channels is %ld", file, d->channels,
+                   s->dataset.image_channels);
+  if (d->classes != (size_t)s->dataset.num_classes)
+    return because(STATUS_BAD, "%s has %zu classes, dataset.num_classes is %ld", file, d->classes, s->dataset.num_classes);
+  if (d->count[SPLIT_TRAIN] < (size_t)s->training.batch_size)
+    return because(STATUS_BAD, "%s has %zu training images, fewer than training.batch_size = %ld", file,
+                   d->count[SPLIT_TRAIN], s->training.batch_size);
+  return STATUS_OK;
+}
+
+/* COLLECTIVE. Presets, configs and data lie on each node's own disk perhaps; ranks that differ would wait for each other. */
+static int check_same(const struct trainer *t) {
+  const size_t *images = &t->data.count[SPLIT_TRAIN];
+  const int settings = agree_same(t->w->comm, t->text, strlen(t->text));
+  const int data = agree_same(t->w->comm, images, sizeof *images);
+  if (!settings) return because(STATUS_BAD, "the ranks read different settings: is the preset or config the same on every node?");
+  if (!data) return because(STATUS_BAD, "%s: the ranks see different numbers of images: is it one file?", t->s.dataset.root);
+  return STATUS_OK;
+}
+
+/* Refuses what does not fit into this rank's part of the node's memory; a micro-batch that was left to us shrinks. */
+static int check_memory(struct trainer *t) {
+  const double GiB = 1 << 30;
+  const int ranks = t->w->ranks, here = t->w->node_ranks > 0 ? t->w->node_ranks : 1;
+  const size_t room = memory_available() / (size_t)here;
+  t->needs = needs_of(&t->net, &t->s, ranks, 0);
+  if (!room || t->needs.total <= room) return STATUS_OK;
+  const size_t fits = needs_largest_micro(&t->net, &t->s, ranks, room);
+  if (fits && !t->s.training.micro_batch) {
+    t->s.training.micro_batch = (long)fits;
+    t->needs = needs_of(&t->net, &t->s, ranks, 0);
+    return STATUS_OK;
+  }
+  char advice[128] = "even training.micro_batch=1 does not; try training.recompute=block, fewer EMAs, or fewer ranks a node";
+  if (fits) snprintf(advice, sizeof advice, "the largest that fits is training.micro_batch=%zu", fits);
+  return because(STATUS_BAD, "micro-batches of %zu need %.1f GiB a rank, and there are %.1f for each of the %d ranks here; %s",
+                 t->needs.micro, (double)t->needs.total / GiB, (double)room / GiB, here, advice);
+}
+
+static int open_local(struct trainer *t) {
+  int status = dataset_open(&t->data, t->s.dataset.root);
+  if (!status) status = check_data(&t->s, &t->data);
+  if (status) return status;
+  t->steps = setup_steps(&t->s, t->data.count[SPLIT_TRAIN]);
+  if (t->steps < 1) return because(STATUS_BAD, "training.num_epochs = %g is less than one step", t->s.training.num_epochs);
+  t->text = settings_text(&t->s);
+  if (!t->text) return because(STATUS_NOMEM, "no memory for the settings' text");
+  const struct net_config config = setup_net(&t->s);
+  return net_init(&t->net, &config, t->s.training.optimizer == OPTIMIZER_ADAMW);
+}
+
+int trainer_open(struct trainer *t) {
+  int status = agree(t->w->comm, open_local(t));
+  if (!status) status = check_same(t);
+  if (!status) status = agree(t->w->comm, check_memory(t));
+  if (status) return status;
+  /* Nodes with less memory than others would take smaller micro-batches; the smallest serves all. */
+  MPI_Allreduce(MPI_IN_PLACE, &t->s.training.micro_batch, 1, MPI_LONG, MPI_MIN, t->w->comm);
+  return STATUS_OK;
+}
+
+static int allocate_local(struct trainer *t) {
+  const struct optimizer optimizer = setup_optimizer(&t->s);
+  int status = state_init(&t->state, &t->net, &t->s);
+  if (!status) status = step_init(&t->step, t->w, &t->net, &t->s);
+  if (status) return status;
+  t->scratch.used = optimizer_work(&optimizer, &t->net.table);
+  status = arena_init(&t->scratch);
+  if (!status) t->work = arena_take(&t->scratch, t->scratch.size);
+  t->state.phases = t->step.phases = &t->phases;
+  phases_reset(&t->phases);
+  return status;
+}
+
+int trainer_allocate(struct trainer *t) { return agree(t->w->comm, allocate_local(t)); }
+
+int trainer_start(struct trainer *t) {
+  return agree(t->w->comm, loader_start(&t->loader, &t->data, t->step.seed, t->s.dataset.use_flip, t->step.batch,
+                                        t->step.first, t->step.count, t->state.step));
+}
+
+int trainer_step(struct trainer *t, struct objective_sums *sums, double *rate) {
+  const struct schedule schedule = setup_schedule(&t->s, t->data.count[SPLIT_TRAIN]);
+  *rate = schedule_rate(&schedule, t->state.step);
+  const int status = step_gradient(&t->step, t->w, t->loader, t->state.step, t->state.weights, sums);
+  if (status) return status;
+  if (!isfinite(sums->loss))
+    return because(STATUS_DIVERGED, "the loss is not a finite number at step %llu", (unsigned long long)t->state.step + 1);
+  state_step(&t->state, &t->net, &t->s, *rate, t->step.grads, t->work);
+  return STATUS_OK;
+}
+
+void trainer_close(struct trainer *t) {
+  loader_stop(t->loader);
+  arena_free(&t->scratch);
+  step_free(&t->step);
+  state_free(&t->state);
+  net_free(&t->net);
+  dataset_close(&t->data);
+  free(t->text);
+}

@@ -1,0 +1,40 @@
+/* trainer.h - everything that takes a step: data, net, state, gradient, optimizer. pmf train runs it to the end, pmf bench
+ * measures it. Nothing here knows of a run's folder.
+ * Memory: arenas of its own, freed by trainer_close. */
+#ifndef JOBS_TRAINER_H
+#define JOBS_TRAINER_H
+#include "io/dataset.h"
+#include "io/loader.h"
+#include "jobs/needs.h"
+#include "jobs/state.h"
+#include "jobs/step.h"
+
+struct trainer {
+  const struct world *w;
+  struct settings s;               /* the caller fills this in */
+  char *text;                      /* the same as YAML */
+  struct dataset data;
+  struct net net;
+  struct state state;
+  struct step step;
+  struct arena scratch;            /* the optimizer's */
+  real *work;
+  struct loader *loader;
+  uint64_t steps;                  /* of the whole run */
+  struct needs needs;
+  struct phases phases;
+};
+/* COLLECTIVE. Opens the data and builds the net: all that is known before memory is taken. Errors: STATUS_BAD: data that
+ * the net is not for, ranks that see different settings or data, or more memory than the node has (the reason names the
+ * largest micro-batch that fits; training.micro_batch=0 takes that). */
+int trainer_open(struct trainer *t);
+/* COLLECTIVE. Takes the memory; the state is the initial one. Errors: STATUS_NOMEM. */
+int trainer_allocate(struct trainer *t);
+/* COLLECTIVE. Starts reading at the state's step. */
+int trainer_start(struct trainer *t);
+/* COLLECTIVE. One step; *rate: its learning rate. Errors: STATUS_IO from the data; STATUS_DIVERGED where the loss is no finite
+ * number, and then the state is that of the step before. */
+int trainer_step(struct trainer *t, struct objective_sums *sums, double *rate);
+/* Harmless on a zeroed one (but for data.fd = -1), and after any error. */
+void trainer_close(struct trainer *t);
+#endif

@@ -1,0 +1,18 @@
+/* flops.h - how much arithmetic the matrix products of the net and of the optimizer are (multiply-add = 2), counted from the
+ * sizes. Element-wise work is not counted: what a product rate is compared with is products.
+ * Units: floating-point operations. Errors: none. Ranks: local. */
+#ifndef NET_FLOPS_H
+#define NET_FLOPS_H
+#include "src/net/net.h"
+
+struct flops {
+  double forward;    /* one sample through trunk and both heads */
+  double guidance;   /* through trunk and v head, without gradient */
+  double sample;     /* through trunk and u head, without gradient */
+  double tangent;    /* of trunk and u head */
+  double backward;   /* trunk and both heads, weights and activations */
+};
+struct flops flops_net(const struct net *n);
+/* Five Newton-Schulz steps of all of Muon's matrices; X X^T and A^2 counted as symmetric, at half a product each. */
+double flops_newton_schulz(const struct table *t);
+#endif

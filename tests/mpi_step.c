@@ -1,0 +1,178 @@
+/* The loss and the whole gradient of a global batch are one, whatever number of ranks and whatever micro-batches share
+ * it (EXPECTATIONS C9); and a rank that took another rank's samples would be seen. */
+#define HARNESS_MPI
+#include "io/loader.h"
+#include "jobs/step.h"
+#include "mpi/agree.h"
+#include "tests/harness.h"
+#include "tests/tiny.h"
+
+static const double limit = 1e-5;
+
+/* One step's result, and where the step is made to go wrong. */
+struct outcome { real *grads; struct objective_sums sums; };
+enum fault { NO_FAULT, OTHER_DRAWS, OTHER_IMAGES };
+
+/* Initial values with noise on them: zeros in gates would hide errors behind them. */
+static real *random_weights(const struct net *n) {
+  real *w = new_zeros(n->table.size), *noise = new_normal(7, n->table.size);
+  table_init_weights(&n->table, 1, w);
+  for (size_t i = 0; i < n->table.count; i++) {
+    const struct tensor *t = &n->table.tensors[i];
+    for (size_t j = t->offset; j < t->offset + t->size; j++) w[j] += (real)0.1 * noise[j];
+  }
+  free(noise);
+  return w;
+}
+
+/* COLLECTIVE over w. The gradient of step k; a fault strikes the last rank, which always has images. */
+static struct outcome gradient(const struct world *w, const struct net *n, const struct settings *s,
+                               const real *weights, uint64_t k, enum fault fault) {
+  struct step step;
+  struct loader *loader;
+  struct outcome o = { .grads = new_zeros(n->table.size) };
+  const int struck = w->rank == w->ranks - 1;
+  tiny_must(step_init(&step, w, n, s));
+  const size_t first = step.first - (fault == OTHER_IMAGES && struck);
+  tiny_must(loader_start(&loader, &tiny_data, step.seed, s->dataset.use_flip, step.batch, first, step.count, k));
+  if (fault == OTHER_DRAWS && struck) step.first++;
+  tiny_must(step_gradient(&step, w, loader, k, weights, &o.sums));
+  memcpy(o.grads, step.grads, n->table.size * sizeof *o.grads);
+  loader_stop(loader);
+  step_free(&step);
+  return o;
+}
+
+/* The worst tensor's error, in the measure of the reference values. */
+static double gradient_error(const struct net *n, const struct outcome *a, const struct outcome *b) {
+  double worst = 0;
+  for (size_t i = 0; i < n->table.count; i++) {
+    const struct tensor *t = &n->table.tensors[i];
+    worst = fmax(worst, relative_error(t->size, a->grads + t->offset, b->grads + t->offset));
+  }
+  return worst;
+}
+
+static double relative(double a, double b) { return fabs(a - b) / fmax(fabs(b), 1e-30); }
+
+static double sums_error(const struct objective_sums *a, const struct objective_sums *b) {
+  const double errors[] = { relative(a->loss, b->loss), relative(a->mse_u, b->mse_u), relative(a->mse_v, b->mse_v),
+                            relative(a->mse_u_fm, b->mse_u_fm), relative(a->du_dt_square, b->du_dt_square),
+                            relative(a->du_dt_max, b->du_dt_max) };
+  double worst = 0;
+  for (size_t i = 0; i < sizeof errors / sizeof *errors; i++)
+    worst = isnan(errors[i]) ? INFINITY : fmax(worst, errors[i]);
+  return worst;
+}
+
+static int same_counts(const struct objective_sums *a, const struct objective_sums *b) {
+  return a->images == b->images && a->fm == b->fm && a->guidance == b->guidance && a->tangents == b->tangents;
+}
+
+/* COLLECTIVE. All ranks with micro-batches of `micro` against this rank alone with all images in one. */
+static double compare(struct settings *s, uint64_t k, long micro, enum fault fault) {
+  struct net net;
+  tiny_net(&net, s);
+  real *weights = random_weights(&net);
+  s->training.micro_batch = 0;
+  const struct outcome one = gradient(&alone, &net, s, weights, k, NO_FAULT);
+  s->training.micro_batch = micro;
+  const struct outcome all = gradient(&world, &net, s, weights, k, fault);
+  const double values = sums_error(&all.sums, &one.sums), grads = gradient_error(&net, &all, &one);
+  const int counts = same_counts(&all.sums, &one.sums) && one.sums.images == (size_t)s->training.batch_size;
+  const int bits = agree_same(world.comm, all.grads, net.table.size * sizeof(real))
+                   && agree_same(world.comm, &all.sums, sizeof all.sums);
+  free(one.grads);
+  free(all.grads);
+  free(weights);
+  net_free(&net);
+  return worst_over_ranks(!fault && !(counts && bits) ? INFINITY : fmax(values, grads));
+}
+
+static void check_all_micro_batches(struct settings *s, uint64_t k) {
+  static const long micros[] = { 1, 2, 3, 0 };
+  for (size_t m = 0; m < sizeof micros / sizeof *micros; m++) {
+    const double error = compare(s, k, micros[m], NO_FAULT);
+    ck_assert_msg(error < limit, "batch %ld in micro-batches of %ld at step %d: error %g, expected below %g (infinite:"
+                  " other counts or bits)", s->training.batch_size, micros[m], (int)k, error, limit);
+  }
+}
+
+START_TEST(any_ranks_and_micro_batches_give_one_gradient) {   /* 1, 2 and 3 images also where there are more ranks */
+  static const long batches[] = { 1, 2, 3, 7, 10, 13 };
+  struct settings s = tiny_settings();
+  for (size_t b = 0; b < sizeof batches / sizeof *batches; b++) {
+    s.training.batch_size = batches[b];
+    check_all_micro_batches(&s, b == 3 ? 4 : b);   /* 23 images: step 4 of batches of 7 lies in the second epoch */
+  }
+} END_TEST
+
+START_TEST(with_every_sampler_of_times_and_either_prediction) {
+  struct settings s = tiny_settings();
+  s.training.batch_size = 7;
+  for (s.model.times = TIMES_TRIANGLE; s.model.times <= TIMES_BOTH; s.model.times++)
+    for (s.model.prediction = PREDICTION_X; s.model.prediction <= PREDICTION_U; s.model.prediction++)
+      check_all_micro_batches(&s, 2);
+} END_TEST
+
+START_TEST(with_any_share_of_flow_matching_and_dropped_labels) {
+  static const double shares[][2] = { { 0, 0 }, { 0.25, 1 }, { 0.5, 0.7 }, { 1, 0.5 } };
+  struct settings s = tiny_settings();
+  s.training.batch_size = 10;
+  for (size_t i = 0; i < sizeof shares / sizeof *shares; i++) {
+    s.model.data_proportion = shares[i][0];
+    s.model.class_dropout_prob = shares[i][1];
+    check_all_micro_batches(&s, 3);
+  }
+} END_TEST
+
+START_TEST(the_same_again_has_the_same_bits) {
+  struct settings s = tiny_settings();
+  struct net net;
+  s.training.batch_size = 7;
+  tiny_net(&net, &s);
+  real *weights = random_weights(&net);
+  const struct outcome a = gradient(&world, &net, &s, weights, 3, NO_FAULT);
+  const struct outcome b = gradient(&world, &net, &s, weights, 3, NO_FAULT);
+  const int differ = memcmp(a.grads, b.grads, net.table.size * sizeof(real)) || memcmp(&a.sums, &b.sums, sizeof a.sums);
+  free(a.grads);
+  free(b.grads);
+  free(weights);
+  net_free(&net);
+  ck_assert_double_eq(worst_over_ranks(differ), 0);
+} END_TEST
+
+START_TEST(a_rank_with_the_wrong_samples_is_seen) {
+  struct settings s = tiny_settings();
+  s.training.batch_size = 7;
+  ck_assert_double_gt(compare(&s, 0, 3, OTHER_DRAWS), 100 * limit);
+  if (world.ranks == 1) return;   /* no image before the first */
+  ck_assert_double_gt(compare(&s, 0, 3, OTHER_IMAGES), 100 * limit);
+} END_TEST
+
+START_TEST(neighbouring_steps_differ) {   /* or the comparisons above would say little */
+  struct settings s = tiny_settings();
+  struct net net;
+  tiny_net(&net, &s);
+  real *weights = random_weights(&net);
+  const struct outcome a = gradient(&world, &net, &s, weights, 0, NO_FAULT);
+  const struct outcome b = gradient(&world, &net, &s, weights, 1, NO_FAULT);
+  const double error = gradient_error(&net, &a, &b);
+  free(a.grads);
+  free(b.grads);
+  free(weights);
+  net_free(&net);
+  ck_assert_double_gt(worst_over_ranks(error), 100 * limit);
+} END_TEST
+
+START_TEST(images_are_packed) { tiny_open(); } END_TEST      /* what the tests between need */
+START_TEST(their_folder_is_removed) { tiny_close(); } END_TEST
+
+int main(int argc, char **argv) {
+  return run_mpi_tests(&argc, &argv, "step",
+                       (const TTest *[]){ images_are_packed, any_ranks_and_micro_batches_give_one_gradient,
+                                          with_every_sampler_of_times_and_either_prediction,
+                                          with_any_share_of_flow_matching_and_dropped_labels,
+                                          the_same_again_has_the_same_bits, a_rank_with_the_wrong_samples_is_seen,
+                                          neighbouring_steps_differ, their_folder_is_removed, NULL });
+}

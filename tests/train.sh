@@ -1,0 +1,258 @@
+#!/bin/bash
+# Whole runs of pmf as a user meets them: stopped, killed, damaged and started again they go on where they were; samples
+# do not depend on the number of ranks; what is wrong is one line and exit 65, and leaves no folder behind.
+# Silent but for failures. $PMF: the program; $MPIRUN: the launcher.
+set -u
+: "${PMF:=build/pmf}" "${MPIRUN:=mpirun}"
+export OMP_NUM_THREADS=1 OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_hwloc_base_binding_policy=none
+export OMPI_MCA_btl_vader_single_copy_mechanism=none OMPI_MCA_mpi_yield_when_idle=1
+if [ "$(id -u)" = 0 ]; then export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1; fi
+case $PMF in /*) ;; *) PMF=$PWD/$PMF ;; esac
+folder=$(mktemp -d) || exit 1
+trap 'rm -rf "$folder"' EXIT
+cd "$folder" || exit 1
+failed=0
+
+fail() {
+  echo "train.sh: $*"
+  failed=1
+}
+# check WHAT GOT EXPECTED
+check() { [ "$2" = "$3" ] || fail "$1: got '$2', expected '$3'"; }
+# on RANKS WORDS...: pmf on so many ranks; what it prints goes to out and err.
+on() {
+  local ranks=$1
+  shift
+  "$MPIRUN" -n "$ranks" "$PMF" "$@" >out 2>err </dev/null
+}
+# trains CODE RANKS WORDS...: with the settings and images of this test.
+trains() {
+  local code=$1 ranks=$2 got
+  shift 2
+  on "$ranks" train config=tiny.yml data=set.h5 "$@"
+  got=$?
+  [ $got = "$code" ] || fail "train $* on $ranks ranks: exit code $got, expected $code: $(cat err)"
+}
+said() { grep -qF -- "$1" err || fail "expected '$1' on standard error: $(cat err)"; }
+said_once() { check "lines with '$1'" "$(grep -cF -- "$1" err)" 1; }
+
+# launch RANKS WORDS...: trains in the background; $launched is the launcher.
+launch() {
+  local ranks=$1
+  shift
+  "$MPIRUN" -n "$ranks" "$PMF" train config=tiny.yml data=set.h5 "$@" >out 2>err </dev/null &
+  launched=$!
+}
+# await FILE PATTERN: until a line of the file matches, or what was launched has ended.
+await() {
+  until grep -q -- "$2" "$1" 2>/dev/null; do
+    kill -0 "$launched" 2>/dev/null || { fail "ended before '$2' was in $1: $(cat err)"; return; }
+    sleep 0.02
+  done
+}
+# ends CODE
+ends() {
+  wait "$launched"
+  check 'exit code of the run that was signalled' $? "$1"
+}
+
+last_step() { sed -n 's/^{"event":"step","step":\([0-9]*\),.*/\1/p' "$1/metrics.jsonl" | tail -n 1; }
+losses() { sed -n 's/^{"event":"step",\("step":[0-9]*\),.*\("loss":[^,]*\),.*/\1 \2/p' "$1/metrics.jsonl"; }
+# Arrays and tensors with their checksums; the rest of the report names times and hosts.
+arrays() { "$PMF" inspect "$1" 2>/dev/null | awk '/^settings:/ { show = 0 } /^(arrays|tensors):/ { show = 1 } show'; }
+
+# same_as_whole RUN: bit for bit the same end, and the same losses on the way.
+same_as_whole() {
+  "$PMF" verify "$1/checkpoint.h5" >out 2>err || fail "$1/checkpoint.h5: $(cat err)"
+  check "arrays of $1" "$(arrays "$1/checkpoint.h5")" "$(arrays whole/checkpoint.h5)"
+  "$PMF" export in="$1" out="$1.st" ema=raw v_head=yes >out 2>err || fail "export of $1: $(cat err)"
+  cmp "$1.st" whole.st || fail "the weights of $1 are not those of the run in one go"
+  check "losses of $1" "$(losses "$1")" "$(losses whole)"
+}
+# Every line is an object that starts with its event and its step; `step` lines count up by one.
+sound_metrics() {
+  awk -v run="$1" '
+    !/^\{"event":"[a-z ]+","step":[0-9]+(,"[a-z_]+":(-?[0-9.]+(e[-+]?[0-9]+)?|null|"[^"]*"))*\}$/ {
+      print "train.sh: metrics of " run ": not a line of metrics: " $0; bad = 1 }
+    /^\{"event":"step"/ { split($0, part, /[:,}]/); if (part[4] != ++n) {
+      print "train.sh: metrics of " run ": step " part[4] " where " n " was expected"; bad = 1 } }
+    END { exit bad || !n }' "$1/metrics.jsonl" || failed=1
+}
+# damage FILE: some bytes in the middle.
+damage() {
+  chmod 644 "$1"
+  printf '\377\377\377\377' | dd of="$1" bs=1 seek=$(($(wc -c <"$1") / 2)) conv=notrunc 2>dd.err
+}
+
+cat >tiny.yml <<END
+dataset: { image_size: 16, image_channels: 3, num_classes: 8, use_flip: true }
+model: { patch_size: 2, depth: 3, aux_head_depth: 1, hidden_size: 48, num_heads: 2, num_class_tokens: 2,
+         num_time_tokens: 1, num_cfg_tokens: 1, num_interval_tokens: 1 }
+training: { batch_size: 34, steps: 30, learning_rate: 0.005, lr_schedule: cosine, lr_min_factor: 0.1,
+            ema_val: [0.02, 2], seed: 9, log_per_step: 1 }
+checkpoint: { every_steps: 10 }
+sampling: { omega: 3, ema: ema2 }
+END
+"$PMF" pack shapes n=400 size=16 out=set.h5 >out 2>err || fail "pack: $(cat err)"
+
+# In one go, and the same command once more.
+trains 0 2 run=whole
+check 'status of a run that is done' "$(cat whole/status)" 'done step 30 of 30'
+"$PMF" export in=whole out=whole.st ema=raw v_head=yes >out 2>err || fail "export: $(cat err)"
+sound_metrics whole
+trains 0 2 run=whole
+said 'done already: step 30 of 30'
+sound_metrics whole
+
+# Stopped by USR1, killed in a save, killed between saves: the fourth start ends as the run in one go.
+launch 2 run=parts
+await parts/metrics.jsonl '"event":"step","step":4,'
+kill -USR1 "$launched"
+ends 75
+stopped=$(last_step parts)
+check 'status of a run that was stopped' "$(cat parts/status)" "saved step $stopped of 30"
+said "pmf train: saved at step $stopped of 30"
+[ "$stopped" -lt 20 ] || fail "stopped only at step $stopped: too late for what follows"
+PMF_DIE_AT=summed "$MPIRUN" -n 2 "$PMF" train config=tiny.yml data=set.h5 run=parts >out 2>err </dev/null &&
+  fail 'a run killed in its save ends well'
+said_once "going on after step $stopped of 30"
+[ -e parts/checkpoint.h5.tmp ] || fail 'the kill in a save left no checkpoint.h5.tmp'
+[ "$(last_step parts)" -gt "$stopped" ] || fail 'no step before the kill in a save'
+launch 2 run=parts
+await parts/metrics.jsonl '"event":"save","step":20,'
+[ ! -e parts/checkpoint.h5.tmp ] || fail 'checkpoint.h5.tmp is still there'
+await parts/metrics.jsonl '"event":"step","step":21,'
+kill -KILL "$(cut -d ' ' -f 1 "/proc/$launched/task/$launched/children")" || fail 'no rank to kill'
+wait "$launched" && fail 'a run of which a rank was killed ends well'
+cp -r parts killed
+trains 0 2 run=parts
+said_once 'going on after step 20 of 30'
+sound_metrics parts
+same_as_whole parts
+
+# From that kill on other numbers of ranks: the same within rounding.
+for ranks in 1 3; do
+  cp -r killed "on$ranks"
+  trains 0 $ranks run=on$ranks
+  said_once 'going on after step 20 of 30'
+  sound_metrics on$ranks
+  "$PMF" verify on$ranks/checkpoint.h5 >out 2>err || fail "on$ranks: $(cat err)"
+  { losses on$ranks; losses whole; } | sed 's/"[a-z]*"://g' | awk -v ranks=$ranks '
+    $1 in loss { d = ($2 - loss[$1]) / $2
+      if (d * d > 1e-8) { print "train.sh: loss " $2 " at step " $1 ", on " ranks " ranks: " loss[$1]; bad = 1 } }
+    { loss[$1] = $2 } END { exit bad }' || failed=1
+done
+
+# The newest checkpoint is damaged: the one before it is used, and that is said; with both damaged there is no going on.
+damage parts/checkpoint.h5
+echo 'left over' >parts/checkpoint.h5.tmp
+trains 0 2 run=parts
+said_once 'warning: '
+said 'parts/checkpoint.h5: block 0 of '
+said_once 'going on after step 20 of 30'
+[ ! -e parts/checkpoint.h5.tmp ] || fail 'a checkpoint.h5.tmp that was left over is still there'
+sound_metrics parts
+same_as_whole parts
+damage parts/checkpoint.h5
+damage parts/checkpoint.h5.prev
+trains 65 2 run=parts
+said_once 'pmf train: parts/checkpoint.h5: block 0 of '
+said 'parts/checkpoint.h5.prev: block 0 of '
+
+# One process: CONT is no reason to stop, TERM is; so is the file `stop`, and the time.
+"$PMF" train config=tiny.yml data=set.h5 run=alone training.steps=100000 >out 2>err </dev/null &
+launched=$!
+await alone/metrics.jsonl '"event":"step","step":2,'
+kill -CONT "$launched"
+await alone/metrics.jsonl '"event":"step","step":4,'
+kill -TERM "$launched"
+ends 75
+said 'stopping: signal TERM'
+launch 2 run=alone training.steps=100000
+await alone/metrics.jsonl '"event":"resume"'
+touch alone/stop
+ends 75
+said 'stopping: the file'
+trains 75 2 run=alone training.steps=100000 training.max_time=0.005
+said 'stopping: the time'
+said "warning: the checkpoint was made with max_time: 0"
+check 'what a stop leaves' "$(cd alone && echo *)" \
+  'blas_core checkpoint.h5 checkpoint.h5.prev lock metrics.jsonl status used_parameters.yml'
+
+# A checkpoint with other settings than asked for.
+refuses() {
+  local text=$1 code
+  shift
+  "$PMF" "$@" >out 2>err </dev/null
+  code=$?
+  check "pmf $*: exit code" $code 65
+  check "pmf $*: lines on standard error" "$(wc -l <err)" 1
+  [ ! -s out ] || fail "pmf $*: on standard output: $(cat out)"
+  grep -qF -- "$text" err || fail "pmf $*: expected '$text': $(cat err)"
+}
+train() {
+  local text=$1
+  shift
+  refuses "$text" train config=tiny.yml data=set.h5 "$@"
+}
+train 'whole/checkpoint.h5: from another net: tensor ' run=whole model.hidden_size=32
+train 'whole/checkpoint.h5 has no array ema3' run=whole training.ema_val=3,2
+train 'whole/checkpoint.h5 has an array ema0.02' run=whole training.ema_val=2
+train 'optimizer' run=whole training.optimizer=adamw
+train 'whole has a checkpoint of step 30 and restart=never' run=whole restart=never
+
+data_is() { refuses "$1" train config=tiny.yml run=new data="$2"; }
+# What cannot start leaves no folder.
+head -c 100000 set.h5 >cut.h5
+"$PMF" pack shapes n=40 size=8 out=small.h5 >out 2>err || fail "pack: $(cat err)"
+train 'training.batch_sise=3: unknown word; did you mean training.batch_size=?' run=new training.batch_sise=3
+train 'training.steps=many: expected an integer' run=new training.steps=many
+train 'training.learning_rate=-1: expected a number' run=new training.learning_rate=-1
+train 'model.patch_size=5 does not divide dataset.image_size=16' run=new model.patch_size=5
+data_is 'none.h5: no such file' none.h5
+data_is 'cut.h5: cut short' cut.h5
+data_is 'tiny.yml: not an HDF5 file' tiny.yml
+data_is 'whole/checkpoint.h5: not an image set' whole/checkpoint.h5
+data_is 'small.h5 has images of 8 x 8, dataset.image_size is 16' small.h5
+train 'set.h5 has 8 classes, dataset.num_classes is 9' run=new dataset.num_classes=9
+train 'set.h5 has 400 training images, fewer than training.batch_size = 401' run=new training.batch_size=401
+train 'model.lpips=true comes in a later version' run=new model.lpips=true
+train 'restart=maybe: expected auto, never or require' run=new restart=maybe
+train 'new has no checkpoint and restart=require' run=new restart=require
+train 'set.h5 is there and is not a folder' run=set.h5
+train 'run=DIR is missing'
+refuses 'data=FILE.h5 is missing' train config=tiny.yml run=new
+refuses 'none.yml' train config=none.yml data=set.h5 run=new
+refuses 'unknown job trian; did you mean train?' trian config=tiny.yml data=set.h5 run=new
+refuses 'not an HDF5 file' sample checkpoint=tiny.yml out=no.png
+refuses 'set.h5: its format is pmf-dataset' sample checkpoint=set.h5 out=no.png
+refuses 'small has no checkpoint.h5' sample run=small out=no.png
+refuses 'ema=ema7: whole/checkpoint.h5 has raw, ema0.02, ema2' sample run=whole out=no.png ema=ema7
+refuses 'ema=m: ' sample run=whole out=no.png ema=m
+refuses 'classes=8: expected numbers from 0 to 7' sample run=whole out=no.png classes=8
+refuses 'classes=cat: expected all, a number' sample run=whole out=no.png classes=cat
+refuses 'expected one of run=DIR and checkpoint=FILE.h5' sample out=no.png
+refuses 'out= is missing' sample run=whole
+on 2 train config=tiny.yml data=none.h5 run=new
+check 'exit code on two ranks' $? 65
+said_once 'pmf train: none.h5: '
+[ ! -e new ] || fail 'a run that was refused left its folder'
+[ ! -e no.png ] || fail 'sampling that was refused left a picture'
+
+# Pictures: the same bytes on any number of ranks; 37 are no whole number of chunks.
+for ranks in 1 2 3; do
+  on $ranks sample run=whole n=37 out=grid$ranks.png || fail "sample on $ranks ranks: $(cat err)"
+  on $ranks sample run=whole n=37 classes=2-3 steps=4 ema=raw omega=2 seed=4 out=new/four$ranks.png ||
+    fail "four steps on $ranks ranks: $(cat err)"
+  on $ranks sample checkpoint=whole/checkpoint.h5 n=21 classes=5,0 out=files$ranks || fail "files: $(cat err)"
+  [ $ranks = 1 ] || cmp grid1.png grid$ranks.png || fail "the grid on $ranks ranks differs"
+  [ $ranks = 1 ] || cmp new/four1.png new/four$ranks.png || fail "the grid of four steps on $ranks ranks differs"
+  [ $ranks = 1 ] || diff -r files1 files$ranks || fail "the files on $ranks ranks differ"
+done
+cmp -s grid1.png new/four1.png && fail 'one step and four give one picture'
+check 'files of a sample' "$(ls files2 | wc -l)" 21
+[ -s files2/000000_class5.png ] && [ -s files2/000001_class0.png ] || fail "names of files: $(ls files2)"
+on 1 sample run=whole n=37 seed=10 out=other.png || fail "sample: $(cat err)"
+cmp -s grid1.png other.png && fail 'another seed gives the same picture'
+
+exit $failed
