@@ -12,8 +12,6 @@ static int later(const struct settings *s) {
     { s->model.lpips,                  "model.lpips=true",              "false" },
     { s->model.convnext,               "model.convnext=true",           "false" },
     { s->model.init_v_head != 0,       "model.init_v_head=fresh",       "none" },
-    { s->training.precision == 1,      "training.precision=bf16",       "f32" },
-    { s->training.precision == 2,      "training.precision=auto",       "f32" },
     { s->training.reduce == 1,         "training.reduce=overlap",       "plain" },
     { s->training.reduce == 2,         "training.reduce=two_level",     "plain" },
     { s->training.shard != 0,          "training.shard=on",             "off" },

@@ -1,4 +1,4 @@
-/* bench.c - pmf bench step|sample|gemm|comm: how fast this machine does the program's work, against its own limits. */
+/* bench.c - pmf bench step|sample|gemm|comm|node: how fast this machine does the program's work, against its own limits. */
 #include "jobs/bench.h"
 
 #include <stdio.h>
@@ -22,18 +22,20 @@ static const struct { const char *name; int (*run)(struct bench *); const char *
   { "sample", bench_sample, "sampling: seconds for one image, images/s in chunks" },
   { "gemm", bench_gemm, "OpenBLAS at the shapes of the net" },
   { "comm", bench_comm, "ways to sum a gradient over the ranks, by size" },
+  { "node", NULL, "step for every division of this node's cores into ranks x threads, the fastest first; without mpirun" },
 };
 enum { BENCHES = sizeof benches / sizeof *benches };
 
 void bench_help(void) {
-  puts("usage: pmf bench step|sample|gemm|comm  preset=NAME  [key=value ...]\n");
+  puts("usage: pmf bench step|sample|gemm|comm|node  preset=NAME  [key=value ...]\n");
   for (int i = 0; i < BENCHES; i++) printf("  %-7s %s\n", benches[i].name, benches[i].help);
   puts("\nwords:");
   words_help(words, WORDS);
   puts("\nexamples:\n"
        "  OMP_NUM_THREADS=2 pmf bench step preset=pMF_B_16 training.batch_size=4\n"
        "  mpirun -np 2 pmf bench step preset=fashion --json\n"
-       "  mpirun -np 2 pmf bench comm");
+       "  mpirun -np 2 pmf bench comm\n"
+       "  pmf bench node preset=fashion");
 }
 
 static int compare(const void *a, const void *b) {
@@ -55,7 +57,17 @@ static int read_words(struct bench *b, int argc, char **argv, int *which) {
   b->json = words[JSON].given;
   for (*which = 0; *which < BENCHES; ++*which)
     if (bare[0] && !strcmp(bare[0], benches[*which].name)) return STATUS_OK;
-  return because(STATUS_BAD, "bench %s: expected one of step, sample, gemm, comm", bare[0] ? bare[0] : "");
+  return because(STATUS_BAD, "bench %s: expected one of step, sample, gemm, comm, node", bare[0] ? bare[0] : "");
+}
+
+int bench_alone(int argc, char **argv, int *status) {
+  struct bench b = { .w = NULL };
+  int which, asked = 0;
+  for (int i = 0; i < argc; i++) asked |= !strcmp(argv[i], "node");
+  if (!asked) return 0;
+  *status = read_words(&b, argc, argv, &which);
+  if (!*status) *status = bench_node(&b, argc, argv);
+  return 1;
 }
 
 int bench_run(const struct world *w, int argc, char **argv) {

@@ -15,6 +15,8 @@ int bench_step(struct bench *b);     /* real training steps on generated data */
 int bench_sample(struct bench *b);   /* one image, and a chunk */
 int bench_gemm(struct bench *b);     /* products at the net's shapes */
 int bench_comm(struct bench *b);     /* ways to sum over the ranks */
+/* Ranks x threads: starts mpirun for each, so it must not run within MPI. argv: the user's words, for `bench step`. LOCAL. */
+int bench_node(struct bench *b, int argc, char **argv);
 
 /* The median of x[n], which is sorted. */
 double bench_median(double *x, size_t n);

@@ -42,7 +42,7 @@ void core_describe(char text[static 256]) {
   if (was) snprintf(text, 256, "OpenBLAS kernels: %.40s (it had taken this processor for %.40s)", now, was);
   else if (better) snprintf(text, 256, "OpenBLAS kernels: %.40s; %s would be faster here%s", now, better,
                             set ? ", but OPENBLAS_CORETYPE is set" : "");
-  else snprintf(text, 256, "OpenBLAS kernels: %.40s", now);
+  else *text = 0;
 }
 
 int core_remember(const char *run) {

@@ -7,7 +7,7 @@
 
 /* Before MPI and threads: returns, or replaces the process by itself under OPENBLAS_CORETYPE. */
 void core_choose(char **argv);
-/* One line on what was chosen and why. */
+/* One line on a choice that was not the library's own, or that should have been another; else empty. */
 void core_describe(char text[static 256]);
 /* Rank 0, once the run's folder is there: remembers the choice. Errors: STATUS_IO. */
 int core_remember(const char *run);

@@ -22,4 +22,7 @@ int plan_run(const struct world *w, int argc, char **argv);
 void plan_help(void);
 int bench_run(const struct world *w, int argc, char **argv);
 void bench_help(void);
+/* Before MPI starts. Nonzero if these words ask for what cannot run within MPI, as it starts ranks of its own: then it is done,
+ * and *status its outcome. */
+int bench_alone(int argc, char **argv, int *status);
 #endif

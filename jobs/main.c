@@ -133,5 +133,7 @@ int main(int argc, char **argv) {
       if (first_process()) job->help();
       return 0;
     }
+  int status;
+  if (job->run == bench_run && bench_alone(argc - 2, argv + 2, &status)) return status ? refused(status) : 0;
   return run(job, argc, argv);
 }

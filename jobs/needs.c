@@ -1,23 +1,34 @@
 #include "jobs/needs.h"
 
+#include <stdio.h>
+
 #include "jobs/state.h"
 #include "jobs/step.h"
 #include "mpi/shard.h"
+#include "src/base/status.h"
+
+/* Bytes of n numbers in an arena, up to the next view. */
+static size_t taken(size_t n) {
+  struct arena a = { 0 };
+  arena_take(&a, n);
+  return a.used * sizeof(real);
+}
 
 struct needs needs_of(const struct net *n, const struct settings *s, int ranks, size_t micro) {
   const struct table *t = &n->table;
   const struct optimizer optimizer = setup_optimizer(s);
   const size_t share = shard_most((size_t)s->training.batch_size, ranks), bytes = n->pixels + sizeof(int32_t) + sizeof(uint64_t);
-  struct needs k = { .weights = t->size * sizeof(real), .moments = (t->size + t->second_size) * sizeof(real),
-                     .emas = (size_t)s->training.ema_val.count * t->size * sizeof(real), .gradients = t->size * sizeof(real),
-                     .optimizer = optimizer_work(&optimizer, t) * sizeof(real), .loader = 2 * share * bytes };
+  const size_t emas = (size_t)s->training.ema_val.count;
+  struct needs k = { .weights = taken(t->size), .moments = taken(t->size) + taken(t->second_size),
+                     .emas = emas * taken(t->size), .gradients = taken(t->size),
+                     .optimizer = optimizer_work(&optimizer, t) * sizeof(real), .loader = 2 * share * bytes,
+                     .checkpoint = ((2 + emas) * t->size + t->second_size) * sizeof(real) };
   const struct step_size step = step_count(n, s, ranks, micro);
   k.micro = step.micro;
   k.tangents = (step.net - step.net_primal) * sizeof(real);
   k.activations = step.net_primal * sizeof(real);
   k.buffers = (step.all - step.net) * sizeof(real) - k.gradients;
   k.total = state_count(n, s) * sizeof(real) + step.all * sizeof(real) + k.optimizer + k.loader;
-  k.checkpoint = k.weights + k.moments + k.emas;
   return k;
 }
 
@@ -29,4 +40,20 @@ size_t needs_largest_micro(const struct net *n, const struct settings *s, int ra
     else high = middle - 1;
   }
   return low;
+}
+
+int needs_fit(const struct net *n, struct settings *s, int ranks, size_t room, struct needs *needs) {
+  const double GiB = 1 << 30;
+  *needs = needs_of(n, s, ranks, 0);
+  if (!room || needs->total <= room) return STATUS_OK;
+  const size_t fits = needs_largest_micro(n, s, ranks, room);
+  if (fits && !s->training.micro_batch) {
+    s->training.micro_batch = (long)fits;
+    *needs = needs_of(n, s, ranks, 0);
+    return STATUS_OK;
+  }
+  char advice[128] = "even training.micro_batch=1 does not fit; try training.recompute=block, fewer EMAs, or fewer ranks a node";
+  if (fits) snprintf(advice, sizeof advice, "the largest that fits is training.micro_batch=%zu", fits);
+  return because(STATUS_BAD, "micro-batches of %zu need %.3f GiB a rank, and there are %.3f; %s", needs->micro,
+                 (double)needs->total / GiB, (double)room / GiB, advice);
 }

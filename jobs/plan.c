@@ -76,8 +76,7 @@ static int make(struct plan *p) {
   p->newton_schulz = p->s.training.optimizer == OPTIMIZER_MUON ? flops_newton_schulz(&p->net.table) : 0;
   p->sampling = sampling_parameters(&p->net.table);
   count_evaluations(p);
-  const double recomputed = p->s.training.recompute ? p->flops.forward : 0;
-  p->gradient = p->flops.forward + p->flops.backward + recomputed + p->guidance * p->flops.guidance + p->tangents * p->flops.tangent;
+  p->gradient = p->flops.forward + p->flops.backward + p->guidance * p->flops.guidance + p->tangents * p->flops.tangent;
   const size_t rows = p->needs.micro * p->net.shape.T;
   status = rate_measure(&p->net, rows, rows / 2, 1.5, &p->rate);
   p->seconds[0] = p->gradient * (double)p->s.training.batch_size / (double)ranks / p->rate;
@@ -123,9 +122,10 @@ static void print_table(const struct plan *p) {
   for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
     printf("  %-12s %12.1f\n", parts[i].name, (double)parts[i].bytes / MiB);
   printf("checkpoint %.1f MiB on disk, twice (the one before is kept)\n\n", (double)k->checkpoint / MiB);
-  printf("GF an image: forward %.2f, guidance %.2f (%.2f evaluations), tangent %.2f (%.2f), backward %.2f%s; together %.2f\n",
+  printf("GF an image: forward %.2f, guidance %.2f (%.2f evaluations), tangent %.2f (%.2f), backward %.2f%s;"
+         " together %.2f\n",
          f->forward / G, p->guidance * f->guidance / G, p->guidance, p->tangents * f->tangent / G, p->tangents, f->backward / G,
-         p->s.training.recompute ? ", forward again" : "", p->gradient / G);
+         p->s.training.recompute ? " with the blocks again" : "", p->gradient / G);
   printf("GF of Newton-Schulz a step: %.1f\n", p->newton_schulz / G);
   printf("at the %.1f GF/s of this machine's products, were all else free: gradient %.3f s, Newton-Schulz %.3f s a step\n",
          p->rate / G, p->seconds[0], p->seconds[1]);

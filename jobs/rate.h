@@ -10,7 +10,7 @@ struct rate_shape { size_t m, n, k; int kind; };
 enum { RATE_SHAPES = 12 };
 /* The products of a block's four linear layers: forward on rows + rows_dot, gradients by input and by weight on rows. */
 void rate_shapes(const struct net *n, size_t rows, size_t rows_dot, struct rate_shape shapes[RATE_SHAPES]);
-/* The rate of one shape, the best of a few runs that take `seconds` together. */
+/* The rate of one shape, the best of at least four runs that take about `seconds` together. */
 int rate_of(const struct rate_shape *shape, double seconds, double *rate);
 /* The rate of all shapes of rate_shapes together, each as often as a block needs it: flops by time. */
 int rate_measure(const struct net *n, size_t rows, size_t rows_dot, double seconds, double *rate);

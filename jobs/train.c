@@ -1,9 +1,11 @@
 /* train.c - pmf train: steps until the end, a signal or the time; saved on the way; started again it goes on. */
 #include <math.h>
+#include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "io/binding.h"
 #include "io/folder.h"
 #include "io/metrics.h"
 #include "io/progress.h"
@@ -11,8 +13,10 @@
 #include "io/words.h"
 #include "jobs/core.h"
 #include "jobs/jobs.h"
+#include "jobs/precision.h"
 #include "jobs/trainer.h"
 #include "mpi/agree.h"
+#include "src/base/matmul.h"
 #include "src/base/status.h"
 
 enum restart { RESTART_AUTO, RESTART_NEVER, RESTART_REQUIRE };
@@ -116,6 +120,19 @@ static void write_status(const struct run *run, const char *what) {
   if (run->w->rank == 0) folder_write(run->folder, "status", line);
 }
 
+static void say_line(void *progress, const char *line) { progress_say(progress, "%s", line); }
+
+/* COLLECTIVE. On which cores the ranks lie, and what is wrong with that. */
+static void tell_binding(struct run *run) {
+  const int first = run->w->rank == 0;
+  struct binding mine, *all = first ? calloc((size_t)run->w->ranks, sizeof *all) : NULL;
+  if (agree_any(run->w->comm, first && !all)) return;   /* it is only said */
+  binding_read(&mine, omp_get_max_threads(), matmul_core());
+  MPI_Gather(&mine, sizeof mine, MPI_BYTE, all, sizeof mine, MPI_BYTE, 0, run->w->comm);
+  if (first) binding_tell(all, run->w->ranks, say_line, &run->progress);
+  free(all);
+}
+
 static int start(struct run *run) {
   const int first = run->w->rank == 0;
   int status = agree(run->w->comm, first ? folder_lock(run->folder, &run->lock) : STATUS_OK);
@@ -144,13 +161,16 @@ static int start(struct run *run) {
     progress_say(&run->progress, "%s: %zu parameters, %zu training images, %d rank%s, batch %zu in micro-batches of %zu",
                  run->folder, table_parameters(&run->t.net.table), run->t.data.count[SPLIT_TRAIN], run->w->ranks,
                  run->w->ranks > 1 ? "s" : "", run->t.step.batch, run->t.step.micro);
-    char kernels[256];
+    char kernels[256], products[256];
     core_describe(kernels);
-    progress_say(&run->progress, "%s", kernels);
-    if (run->t.state.step)
-      progress_say(&run->progress, "going on after step %llu of %llu", (unsigned long long)run->t.state.step,
-                   (unsigned long long)run->t.steps);
+    if (*kernels) progress_say(&run->progress, "%s", kernels);
+    precision_describe(products);
+    if (*products) progress_say(&run->progress, "%s", products);
   }
+  tell_binding(run);
+  if (first && run->t.state.step)
+    progress_say(&run->progress, "going on after step %llu of %llu", (unsigned long long)run->t.state.step,
+                 (unsigned long long)run->t.steps);
   write_status(run, "running");
   return STATUS_OK;
 }

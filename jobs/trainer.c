@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "io/memory.h"
+#include "jobs/precision.h"
 #include "mpi/agree.h"
 #include "src/base/status.h"
 
@@ -36,23 +37,20 @@ static int check_same(const struct trainer *t) {
   return STATUS_OK;
 }
 
-/* Refuses what does not fit into this rank's part of the node's memory; a micro-batch that was left to us shrinks. */
+/* Local: a rank has its part of the node's memory. */
 static int check_memory(struct trainer *t) {
-  const double GiB = 1 << 30;
-  const int ranks = t->w->ranks, here = t->w->node_ranks > 0 ? t->w->node_ranks : 1;
-  const size_t room = memory_available() / (size_t)here;
-  t->needs = needs_of(&t->net, &t->s, ranks, 0);
-  if (!room || t->needs.total <= room) return STATUS_OK;
-  const size_t fits = needs_largest_micro(&t->net, &t->s, ranks, room);
-  if (fits && !t->s.training.micro_batch) {
-    t->s.training.micro_batch = (long)fits;
-    t->needs = needs_of(&t->net, &t->s, ranks, 0);
-    return STATUS_OK;
-  }
-  char advice[128] = "even training.micro_batch=1 does not; try training.recompute=block, fewer EMAs, or fewer ranks a node";
-  if (fits) snprintf(advice, sizeof advice, "the largest that fits is training.micro_batch=%zu", fits);
-  return because(STATUS_BAD, "micro-batches of %zu need %.1f GiB a rank, and there are %.1f for each of the %d ranks here; %s",
-                 t->needs.micro, (double)t->needs.total / GiB, (double)room / GiB, here, advice);
+  const int here = t->w->node_ranks > 0 ? t->w->node_ranks : 1;
+  const int status = needs_fit(&t->net, &t->s, t->w->ranks, memory_available() / (size_t)here, &t->needs);
+  return status && here > 1 ? because(status, "%s (%d ranks share this node)", status_reason(), here) : status;
+}
+
+/* COLLECTIVE. Nodes with less memory than others take smaller micro-batches; the smallest serves all. */
+static void agree_micro(struct trainer *t) {
+  long micro = (long)t->needs.micro;
+  MPI_Allreduce(MPI_IN_PLACE, &micro, 1, MPI_LONG, MPI_MIN, t->w->comm);
+  if (micro == (long)t->needs.micro) return;
+  t->s.training.micro_batch = micro;
+  t->needs = needs_of(&t->net, &t->s, t->w->ranks, 0);
 }
 
 static int open_local(struct trainer *t) {
@@ -72,8 +70,8 @@ int trainer_open(struct trainer *t) {
   if (!status) status = check_same(t);
   if (!status) status = agree(t->w->comm, check_memory(t));
   if (status) return status;
-  /* Nodes with less memory than others would take smaller micro-batches; the smallest serves all. */
-  MPI_Allreduce(MPI_IN_PLACE, &t->s.training.micro_batch, 1, MPI_LONG, MPI_MIN, t->w->comm);
+  agree_micro(t);
+  precision_choose(t->w, &t->s);
   return STATUS_OK;
 }
 

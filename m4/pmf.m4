@@ -100,6 +100,27 @@ AC_DEFUN([PMF_HDF5], [
   AS_IF([test "$pmf_hdf5" = no], [PMF_MISSING([hdf5])])
 ])
 
+# PMF_ONEDNN: ONEDNN_LIBS and HAVE_ONEDNN where --with-onednn allows it and a library of version 2 is there. It has no .pc.
+AC_DEFUN([PMF_ONEDNN], [
+  AC_ARG_WITH([onednn], [AS_HELP_STRING([--with-onednn=auto|yes|no],
+    [matrix products in bf16 (Debian: libdnnl-dev, version 2); auto (default): if it is there])], [], [with_onednn=auto])
+  AC_ARG_VAR([ONEDNN_LIBS], [linker flags for oneDNN])
+  AC_MSG_CHECKING([for oneDNN 2])
+  pmf_onednn=no
+  pmf_onednn_libs=$LIBS
+  AS_IF([test "x$with_onednn" != xno], [
+    : ${ONEDNN_LIBS=-ldnnl}
+    LIBS="$ONEDNN_LIBS $LIBS"
+    AC_LINK_IFELSE([AC_LANG_PROGRAM([[#include <dnnl.h>]], [[dnnl_matmul_desc_t d;
+      return (int)dnnl_matmul_desc_init(&d, 0, 0, 0, 0)]])], [pmf_onednn=$ONEDNN_LIBS])
+  ])
+  LIBS=$pmf_onednn_libs
+  AC_MSG_RESULT([$pmf_onednn])
+  AS_IF([test "$pmf_onednn" != no], [AC_DEFINE([HAVE_ONEDNN], [1], [oneDNN 2 is there])], [ONEDNN_LIBS=])
+  AS_IF([test "x$with_onednn" = xyes && test "$pmf_onednn" = no],
+    [AC_MSG_ERROR([--with-onednn=yes: oneDNN 2 is missing or does not work (Debian: libdnnl-dev; config.log says more)])])
+])
+
 # PMF_STOP_IF_MISSING: names everything that is missing at once, as Debian, Fedora and Spack call it.
 AC_DEFUN([PMF_STOP_IF_MISSING], [AS_IF([test -n "$pmf_missing"], [
   pmf_table=`echo "needed Debian Fedora Spack" | cat - "$srcdir/m4/packages.txt" | while read need debian fedora spack; do

@@ -1,6 +1,14 @@
 #include "src/base/matmul.h"
 
+#include <assert.h>
 #include <cblas.h>
+#include <omp.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "src/base/bf16.h"
+#include "src/base/onednn.h"
+#include "src/base/processor.h"
 
 #ifdef PMF_DOUBLE
 #define gemm cblas_dgemm
@@ -28,6 +36,87 @@ void matmul_nn(size_t m, size_t n, size_t k, real alpha, const real *A, size_t l
 void matmul_tn(size_t m, size_t n, size_t k, real alpha, const real *A, size_t lda, const real *B, size_t ldb,
                real beta, real *C, size_t ldc) {
   product(CblasTrans, CblasNoTrans, m, n, k, alpha, A, lda, B, ldb, beta, C, ldc);
+}
+
+static enum matmul_precision precision = MATMUL_F32;
+
+void matmul_set_precision(enum matmul_precision p) {
+  assert(p != MATMUL_BF16 || !matmul_bf16_missing());
+  precision = p;
+}
+
+const char *matmul_bf16_missing(void) {
+#ifdef PMF_DOUBLE
+  return "a build in float32";
+#else
+  if (!processor_multiplies_bf16()) return "a processor with AVX512_BF16";
+  return onednn_version() ? NULL : "oneDNN in the build";
+#endif
+}
+
+#ifndef PMF_DOUBLE
+/* Room for rounded inputs, never given back: after the first steps it is as large as it gets. NULL: no memory. */
+static void *room(size_t bytes) {
+  static void *base;
+  static size_t size;
+  if (bytes > size) {
+    free(base);
+    size = (bytes + bytes / 8 + 63) / 64 * 64;
+    base = aligned_alloc(64, size);
+    if (!base) size = 0;
+  }
+  return base;
+}
+
+static size_t aligned(size_t n) { return (n + 31) / 32 * 32; }
+
+/* Returns whether it was done; A and B as they lie: rows of A are k long, or m where transposed; likewise B. */
+static int reduced(CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, size_t m, size_t n, size_t k, const real *A, size_t lda,
+                   const real *B, size_t ldb, real beta, real *C, size_t ldc) {
+  const int At = ta == CblasTrans, Bt = tb == CblasTrans;
+  const size_t A_rows = At ? k : m, A_cols = At ? m : k, B_rows = Bt ? n : k, B_cols = Bt ? k : n;
+  const size_t B_at = aligned(m * k), all = B_at + n * k;
+  assert(!omp_in_parallel() && (beta == 0 || beta == 1));
+  if (!m || !n) return 1;
+  if (precision == MATMUL_BF16) {
+    uint16_t *a = room(all * sizeof *a);
+    if (!a) return 0;
+    bf16_pack(A_rows, A_cols, A, lda, a);
+    bf16_pack(B_rows, B_cols, B, ldb, a + B_at);
+    if (onednn_product(At, Bt, m, n, k, a, a + B_at, beta != 0, C, ldc)) return 1;
+  }
+  real *a = room(all * sizeof *a);
+  if (!a) return 0;
+  bf16_round(A_rows, A_cols, A, lda, a);
+  bf16_round(B_rows, B_cols, B, ldb, a + B_at);
+  product(ta, tb, m, n, k, 1, a, A_cols, a + B_at, B_cols, beta, C, ldc);
+  return 1;
+}
+#else
+static int reduced(CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, size_t m, size_t n, size_t k, const real *A, size_t lda,
+                   const real *B, size_t ldb, real beta, real *C, size_t ldc) {
+  (void)ta, (void)tb, (void)m, (void)n, (void)k, (void)A, (void)lda, (void)B, (void)ldb, (void)beta, (void)C, (void)ldc;
+  return 0;
+}
+#endif
+
+static void layer(CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, size_t m, size_t n, size_t k, const real *A, size_t lda,
+                  const real *B, size_t ldb, real beta, real *C, size_t ldc) {
+  if (precision != MATMUL_F32 && reduced(ta, tb, m, n, k, A, lda, B, ldb, beta, C, ldc)) return;
+  product(ta, tb, m, n, k, 1, A, lda, B, ldb, beta, C, ldc);
+}
+
+void matmul_layer_nt(size_t m, size_t n, size_t k, const real *A, size_t lda, const real *B, size_t ldb, real beta, real *C,
+                     size_t ldc) {
+  layer(CblasNoTrans, CblasTrans, m, n, k, A, lda, B, ldb, beta, C, ldc);
+}
+void matmul_layer_nn(size_t m, size_t n, size_t k, const real *A, size_t lda, const real *B, size_t ldb, real beta, real *C,
+                     size_t ldc) {
+  layer(CblasNoTrans, CblasNoTrans, m, n, k, A, lda, B, ldb, beta, C, ldc);
+}
+void matmul_layer_tn(size_t m, size_t n, size_t k, const real *A, size_t lda, const real *B, size_t ldb, real beta, real *C,
+                     size_t ldc) {
+  layer(CblasTrans, CblasNoTrans, m, n, k, A, lda, B, ldb, beta, C, ldc);
 }
 
 /* The upper triangle into the lower one, by tiles that stay in the cache. */

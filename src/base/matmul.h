@@ -15,6 +15,23 @@ void matmul_nn(size_t m, size_t n, size_t k, real alpha, const real *A, size_t l
 /* C[m,n] = alpha A[k,m]^T B[k,n] + beta C: its gradient by the weight. */
 void matmul_tn(size_t m, size_t n, size_t k, real alpha, const real *A, size_t lda, const real *B, size_t ldb,
                real beta, real *C, size_t ldc);
+/* The products of linear layers: as matmul_nt, _nn and _tn with alpha = 1, but at the precision that was last set here. The
+ * others know float32 only. beta is 0 or 1. Not from inside a parallel region.
+ * Memory: rounded inputs in a buffer that grows to the largest product; while there is none for it, float32 does it. */
+enum matmul_precision {
+  MATMUL_F32,       /* as it begins */
+  MATMUL_ROUNDED,   /* inputs rounded to bf16 (bf16.h), products float32 by OpenBLAS */
+  MATMUL_BF16,      /* the same numbers in bf16 by oneDNN, sums float32; needs matmul_bf16_missing() == NULL */
+};
+void matmul_set_precision(enum matmul_precision precision);
+/* What MATMUL_BF16 lacks here, in words; NULL: nothing. */
+const char *matmul_bf16_missing(void);
+void matmul_layer_nt(size_t m, size_t n, size_t k, const real *A, size_t lda, const real *B, size_t ldb, real beta, real *C,
+                     size_t ldc);
+void matmul_layer_nn(size_t m, size_t n, size_t k, const real *A, size_t lda, const real *B, size_t ldb, real beta, real *C,
+                     size_t ldc);
+void matmul_layer_tn(size_t m, size_t n, size_t k, const real *A, size_t lda, const real *B, size_t ldb, real beta, real *C,
+                     size_t ldc);
 /* C[n,n] = alpha A[n,k] A^T + beta C, which is symmetric (C too, on entry): half the arithmetic of a product. */
 void matmul_symmetric_nt(size_t n, size_t k, real alpha, const real *A, size_t lda, real beta, real *C, size_t ldc);
 /* C[n,n] = alpha A[k,n]^T A + beta C, likewise. */

@@ -34,6 +34,8 @@ int processor_runs_core(const char *core) {
   return !is_among(core, needs_avx2) || has_avx2();
 }
 
+int processor_multiplies_bf16(void) { return has_avx512() && has_avx512_bf16(); }
+
 const char *processor_better_core(const char *core) {
   if (has_avx512() && !is_among(core, needs_avx512)) return "SkylakeX";
   if (has_avx2() && !is_among(core, needs_avx512) && !is_among(core, needs_avx2)) return "Haswell";

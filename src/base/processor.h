@@ -7,6 +7,8 @@
 const char *processor_better_core(const char *core);
 /* Whether kernels of that name run here. */
 int processor_runs_core(const char *core);
+/* Whether it multiplies bf16 faster than float: AVX512_BF16, which every processor with AMX_BF16 has too. */
+int processor_multiplies_bf16(void);
 /* Denormal numbers become zero, in this thread and in all of OpenMP's: they cost many cycles each and carry nothing here. */
 void processor_flush_denormals(void);
 #endif

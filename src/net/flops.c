@@ -33,7 +33,7 @@ struct flops flops_net(const struct net *n) {
     .guidance = start + (S + H) * block + last,
     .sample = start + (S + H) * block + last,
     .tangent = embed(n) + scalars(n) + (S + H) * (linear + 2 * attention) + last,
-    .backward = 2 * (start + (S + 2 * H) * block + 2 * last)
+    .backward = (n->config.recompute ? (S + 2 * H) * block : 0) + 2 * (start + (S + 2 * H) * block + 2 * last)
                 - 2 * (double)n->tokens.N * (double)(n->tokens.patch.p * n->tokens.patch.p * n->tokens.patch.C)
                     * (double)n->tokens.bottleneck,   /* the image's own gradient is not wanted */
   };

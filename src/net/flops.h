@@ -10,7 +10,7 @@ struct flops {
   double guidance;   /* through trunk and v head, without gradient */
   double sample;     /* through trunk and u head, without gradient */
   double tangent;    /* of trunk and u head */
-  double backward;   /* trunk and both heads, weights and activations */
+  double backward;   /* trunk and both heads, weights and activations; with `recompute` the blocks' forward once more */
 };
 struct flops flops_net(const struct net *n);
 /* Five Newton-Schulz steps of all of Muon's matrices; X X^T and A^2 counted as symmetric, at half a product each. */

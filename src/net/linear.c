@@ -4,7 +4,7 @@
 
 void linear_forward(const struct linear *l, size_t N, size_t N_dot, const real *x, real *y) {
   const size_t I = l->I, O = l->O;
-  matmul_nt(N + N_dot, O, I, 1, x, I, l->W, I, 0, y, O);
+  matmul_layer_nt(N + N_dot, O, I, x, I, l->W, I, 0, y, O);
   if (l->b)
     for (size_t n = 0; n < N; n++)
       for (size_t o = 0; o < O; o++) y[n * O + o] += l->b[o];
@@ -13,8 +13,8 @@ void linear_forward(const struct linear *l, size_t N, size_t N_dot, const real *
 void linear_backward(const struct linear *l, size_t N, const real *x, const real *y_bar, real *x_bar, real *W_bar,
                      real *b_bar) {
   const size_t I = l->I, O = l->O;
-  if (x_bar) matmul_nn(N, I, O, 1, y_bar, O, l->W, I, 0, x_bar, I);
-  matmul_tn(O, I, N, 1, y_bar, O, x, I, 1, W_bar, I);
+  if (x_bar) matmul_layer_nn(N, I, O, y_bar, O, l->W, I, 0, x_bar, I);
+  matmul_layer_tn(O, I, N, y_bar, O, x, I, 1, W_bar, I);
   if (l->b)
     for (size_t n = 0; n < N; n++)
       for (size_t o = 0; o < O; o++) b_bar[o] += y_bar[n * O + o];

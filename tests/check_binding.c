@@ -1,0 +1,147 @@
+/* What is said of ranks, cores and threads, for machines that are made up here: one line where all ranks are equal, one for each
+ * kind otherwise, and a warning for each way to lose speed. */
+#include "io/binding.h"
+#include "tests/harness.h"
+
+enum { MOST = 4096 };
+static struct binding ranks[MOST];
+static char said[8192];
+static int lines;
+
+static void say(void *context, const char *line) {
+  (void)context;
+  lines++;
+  snprintf(said + strlen(said), sizeof said - strlen(said), "%s\n", line);
+}
+static void tell(int n) {
+  said[0] = 0;
+  lines = 0;
+  binding_tell(ranks, n, say, NULL);
+}
+static int says(const char *text) { return strstr(said, text) != NULL; }
+#define SAYS(text) ck_assert_msg(says(text), "expected '%s' in:\n%s", text, said)
+#define LINES(n) ck_assert_msg(lines == (n), "expected %d lines:\n%s", n, said)
+
+/* Rank k on a host of 8 cores, bound to cores first .. first + cores - 1. */
+static void place(int k, const char *host, int first, int cores, int threads) {
+  ranks[k] = (struct binding){ .threads = threads, .machine_cores = 8, .numa = 1 };
+  snprintf(ranks[k].host, sizeof ranks[k].host, "%s", host);
+  snprintf(ranks[k].kernels, sizeof ranks[k].kernels, "SkylakeX");
+  for (int i = first; i < first + cores; i++) ranks[k].cores[i / 64] |= (uint64_t)1 << i % 64;
+}
+
+START_TEST(equal_ranks_take_one_line) {
+  for (int k = 0; k < 4; k++) place(k, "n1", 2 * k, 2, 2);
+  tell(4);
+  LINES(1);
+  ck_assert_str_eq(said, "ranks 0-3 on n1: 2 cores, 2 threads each, OpenBLAS kernels SkylakeX\n");
+  place(0, "n1", 0, 8, 8);
+  tell(1);
+  ck_assert_str_eq(said, "rank 0 on n1: 8 cores, 8 threads, OpenBLAS kernels SkylakeX\n");
+} END_TEST
+
+START_TEST(many_equal_hosts_take_one_line) {
+  char host[16];
+  for (int k = 0; k < MOST; k++) {
+    snprintf(host, sizeof host, "n%d", k / 8);
+    place(k, host, k % 8, 1, 1);
+  }
+  tell(MOST);
+  LINES(1);
+  SAYS("ranks 0-4095 on 512 hosts n0 ... n511: 1 core, 1 thread each");
+} END_TEST
+
+START_TEST(ranks_that_differ_are_told_apart) {
+  for (int k = 0; k < 4; k++) place(k, "n1", 2 * k, 2, k == 1 ? 1 : 2);
+  ranks[3].numa = 2;
+  tell(4);
+  SAYS("ranks 0,2 on n1: 2 cores, 2 threads each");
+  SAYS("rank 1 on n1: 2 cores, 1 thread,");
+  SAYS("rank 3 on n1: 2 cores of several NUMA nodes, 2 threads");
+  SAYS("note: n1: 1 of 8 cores have no thread of this run");
+  LINES(4);
+} END_TEST
+
+START_TEST(more_threads_than_bound_cores_are_warned_of) {   /* mpirun's default binds two ranks to a core each */
+  for (int k = 0; k < 2; k++) place(k, "n1", k, 1, 4);
+  tell(2);
+  SAYS("WARNING: 2 of 2 ranks, rank 0 first, run more threads (4) than they are bound to cores (1)");
+  SAYS("slot:PE=4 --bind-to core");
+  LINES(2);
+} END_TEST
+
+START_TEST(ranks_that_share_cores_are_warned_of) {   /* not bound at all: each has all the cores and a thread on each */
+  for (int k = 0; k < 2; k++) place(k, "n1", 0, 8, 8);
+  tell(2);
+  SAYS("WARNING: n1: 16 threads of 2 ranks share 8 cores");
+  SAYS("OMP_NUM_THREADS=4 mpirun --map-by slot:PE=4 --bind-to core");
+  for (int k = 0; k < 2; k++) place(k, "n1", 0, 8, 4);
+  tell(2);
+  LINES(1);
+} END_TEST
+
+START_TEST(idle_cores_are_a_note) {
+  place(0, "n1", 0, 8, 3);
+  tell(1);
+  SAYS("note: n1: 5 of 8 cores have no thread of this run");
+  ck_assert(!says("WARNING"));
+} END_TEST
+
+START_TEST(pinning_by_openmp_is_warned_of) {
+  static const char *const names[] = { "OMP_PROC_BIND", "GOMP_CPU_AFFINITY" };
+  for (int i = 0; i < 2; i++) {
+    place(0, "n1", 0, 1, 8);   /* the first thread's place is all that is seen then */
+    snprintf(ranks[0].pinned, sizeof ranks[0].pinned, "%s", names[i]);
+    tell(1);
+    SAYS("WARNING: ");
+    SAYS(names[i]);
+    ck_assert(!says("more threads"));
+  }
+} END_TEST
+
+START_TEST(the_environment_is_read) {
+  static const struct { const char *bind, *places, *pinned; } cases[] = {
+    { NULL, NULL, "" }, { "false", NULL, "" }, { "FALSE", NULL, "" }, { "", "", "" }, { "true", NULL, "OMP_PROC_BIND" },
+    { "close", "0-1", "OMP_PROC_BIND" }, { NULL, "0-1", "GOMP_CPU_AFFINITY" },
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    struct binding b;
+    if (cases[i].bind) setenv("OMP_PROC_BIND", cases[i].bind, 1);
+    else unsetenv("OMP_PROC_BIND");
+    if (cases[i].places) setenv("GOMP_CPU_AFFINITY", cases[i].places, 1);
+    else unsetenv("GOMP_CPU_AFFINITY");
+    binding_read(&b, 3, "Haswell");
+    ck_assert_str_eq(b.pinned, cases[i].pinned);
+    ck_assert_str_eq(b.kernels, "Haswell");
+    ck_assert_int_eq(b.threads, 3);
+    ck_assert_int_ge(binding_cores(&b), 1);
+    ck_assert_int_le(binding_cores(&b), b.machine_cores);
+    ck_assert(b.host[0]);
+  }
+} END_TEST
+
+START_TEST(hosts_with_other_kernels_are_warned_of) {
+  for (int k = 0; k < 4; k++) place(k, k < 2 ? "n1" : "n2", 4 * (k % 2), 4, 4);
+  for (int k = 2; k < 4; k++) snprintf(ranks[k].kernels, sizeof ranks[k].kernels, "Haswell");
+  tell(4);
+  SAYS("ranks 0-1 on n1: 4 cores, 4 threads each, OpenBLAS kernels SkylakeX");
+  SAYS("ranks 2-3 on n2: 4 cores, 4 threads each, OpenBLAS kernels Haswell");
+  SAYS("WARNING: OpenBLAS runs SkylakeX kernels on n1 and Haswell on n2");
+  LINES(3);
+} END_TEST
+
+START_TEST(what_is_not_known_is_not_warned_of) {
+  place(0, "n1", 0, 0, 8);
+  ranks[0].machine_cores = 0;
+  tell(1);
+  LINES(1);
+} END_TEST
+
+int main(void) {
+  return run_tests("binding", (const TTest *[]){ equal_ranks_take_one_line, many_equal_hosts_take_one_line,
+                                                 ranks_that_differ_are_told_apart, more_threads_than_bound_cores_are_warned_of,
+                                                 ranks_that_share_cores_are_warned_of, idle_cores_are_a_note,
+                                                 pinning_by_openmp_is_warned_of, the_environment_is_read,
+                                                 hosts_with_other_kernels_are_warned_of, what_is_not_known_is_not_warned_of,
+                                                 NULL });
+}
