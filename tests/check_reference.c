@@ -9,6 +9,10 @@
 
 #include "tests/reference.h"
 
+#ifndef TEST_DATA
+#define TEST_DATA "tests/data"
+#endif
+
 static int passed, failed;
 
 static void check_file(const char *word) {
@@ -55,7 +59,7 @@ static void check_folder(const char *folder) {
 int main(int argc, char **argv) {
   H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
   const char *data = getenv("TEST_DATA");
-  if (argc < 2) check_folder(data ? data : "tests/data");
+  if (argc < 2) check_folder(data ? data : TEST_DATA);
   for (int i = 1; i < argc; i++) check_file(argv[i]);
   printf("%d passed, %d failed\n", passed, failed);
   return failed || !passed;
