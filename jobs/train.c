@@ -30,7 +30,6 @@ struct run {
   FILE *metrics;                   /* rank 0 */
   struct progress progress;
   struct objective_sums interval;  /* since the last line */
-  uint64_t interval_steps;
   double saved_at, save_seconds, deadline;
 };
 
@@ -212,7 +211,6 @@ static void add_interval(struct run *run, const struct objective_sums *s) {
   i->loss += s->loss, i->mse_u += s->mse_u, i->mse_v += s->mse_v, i->mse_u_fm += s->mse_u_fm;
   i->du_dt_square += s->du_dt_square, i->du_dt_max = fmax(i->du_dt_max, s->du_dt_max);
   i->images += s->images, i->fm += s->fm, i->guidance += s->guidance, i->tangents += s->tangents;
-  run->interval_steps++;
 }
 
 static int report(struct run *run, double rate) {
@@ -273,7 +271,7 @@ static int loop(struct run *run) {
   return status;
 }
 
-/* What every job that trains does before it takes memory. COLLECTIVE. */
+/* COLLECTIVE. All that is known before memory is taken. */
 static int prepare(struct run *run, int argc, char **argv) {
   const int status = agree(run->w->comm, read_words(run, argc, argv));
   return status ? status : trainer_open(&run->t);
