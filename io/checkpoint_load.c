@@ -136,10 +136,13 @@ int checkpoint_find(MPI_Comm comm, const char *run, bool owner, char *path, size
   }
   if (had) snprintf(warning, warning_room, "%s", status_reason());
   snprintf(other, sizeof other, "%s.prev", newest);
-  if (!is_there(comm, other)) return status;
+  if (!is_there(comm, other))
+    return status ? because(status, "%s; no %s is beside it: put a sound one in its place, or move it away and begin anew",
+                            warning, other) : STATUS_OK;
   if (!had) snprintf(warning, warning_room, "%s: missing", newest);
   status = verify_shared(comm, other);
-  if (status) return because(status, "%s; %s", warning, status_reason());
+  if (status) return because(status, "%s; %s; put a sound one in place of these, or move them away and begin anew", warning,
+                             status_reason());
   snprintf(path, room, "%s", other);
   snprintf(other, sizeof other, "%s.bad", newest);
   if (had && owner && rank == 0) rename(newest, other);

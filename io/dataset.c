@@ -4,31 +4,27 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <hdf5.h>
-#include <libgen.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
-#include <xxhash.h>
 
+#include "io/blocks.h"
+#include "io/dataset_draft.h"
 #include "src/base/status.h"
 
-enum { VERSION = 1, BLOCK = 1 << 20, PATH_SIZE = 4096 };
-static const char format_name[] = "pmf-dataset";
-static const char *const split_names[2] = { "train", "heldout" };
-/* Every dataset but the checksums, which are /checksums/ and this name with / as _. */
+const char dataset_format[] = "pmf-dataset";
+const char *const dataset_splits[2] = { "train", "heldout" };
+/* Every dataset but the checksums. */
 static const char *const all[] = { "train/images", "train/labels", "heldout/images", "heldout/labels", "class_names" };
 enum { ALL = sizeof all / sizeof *all };
 
-static void checksum_name(const char *name, char out[64]) {
+void dataset_checksum_name(const char *name, char out[64]) {
   snprintf(out, 64, "checksums/%s", name);
   for (char *c = out + sizeof "checksums"; *c; c++) if (*c == '/') *c = '_';
 }
-
-static uint64_t blocks_of(uint64_t bytes) { return (bytes + BLOCK - 1) / BLOCK; }
 
 /* All n bytes at the offset, or STATUS_IO. */
 static int read_at(int fd, const char *path, void *to, uint64_t n, uint64_t offset) {
@@ -133,12 +129,12 @@ static int file_open(const char *path, int *fd, hid_t *file, uint64_t *bytes) {
   if (*file < 0) return refused_by_hdf5(path, errno);
   char format[64];
   attribute_text(*file, "format", format, sizeof format);
-  if (strcmp(format, format_name))
+  if (strcmp(format, dataset_format))
     return because(STATUS_BAD, "%s: not an image set: its attribute format is \"%s\", expected \"%s\"", path, format,
-                   format_name);
-  if (attribute_number(*file, "version") != VERSION)
+                   dataset_format);
+  if (attribute_number(*file, "version") != DATASET_VERSION)
     return because(STATUS_BAD, "%s: an image set of version %lld, this program reads version %d", path,
-                   attribute_number(*file, "version"), VERSION);
+                   attribute_number(*file, "version"), DATASET_VERSION);
   if (attribute_number(*file, "complete") != 1)
     return because(STATUS_BAD, "%s: incomplete: the mark that is written last is missing; pack it again", path);
   return STATUS_OK;
@@ -152,7 +148,7 @@ static void file_close(int fd, hid_t file) {
 static int open_images(struct dataset *d, hid_t file, uint64_t file_bytes, int split) {
   struct raw r;
   char name[32];
-  snprintf(name, sizeof name, "%s/images", split_names[split]);
+  snprintf(name, sizeof name, "%s/images", dataset_splits[split]);
   const int status = raw_find(file, d->path, name, file_bytes, &r);
   if (status) return status;
   if (r.rank != 4 || !r.bytewise) return because(STATUS_BAD, "%s: /%s is not uint8 [N,H,W,C]", d->path, name);
@@ -184,7 +180,7 @@ static int open_class_names(struct dataset *d, hid_t file, uint64_t file_bytes) 
 static int open_labels(struct dataset *d, hid_t file, uint64_t file_bytes, int split) {
   struct raw r;
   char name[32];
-  snprintf(name, sizeof name, "%s/labels", split_names[split]);
+  snprintf(name, sizeof name, "%s/labels", dataset_splits[split]);
   int status = raw_find(file, d->path, name, file_bytes, &r);
   if (status) return status;
   if (r.rank != 1 || !r.whole) return because(STATUS_BAD, "%s: /%s is not int32 [N]", d->path, name);
@@ -198,7 +194,7 @@ static int open_labels(struct dataset *d, hid_t file, uint64_t file_bytes, int s
     const int32_t label = d->labels[split][i];
     if (label < 0 || (size_t)label >= d->classes)
       status = because(STATUS_BAD, "%s: label %d of image %zu of /%s is out of range, expected 0 to %zu", d->path, label, i,
-                       split_names[split], d->classes - 1);
+                       dataset_splits[split], d->classes - 1);
   }
   return status;
 }
@@ -236,26 +232,26 @@ int dataset_read(const struct dataset *d, enum split split, size_t index, uint8_
 
 /* ---- checksums ---- */
 
-/* Compares the blocks of one dataset with their stored sums; buffer[BLOCK]. */
+/* Compares the blocks of one dataset with their stored sums; buffer[BLOCK_BYTES]. */
 static int verify_one(int fd, hid_t file, const char *path, const char *name, uint64_t file_bytes, uint8_t *buffer) {
   struct raw data, sums;
   char sums_name[64];
-  checksum_name(name, sums_name);
+  dataset_checksum_name(name, sums_name);
   int status = raw_find(file, path, name, file_bytes, &data);
   if (!status) status = raw_find(file, path, sums_name, file_bytes, &sums);
   if (status) return status;
-  const uint64_t blocks = blocks_of(data.bytes);
+  const uint64_t blocks = blocks_count(data.bytes);
   if (sums.rank != 1 || sums.sizes[0] != blocks || sums.element != sizeof(uint64_t))
     return because(STATUS_BAD, "%s: /%s has no checksum for each of %llu blocks", path, name, (unsigned long long)blocks);
   for (uint64_t b = 0; b < blocks && !status; b++) {
-    const uint64_t left = data.bytes - b * BLOCK, n = left < BLOCK ? left : BLOCK;
+    const uint64_t n = blocks_length(data.bytes, b);
     uint64_t sum;
     status = read_at(fd, path, &sum, sizeof sum, sums.offset + b * sizeof sum);
-    if (!status) status = read_at(fd, path, buffer, n, data.offset + b * BLOCK);
-    if (!status && XXH64(buffer, n, 0) != sum)
+    if (!status) status = read_at(fd, path, buffer, n, data.offset + b * BLOCK_BYTES);
+    if (!status && blocks_sum(buffer, n) != sum)
       status = because(STATUS_BAD, "%s: damaged: /%s, block %llu of %llu (%llu bytes from byte %llu of the file) "
                        "differs from its checksum", path, name, (unsigned long long)b, (unsigned long long)blocks,
-                       (unsigned long long)n, (unsigned long long)(data.offset + b * BLOCK));
+                       (unsigned long long)n, (unsigned long long)(data.offset + b * BLOCK_BYTES));
   }
   return status;
 }
@@ -264,204 +260,11 @@ int dataset_verify(const char *path) {
   int fd;
   hid_t file;
   uint64_t bytes;
-  uint8_t *buffer = malloc(BLOCK);
+  uint8_t *buffer = malloc(BLOCK_BYTES);
   int status = file_open(path, &fd, &file, &bytes);
   if (!buffer) status = because(STATUS_NOMEM, "%s: no memory to verify it", path);
   for (int i = 0; i < ALL && !status; i++) status = verify_one(fd, file, path, all[i], bytes, buffer);
   file_close(fd, file);
   free(buffer);
-  return status;
-}
-
-/* ---- writing ---- */
-
-/* Creates a contiguous dataset with its place in the file taken at once, and fills it. */
-static bool put_raw(hid_t file, const char *name, hid_t type, int rank, const hsize_t *sizes, const void *data) {
-  uint64_t count = 1;
-  for (int i = 0; i < rank; i++) count *= sizes[i];
-  const hid_t space = H5Screate_simple(rank, sizes, NULL), list = H5Pcreate(H5P_DATASET_CREATE);
-  H5Pset_layout(list, H5D_CONTIGUOUS);
-  H5Pset_alloc_time(list, H5D_ALLOC_TIME_EARLY);
-  H5Pset_fill_time(list, H5D_FILL_TIME_NEVER);
-  H5Pset_obj_track_times(list, 0);
-  const hid_t set = H5Dcreate2(file, name, type, space, H5P_DEFAULT, list, H5P_DEFAULT);
-  bool good = set >= 0;
-  if (good && count) good = H5Dwrite(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) >= 0;
-  if (set >= 0 && H5Dclose(set) < 0) good = false;
-  H5Pclose(list), H5Sclose(space);
-  return good;
-}
-
-/* The dataset and, beside it, its checksums. */
-static bool put(hid_t file, const char *name, hid_t type, int rank, const hsize_t *sizes, const void *data) {
-  uint64_t bytes = H5Tget_size(type);
-  for (int i = 0; i < rank; i++) bytes *= sizes[i];
-  const hsize_t blocks = blocks_of(bytes);
-  uint64_t *sums = malloc((blocks + 1) * sizeof *sums);
-  if (!sums) return false;
-  for (uint64_t b = 0; b < blocks; b++) {
-    const uint64_t left = bytes - b * BLOCK;
-    sums[b] = XXH64((const uint8_t *)data + b * BLOCK, left < BLOCK ? left : BLOCK, 0);
-  }
-  char sums_name[64];
-  checksum_name(name, sums_name);
-  const bool good = put_raw(file, name, type, rank, sizes, data) &&
-                    put_raw(file, sums_name, H5T_NATIVE_UINT64, 1, &blocks, sums);
-  free(sums);
-  return good;
-}
-
-static bool put_group(hid_t file, const char *name) {
-  const hid_t group = H5Gcreate2(file, name, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
-  return group >= 0 && H5Gclose(group) >= 0;
-}
-
-static bool put_attribute(hid_t file, const char *name, hid_t type, const void *value) {
-  const hid_t space = H5Screate(H5S_SCALAR), a = H5Acreate2(file, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
-  bool good = a >= 0 && H5Awrite(a, type, value) >= 0;
-  if (a >= 0 && H5Aclose(a) < 0) good = false;
-  H5Sclose(space);
-  return good;
-}
-
-static bool put_number(hid_t file, const char *name, long long value) {
-  return put_attribute(file, name, H5T_NATIVE_LLONG, &value);
-}
-
-static bool put_text(hid_t file, const char *name, const char *text) {
-  const hid_t type = H5Tcopy(H5T_C_S1);
-  H5Tset_size(type, strlen(text) + 1);
-  const bool good = put_attribute(file, name, type, text);
-  H5Tclose(type);
-  return good;
-}
-
-static bool put_split(hid_t file, int split, const struct images *m) {
-  char name[32];
-  const hsize_t sizes[4] = { m->count, m->size, m->size, m->channels };
-  snprintf(name, sizeof name, "%s/images", split_names[split]);
-  if (!put_group(file, split_names[split]) || !put(file, name, H5T_NATIVE_UINT8, 4, sizes, m->pixels)) return false;
-  snprintf(name, sizeof name, "%s/labels", split_names[split]);
-  return put(file, name, H5T_NATIVE_INT32, 1, sizes, m->labels);
-}
-
-static bool put_class_names(hid_t file, size_t classes, char (*names)[CLASS_NAME_MAX]) {
-  const hsize_t count = classes;
-  const hid_t type = H5Tcopy(H5T_C_S1);
-  H5Tset_size(type, CLASS_NAME_MAX);
-  const bool good = put(file, "class_names", type, 1, &count, names);
-  H5Tclose(type);
-  return good;
-}
-
-static bool put_provenance(hid_t file, const struct images *train, const struct images *heldout, const char *source,
-                           const char *command, size_t dropped) {
-  char created[32];
-  const time_t now = time(NULL);
-  strftime(created, sizeof created, "%Y-%m-%dT%H:%M:%SZ", gmtime(&now));
-  return put_text(file, "format", format_name) && put_number(file, "version", VERSION) &&
-         put_text(file, "program", "pmf pack") && put_text(file, "command", command) && put_text(file, "source", source) &&
-         put_text(file, "created", created) && put_number(file, "image_size", (long long)train->size) &&
-         put_number(file, "channels", (long long)train->channels) &&
-         put_number(file, "classes", (long long)train->classes) &&
-         put_number(file, "train_images", (long long)train->count) &&
-         put_number(file, "heldout_images", (long long)heldout->count) &&
-         put_number(file, "duplicates_dropped", (long long)dropped);
-}
-
-/* HDF5 1.10 crashes at exit after a file that it could not close, so nothing may fail there. What the system says
- * beforehand: may the file be written, and be this large? */
-static bool may_write(const char *path, uint64_t bytes) {
-  const int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-  if (fd < 0) return false;
-  const bool good = !ftruncate(fd, (off_t)bytes);
-  return !close(fd) && good;
-}
-
-/* And on a full disk: gives back what the file took, so that its last few blocks find room. */
-static void make_room(const char *path) {
-  const int cause = errno;
-  if (!truncate(path, 0)) errno = cause;
-}
-
-/* Everything, the completeness mark last and after all else has been flushed. */
-static bool put_file(const char *path, const struct images *train, const struct images *heldout,
-                     char (*class_names)[CLASS_NAME_MAX], const char *source, const char *command, size_t dropped) {
-  const hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
-  if (file < 0) return false;
-  bool good = put_group(file, "checksums") && put_split(file, SPLIT_TRAIN, train) &&
-              put_split(file, SPLIT_HELDOUT, heldout) && put_class_names(file, train->classes, class_names) &&
-              put_provenance(file, train, heldout, source, command, dropped) && H5Fflush(file, H5F_SCOPE_GLOBAL) >= 0 &&
-              put_number(file, "complete", 1);
-  if (!good) make_room(path);
-  if (H5Fclose(file) < 0) good = false;
-  return good;
-}
-
-/* Open addressing: place of an image in the table by the hash of its pixels, by its bytes where hashes are equal. */
-struct seen { size_t places, bytes; const uint8_t **image; uint64_t *hash; };
-
-/* Nonzero if an equal image was there already; else it is there now. */
-static bool seen_add(struct seen *s, const uint8_t *pixels) {
-  const uint64_t hash = XXH64(pixels, s->bytes, 0);
-  size_t i = hash % s->places;
-  for (; s->image[i]; i = (i + 1) % s->places)
-    if (s->hash[i] == hash && !memcmp(s->image[i], pixels, s->bytes)) return true;
-  s->image[i] = pixels, s->hash[i] = hash;
-  return false;
-}
-
-/* kept: the held-out images that occur neither in train nor earlier; its arrays are malloc'ed. */
-static int drop_duplicates(const struct images *train, const struct images *heldout, struct images *kept) {
-  const size_t bytes = train->size * train->size * train->channels, room = heldout->count + 1;
-  struct seen s = { .places = 2 * (train->count + heldout->count) + 1, .bytes = bytes };
-  *kept = *heldout;
-  kept->count = 0;
-  s.image = calloc(s.places, sizeof *s.image), s.hash = malloc(s.places * sizeof *s.hash);
-  kept->pixels = malloc(room * bytes), kept->labels = malloc(room * sizeof *kept->labels);
-  const bool memory = s.image && s.hash && kept->pixels && kept->labels;
-  for (size_t i = 0; memory && i < train->count; i++) seen_add(&s, train->pixels + i * bytes);
-  for (size_t i = 0; memory && i < heldout->count; i++) {
-    const uint8_t *pixels = heldout->pixels + i * bytes;
-    if (seen_add(&s, pixels)) continue;
-    memcpy(kept->pixels + kept->count * bytes, pixels, bytes);
-    kept->labels[kept->count++] = heldout->labels[i];
-  }
-  free(s.image), free(s.hash);
-  return memory ? STATUS_OK : because(STATUS_NOMEM, "no memory to compare %zu images", train->count + heldout->count);
-}
-
-/* fsync of a file or folder. */
-static bool to_disk(const char *path) {
-  const int fd = open(path, O_RDONLY);
-  if (fd < 0) return false;
-  const bool good = !fsync(fd);
-  return !close(fd) && good;
-}
-
-int dataset_write(const char *path, const struct images *train, const struct images *heldout,
-                  char (*class_names)[CLASS_NAME_MAX], const char *source, const char *command, size_t *duplicates_dropped) {
-  assert(train->count > 0 && train->classes > 0);
-  assert(heldout->size == train->size && heldout->channels == train->channels && heldout->classes == train->classes);
-  char temporary[PATH_SIZE], folder[PATH_SIZE];
-  if ((size_t)snprintf(temporary, sizeof temporary, "%s.tmp", path) >= sizeof temporary)
-    return because(STATUS_BAD, "%.200s...: the name is too long", path);
-  struct images kept;
-  int status = drop_duplicates(train, heldout, &kept);
-  if (!status) {
-    H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
-    snprintf(folder, sizeof folder, "%s", path);
-    errno = 0;
-    *duplicates_dropped = heldout->count - kept.count;
-    const uint64_t images = train->count + kept.count;   /* with a mebibyte for names and the like */
-    const uint64_t bytes = images * (train->size * train->size * train->channels + sizeof(int32_t)) + BLOCK;
-    if (!may_write(temporary, bytes) ||
-        !put_file(temporary, train, &kept, class_names, source, command, *duplicates_dropped) || !to_disk(temporary) ||
-        rename(temporary, path) || !to_disk(dirname(folder))) {
-      status = because(STATUS_IO, "%s: cannot be written: %s", path, errno ? strerror(errno) : "HDF5 failed");
-      unlink(temporary);
-    }
-  }
-  free(kept.pixels), free(kept.labels);
   return status;
 }

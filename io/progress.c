@@ -60,6 +60,18 @@ void progress_show(struct progress *p, uint64_t done, double loss, double mse_u,
   p->live = p->terminal;
 }
 
+void progress_count(struct progress *p, const char *things, uint64_t done) {
+  static double last;
+  const double now = progress_clock(), since = now - (last > p->began ? last : p->began), rate = progress_rate(p, done);
+  if (since < (p->terminal ? 0.2 : 10)) return;
+  last = now;
+  char eta[32];
+  clock_text(rate > 0 ? (double)((p->steps - done) * p->batch) / rate : NAN, eta);
+  fprintf(stderr, "%s%llu/%llu %s  %.0f/s  ETA %s%s", p->live ? "\r\033[K" : "", (unsigned long long)done,
+          (unsigned long long)p->steps, things, rate, eta, p->terminal ? "" : "\n");
+  p->live = p->terminal;
+}
+
 void progress_say(struct progress *p, const char *format, ...) {
   va_list args;
   va_start(args, format);

@@ -20,6 +20,8 @@ void progress_exclude(struct progress *p, double seconds);
 double progress_rate(const struct progress *p, uint64_t done);
 /* The state after `done` steps. due: a plain line is due (a live line is shown anyway, a few times a second). */
 void progress_show(struct progress *p, uint64_t done, double loss, double mse_u, double mse_v, double next_save, int due);
+/* The same for work without a loss: `done` of p->steps things; a plain line every ten seconds. */
+void progress_count(struct progress *p, const char *things, uint64_t done);
 /* A line of its own about what happened (printf style, without newline). */
 void progress_say(struct progress *p, const char *format, ...) __attribute__((format(printf, 2, 3)));
 #endif

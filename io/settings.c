@@ -13,7 +13,7 @@
 #include "src/base/status.h"
 
 enum type { INTEGER, REAL, TRUTH, CHOICE, TEXT, REALS };
-enum { WORDS_MAX = 32, HELP_WIDTH = 110 };
+enum { WORDS_MAX = 32 };
 #define ABOVE_0 DBL_MIN   /* the least of numbers that must not be 0 */
 #define MANY    1e9       /* an upper limit from here on is not worth a word in the help */
 
@@ -112,6 +112,10 @@ static const struct key keys[] = {
 
   { KEY(INTEGER, fid.num_samples),             2, 1e9, NULL, "50000", "images", "generated for a score" },
   { KEY(TEXT, fid.cache_ref),                  0, 0, NULL, "", "", "file of reference statistics" },
+  { KEY(INTEGER, fid.every_steps),             0, 1e12, NULL, "0", "steps", "a score during training; 0: none" },
+  { KEY(INTEGER, fid.online_samples),          2, 1e7, NULL, "5000", "images", "generated for that" },
+  { KEY(REAL, fid.time_share),                 ABOVE_0, 1, NULL, "0.05", "",
+    "of the time, at most, for such scores; 1: no limit" },
 };
 enum { KEYS = sizeof keys / sizeof *keys };
 static const char *const sections[] = { "dataset", "model", "training", "checkpoint", "sampling", "fid" };
@@ -327,9 +331,11 @@ static int overlay(struct settings *s, const struct yaml_entry *e, const char *w
   return settings_set(s, e->key, e->value, where);
 }
 
-int settings_parse(struct settings *s, const char *text, size_t length, const char *where) {
+/* *count: the entries that stand there. */
+static int overlay_text(struct settings *s, const char *text, size_t length, const char *where, size_t *count) {
   struct yaml_entries y;
   int status = yaml_entries_read(&y, text, length, where);
+  *count = y.count;
   /* The name of a net first: sizes given beside it win, wherever they stand. */
   for (int rest = 0; rest < 2; rest++)
     for (size_t i = 0; i < y.count && !status; i++) {
@@ -339,6 +345,11 @@ int settings_parse(struct settings *s, const char *text, size_t length, const ch
     }
   yaml_entries_free(&y);
   return status;
+}
+
+int settings_parse(struct settings *s, const char *text, size_t length, const char *where) {
+  size_t count;
+  return overlay_text(s, text, length, where, &count);
 }
 
 /* In the fewest digits that read back to the same bits. */
@@ -405,22 +416,6 @@ char *settings_text(const struct settings *s) {
   return NULL;
 }
 
-/* Prints text in the columns from `left` to HELP_WIDTH, broken between words; the cursor is at `left`. */
-static void print_wrapped(const char *text, int left) {
-  for (int column = left; *text;) {
-    const int n = (int)strcspn(text, " ");
-    if (column + n > HELP_WIDTH && column > left) {
-      printf("\n%*s", left, "");
-      column = left;
-    }
-    printf("%.*s", n, text);
-    text += n;
-    column += n + 1;
-    if (*text == ' ' && *++text && column + (int)strcspn(text, " ") <= HELP_WIDTH) putchar(' ');
-  }
-  putchar('\n');
-}
-
 static void help_line(const struct key *k) {
   enum { KIND = 29, PRESET = 56, MEANING = 73 };   /* where the columns begin */
   char kind[192], meaning[256], part[128] = "";
@@ -438,7 +433,7 @@ static void help_line(const struct key *k) {
            *k->unit ? "]" : "");
   printf("  %-*s %-*s %-*s ", KIND - 3, k->name, PRESET - KIND - 1, kind, MEANING - PRESET - 1,
          *k->preset ? k->preset : "-");
-  print_wrapped(meaning, MEANING);
+  words_wrap(meaning, MEANING);
 }
 
 void settings_help(const char *section) {
@@ -453,20 +448,21 @@ void settings_help(const char *section) {
   }
 }
 
-static int load_file(struct settings *s, const char *path) {
+/* named: as the user did. */
+static int load_file(struct settings *s, const char *path, const char *named) {
   char *text;
-  size_t length;
+  size_t length, count;
   int status = preset_read(path, &text, &length);
   if (status) return status;
-  status = settings_parse(s, text, length, path);
+  status = overlay_text(s, text, length, path, &count);
   free(text);
-  return status;
+  return status || count ? status : because(STATUS_BAD, "%s: empty", named);
 }
 
 static int load_preset(struct settings *s, const char *name) {
   char path[2 * TEXT_MAX];
   const int status = preset_find(name, path, sizeof path);
-  return status ? status : load_file(s, path);
+  return status ? status : load_file(s, path, path);
 }
 
 /* The words found[n]; as in a file, the name of a net comes first. */
@@ -484,7 +480,7 @@ static int load_words(struct settings *s, int n, char **found) {
 
 int settings_load(struct settings *s, int argc, char **argv, struct word *words, size_t n_words,
                   char **bare, int bare_max) {
-  char preset[TEXT_MAX] = "", config[TEXT_MAX] = "", data[TEXT_MAX] = "";
+  char preset[TEXT_MAX] = "", config[TEXT_MAX] = "", data[TEXT_MAX] = "", named[TEXT_MAX + 8];
   const struct word ours[] = {
     { .name = "preset", .value = preset }, { .name = "config", .value = config }, { .name = "data", .value = data },
   };
@@ -504,7 +500,8 @@ int settings_load(struct settings *s, int argc, char **argv, struct word *words,
   if (!status && *preset && *config)
     status = because(STATUS_BAD, "preset=%s and config=%s: expected one of them", preset, config);
   if (!status && *preset) status = load_preset(s, preset);
-  if (!status && *config) status = load_file(s, config);
+  snprintf(named, sizeof named, "config=%s", config);
+  if (!status && *config) status = load_file(s, config, named);
   if (!status && *data) status = settings_set(s, "dataset.root", data, NULL);
   if (!status) status = load_words(s, others.n_found, others.found);
   if (!status && *data && strcmp(data, s->dataset.root))

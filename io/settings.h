@@ -46,7 +46,12 @@ struct settings {
   } training;
   struct { long every_steps; double every_minutes; long keep; int async, io; } checkpoint;
   struct { long num_steps; double omega, t_min, t_max; char ema[64]; } sampling;   /* ema: raw, ema500, ... */
-  struct { long num_samples; char cache_ref[TEXT_MAX]; } fid;
+  struct {
+    long num_samples;          /* of pmf score; and the most held-out images that a score during training is against */
+    char cache_ref[TEXT_MAX];
+    long every_steps, online_samples;   /* scores during training */
+    double time_share;
+  } fid;
 };
 
 /* A word of the command line that belongs to one job (out=, run=, n= ...), filled in by settings_load. */

@@ -9,7 +9,7 @@
 
 #include "src/base/status.h"
 
-enum { LETTERS = 63, HELP_COLUMN = 38 };
+enum { LETTERS = 63, HELP_COLUMN = 38, HELP_WIDTH = 100 };
 
 bool words_integer(const char *text, long *value) {
   char *end;
@@ -181,6 +181,21 @@ int words_parse(int argc, char **argv, struct word *words, size_t n_words, char 
   return words_match(argc, argv, words, n_words, bare, bare_max, NULL);
 }
 
+void words_wrap(const char *text, int left) {
+  for (int column = left; *text;) {
+    const int n = (int)strcspn(text, " ");
+    if (column + n > HELP_WIDTH && column > left) {
+      printf("\n%*s", left, "");
+      column = left;
+    }
+    printf("%.*s", n, text);
+    text += n;
+    column += n + 1;
+    if (*text == ' ' && *++text && column + (int)strcspn(text, " ") <= HELP_WIDTH) putchar(' ');
+  }
+  putchar('\n');
+}
+
 void words_help(const struct word *words, size_t n_words) {
   for (size_t i = 0; i < n_words; i++) {
     const struct word *w = &words[i];
@@ -188,6 +203,7 @@ void words_help(const struct word *words, size_t n_words) {
     if (is_flag(w)) snprintf(left, sizeof left, "%s", w->name);
     else if (w->type == WORD_TEXT) snprintf(left, sizeof left, "%s=TEXT", w->name);
     else snprintf(left, sizeof left, "%s=  %s", w->name, range_text(w, range, sizeof range));
-    printf("  %-*s %s\n", HELP_COLUMN, left, w->help ? w->help : "");
+    printf("  %-*s ", HELP_COLUMN, left);
+    words_wrap(w->help ? w->help : "", HELP_COLUMN + 3);
   }
 }

@@ -13,6 +13,8 @@
 /* For jobs that take no settings (those that do call settings_load). Fills in words[n_words]: value and given.
  * bare[bare_max]: the words without a name, in their order (pointers into argv), then NULL. */
 int words_parse(int argc, char **argv, struct word *words, size_t n_words, char **bare, int bare_max);
+/* Prints text from column `left`, where the cursor is, broken between words so that no row is wider than 100 columns. */
+void words_wrap(const char *text, int left);
 /* Prints the words, their types and their help in columns, for NAME_help. */
 void words_help(const struct word *words, size_t n_words);
 

@@ -28,7 +28,10 @@ enum { BENCHES = sizeof benches / sizeof *benches };
 
 void bench_help(void) {
   puts("usage: pmf bench step|sample|gemm|comm|node  preset=NAME  [key=value ...]\n");
-  for (int i = 0; i < BENCHES; i++) printf("  %-7s %s\n", benches[i].name, benches[i].help);
+  for (int i = 0; i < BENCHES; i++) {
+    printf("  %-7s ", benches[i].name);
+    words_wrap(benches[i].help, 10);
+  }
   puts("\nwords:");
   words_help(words, WORDS);
   puts("\nexamples:\n"

@@ -9,6 +9,7 @@
 
 #include "io/memory.h"
 #include "jobs/bench.h"
+#include "jobs/precision.h"
 #include "jobs/rate.h"
 #include "jobs/trainer.h"
 #include "mpi/agree.h"
@@ -17,6 +18,7 @@
 #include "src/base/status.h"
 #include "src/flow/times.h"
 #include "src/net/flops.h"
+#include "src/optim/share.h"
 
 /* What is measured of each step, and its medians. */
 enum figure { SECONDS, GRADIENT, IMAGES_PER_S, GRADIENT_GFLOPS, SGEMM, GRADIENT_SHARE, NS_SHARE, STEP_SHARE, GUIDANCE, TANGENTS,
@@ -49,6 +51,16 @@ static int make_data(const struct settings *s, char path[TEXT_MAX]) {
   return status;
 }
 
+/* COLLECTIVE. What the libraries take for themselves at the first call is there before the plan begins. */
+static void libraries_take(MPI_Comm comm) {
+  enum { N = 512 };
+  float *x = calloc(3 * N * N, sizeof *x);
+  if (x) matmul_nt(N, N, N, 1, x, N, x + N * N, N, 0, x + 2 * N * N, N);
+  free(x);
+  double sum = 0;
+  MPI_Allreduce(MPI_IN_PLACE, &sum, 1, MPI_DOUBLE, MPI_SUM, comm);
+}
+
 static double seconds_of(const struct phases *p) {
   double sum = 0;
   for (int i = 0; i < PHASES; i++) sum += p->seconds[i];
@@ -61,7 +73,7 @@ static void measure(const struct trainer *t, const struct objective_sums *s, dou
   const double *seconds = t->phases.seconds, ranks = t->w->ranks, total = seconds_of(&t->phases);
   const double work = ((double)s->images * (flops.forward + flops.backward) + (double)s->guidance * flops.guidance
                        + (double)s->tangents * flops.tangent) / ranks;
-  const double ns = t->s.training.optimizer == OPTIMIZER_MUON ? flops_newton_schulz(&t->net.table) : 0;
+  const double ns = t->s.training.optimizer == OPTIMIZER_MUON ? share_flops(&t->net.table) / ranks : 0;
   const double gradient = seconds[PHASE_DRAW] + seconds[PHASE_GUIDANCE] + seconds[PHASE_FORWARD] + seconds[PHASE_BACKWARD];
   f[SECONDS] = total;
   f[GRADIENT] = gradient;
@@ -113,6 +125,7 @@ static void print_json(const struct bench *b, const struct trainer *t, const str
     { "peak_bytes", (double)r->peak }, { "plan_bytes", (double)r->plan },
   };
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) cJSON_AddNumberToObject(o, all[i].name, all[i].value);
+  cJSON_AddStringToObject(o, "precision", precision_name());
   cJSON_AddStringToObject(o, "blas_core", matmul_core());
   for (int i = 0; i < PHASES; i++) cJSON_AddNumberToObject(phases, phase_name[i], r->phase[i]);
   cJSON_AddItemToObject(o, "seconds", phases);
@@ -124,9 +137,9 @@ static void print_json(const struct bench *b, const struct trainer *t, const str
 
 static void print_table(const struct bench *b, const struct trainer *t, const struct result *r) {
   const double *f = r->figure, GiB = 1 << 30;
-  printf("%zu parameters, %d rank%s of %d thread%s, batch %zu in micro-batches of %zu, OpenBLAS core %s\n",
+  printf("%zu parameters, %d rank%s of %d thread%s, batch %zu in micro-batches of %zu, precision %s, OpenBLAS core %s\n",
          table_parameters(&t->net.table), b->w->ranks, b->w->ranks > 1 ? "s" : "", omp_get_max_threads(),
-         omp_get_max_threads() > 1 ? "s" : "", t->step.batch, t->step.micro, matmul_core());
+         omp_get_max_threads() > 1 ? "s" : "", t->step.batch, t->step.micro, precision_name(), matmul_core());
   printf("medians of %ld steps; a share is of the sgemm rate at the net's shapes, %.1f GF/s a rank\n\n", b->steps, f[SGEMM]);
   printf("  images/s        %10.2f      (%.3f s a step; %.2f guidance evaluations and %.2f tangents an image)\n",
          f[IMAGES_PER_S], f[SECONDS], f[GUIDANCE], f[TANGENTS]);
@@ -151,6 +164,7 @@ int bench_step(struct bench *b) {
   status = trainer_open(&t);
   MPI_Barrier(b->w->comm);
   if (b->w->rank == 0) unlink(path);   /* all have it open, or none needs it */
+  libraries_take(b->w->comm);
   r.plan = memory_now() + t.needs.total;
   if (!status) status = trainer_allocate(&t);
   if (!status) status = trainer_start(&t);

@@ -143,9 +143,9 @@ void export_help(void) {
   struct word words[WORDS];
   make_words(&o, words);
   printf("usage: pmf export in=RUN|FILE.h5 out=FILE.safetensors [words]\n\n"
-         "Writes the weights of a checkpoint as safetensors, float32, under the names of the authors' PyTorch checkpoints\n"
-         "(net.blocks.0...). Of a run it takes the newest checkpoint that is sound. FILE.safetensors is replaced once the\n"
-         "new one is complete.\n\n");
+         "Writes the weights of a checkpoint as safetensors, float32, under the names of the authors'\n"
+         "PyTorch checkpoints (net.blocks.0...). Of a run it takes the newest checkpoint that is sound.\n"
+         "FILE.safetensors is replaced once the new one is complete.\n\n");
   words_help(words, WORDS);
   printf("\nexamples:\n"
          "  pmf export in=runs/fashion out=fashion.safetensors\n"

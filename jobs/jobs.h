@@ -12,6 +12,8 @@ int train_run(const struct world *w, int argc, char **argv);
 void train_help(void);
 int sample_run(const struct world *w, int argc, char **argv);
 void sample_help(void);
+int score_run(const struct world *w, int argc, char **argv);
+void score_help(void);
 int export_run(const struct world *w, int argc, char **argv);
 void export_help(void);
 int inspect_run(const struct world *w, int argc, char **argv);
@@ -20,6 +22,8 @@ int verify_run(const struct world *w, int argc, char **argv);
 void verify_help(void);
 int plan_run(const struct world *w, int argc, char **argv);
 void plan_help(void);
+int plot_run(const struct world *w, int argc, char **argv);
+void plot_help(void);
 int bench_run(const struct world *w, int argc, char **argv);
 void bench_help(void);
 /* Before MPI starts. Nonzero if these words ask for what cannot run within MPI, as it starts ranks of its own: then it is done,

@@ -23,9 +23,11 @@ static const struct job {
   int (*run)(const struct world *w, int argc, char **argv);
   void (*help)(void);
 } jobs[] = {
-  { "pack",    "images into one HDF5 file: IDX files, or shapes drawn by the program", pack_run, pack_help },
+  { "pack",    "images into one HDF5 file: class folders, IDX files, or shapes drawn by the program", pack_run, pack_help },
   { "train",   "train a net on a packed file; stopped and started again it goes on", train_run, train_help },
   { "sample",  "make images with a trained net", sample_run, sample_help },
+  { "score",   "how near a trained net's images come to the held-out ones", score_run, score_help },
+  { "plot",    "losses and scores of a run as a picture, and the numbers in it", plot_run, plot_help },
   { "plan",    "memory, flops and seconds of a training, before it is started", plan_run, plan_help },
   { "bench",   "how fast this machine does the work, against its own limits", bench_run, bench_help },
   { "export",  "weights of a checkpoint as safetensors", export_run, export_help },
@@ -34,7 +36,7 @@ static const struct job {
 };
 enum { JOBS = sizeof jobs / sizeof *jobs };
 
-static const char *const later[] = { "score", "iotest", "import", "plot", "report", "compare",
+static const char *const later[] = { "iotest", "import", "report", "compare",
                                      "check-data", "study", "sbatch" };
 enum { LATER = sizeof later / sizeof *later };
 
@@ -56,8 +58,8 @@ static void print_usage(void) {
        "  pmf JOB --help     what a job takes, with examples\n"
        "  pmf help settings  every key of the YAML files and of key=value: type, range, default, meaning\n"
        "  pmf --version\n\n"
-       "Exit codes: 0 done, 65 wrong settings or data, 70 diverged, 74 the file system failed, 71 out of memory,\n"
-       "75 saved before the end (run again).");
+       "Exit codes: 0 done, 65 wrong settings or data, 69 a program is missing, 70 diverged,\n"
+       "71 out of memory, 74 the file system failed, 75 saved before the end (run again).");
 }
 
 /* Before MPI runs: the first process says the reason recorded and fails; the others go quietly, as a launcher that

@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 
+#include "jobs/evaluate.h"
+#include "jobs/precision.h"
 #include "jobs/state.h"
 #include "jobs/step.h"
 #include "mpi/shard.h"
@@ -28,7 +30,9 @@ struct needs needs_of(const struct net *n, const struct settings *s, int ranks, 
   k.tangents = (step.net - step.net_primal) * sizeof(real);
   k.activations = step.net_primal * sizeof(real);
   k.buffers = (step.all - step.net) * sizeof(real) - k.gradients;
-  k.total = state_count(n, s) * sizeof(real) + step.all * sizeof(real) + k.optimizer + k.loader;
+  k.rounded = net_rounded(n, step.micro, step.micro_dot) * matmul_rounded_bytes(precision_here(s));
+  k.evaluation = evaluate_bytes(n, s, ranks);
+  k.total = state_count(n, s) * sizeof(real) + step.all * sizeof(real) + k.rounded + k.optimizer + k.loader + k.evaluation;
   return k;
 }
 

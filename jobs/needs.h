@@ -11,8 +11,10 @@ struct needs {
   size_t gradients;                   /* step_init's arena: */
   size_t activations, tangents;       /*   what the net keeps; of it the rows of tangents */
   size_t buffers;                     /*   images, noise, outputs, conditions */
+  size_t rounded;                     /* inputs of the linear layers' products in bf16 */
   size_t optimizer;                   /* Newton-Schulz, all threads */
   size_t loader;                      /* two batches of bytes */
+  size_t evaluation;                  /* generated and held-out images' features, for scores on the way */
   size_t total;
   size_t checkpoint;                  /* on disk */
   size_t micro;                       /* images in a micro-batch that this is for */

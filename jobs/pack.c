@@ -9,25 +9,30 @@
 #include <xxhash.h>
 
 #include "io/dataset.h"
+#include "io/folder_list.h"
 #include "io/hdf.h"
 #include "io/idx.h"
 #include "io/settings.h"
 #include "io/shapes.h"
 #include "io/words.h"
 #include "jobs/jobs.h"
+#include "jobs/pack.h"
 #include "mpi/agree.h"
 #include "src/base/status.h"
 
 /* What the user asked for. */
 struct order {
-  char idx[TEXT_MAX], folder[TEXT_MAX], out[TEXT_MAX];
-  long n, size, seed, holdout, classes;
+  char idx[TEXT_MAX], folder[TEXT_MAX], heldout[TEXT_MAX], upscale[TEXT_MAX], out[TEXT_MAX];
+  long n, size, channels, seed, holdout, classes;
 };
-enum { OUT, IDX, CLASSES, FOLDER, COUNT, SIZE, SEED, HOLDOUT, WORDS };
+enum source { FROM_IDX, FROM_FOLDER, FROM_SHAPES };
+enum { OUT, IDX, CLASSES, FOLDER, HELDOUT, CHANNELS, UPSCALE, COUNT, SIZE, SEED, HOLDOUT, WORDS };
 #define SEED_MAX 9007199254740992.0          /* exact in double */
 #define FASHION_LABELS 0x97e6779495a8b4baU   /* XXH64 of Fashion-MNIST's 60000 training labels, a byte each */
 
-static struct order default_order(void) { return (struct order) { .n = 20000, .size = 64, .seed = 1 }; }
+static struct order default_order(void) {
+  return (struct order) { .n = 20000, .size = 64, .channels = 3, .seed = 1, .upscale = "no" };
+}
 
 static void make_words(struct order *o, struct word words[WORDS]) {
   const struct word table[WORDS] = {
@@ -37,47 +42,72 @@ static void make_words(struct order *o, struct word words[WORDS]) {
     [CLASSES] = { .name = "classes", .type = WORD_INTEGER, .value = &o->classes, .min = 1, .max = 256,
                   .help = "idx: number of classes; without it as many as the training labels name" },
     [FOLDER] = { .name = "folder", .type = WORD_TEXT, .value = o->folder,
-                 .help = "image files, a folder per class: for a later version" },
+                 .help = "folder of class folders of PNG and JPEG files; needs size=" },
+    [HELDOUT] = { .name = "heldout", .type = WORD_TEXT, .value = o->heldout,
+                  .help = "folder: another such folder, of the same classes, to be held out" },
+    [CHANNELS] = { .name = "channels", .type = WORD_INTEGER, .value = &o->channels, .min = 1, .max = 3,
+                   .help = "folder: 3 for colour (default), 1 for grey" },
+    [UPSCALE] = { .name = "upscale", .type = WORD_TEXT, .value = o->upscale,
+                  .help = "folder: yes takes pictures smaller than size= too (no)" },
     [COUNT] = { .name = "n", .type = WORD_INTEGER, .value = &o->n, .min = 1, .max = 1e9,
                 .help = "shapes: training images (20000)" },
     [SIZE] = { .name = "size", .type = WORD_INTEGER, .value = &o->size, .min = 1, .max = 4096,
-               .help = "pixels a side (64); with idx= that of the files" },
+               .help = "pixels a side (shapes: 64); with idx= that of the files" },
     [SEED] = { .name = "seed", .type = WORD_INTEGER, .value = &o->seed, .min = 0, .max = SEED_MAX,
-               .help = "shapes: another seed draws other images (1)" },
+               .help = "shapes: another seed draws other images; folder: holds others out (1)" },
     [HOLDOUT] = { .name = "holdout", .type = WORD_INTEGER, .value = &o->holdout, .min = 0, .max = 1e9,
-                  .help = "shapes: held-out images; without it n/10" },
+                  .help = "shapes, folder: held-out images; by default a tenth (folder: at most 10000)" },
   };
   memcpy(words, table, sizeof table);
 }
 
-static int unwanted(const struct word *words, int which, const char *wanted_by) {
-  if (!words[which].given) return STATUS_OK;
-  return because(STATUS_BAD, "%s= goes with %s only", words[which].name, wanted_by);
+/* What each source takes beside out=. */
+static int check_words(const struct order *o, const struct word *words, enum source source) {
+  static const char *const names[] = { [FROM_IDX] = "idx=DIR", [FROM_FOLDER] = "folder=DIR", [FROM_SHAPES] = "shapes" };
+  static const struct { int word; bool takes[3]; const char *wanted_by; } rules[] = {
+    { CLASSES,  { [FROM_IDX] = true },                          "idx=DIR" },
+    { COUNT,    { [FROM_SHAPES] = true },                       "shapes" },
+    { SEED,     { [FROM_SHAPES] = true, [FROM_FOLDER] = true }, "shapes and folder=DIR" },
+    { HOLDOUT,  { [FROM_SHAPES] = true, [FROM_FOLDER] = true }, "shapes and folder=DIR" },
+    { HELDOUT,  { [FROM_FOLDER] = true },                       "folder=DIR" },
+    { CHANNELS, { [FROM_FOLDER] = true },                       "folder=DIR" },
+    { UPSCALE,  { [FROM_FOLDER] = true },                       "folder=DIR" },
+  };
+  for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
+    if (words[rules[i].word].given && !rules[i].takes[source])
+      return because(STATUS_BAD, "%s= goes with %s only, not with %s", words[rules[i].word].name, rules[i].wanted_by,
+                     names[source]);
+  if (source == FROM_SHAPES && o->size < SHAPES_SIZE_MIN)
+    return because(STATUS_BAD, "size=%ld: shapes need at least %d pixels a side", o->size, SHAPES_SIZE_MIN);
+  if (source != FROM_FOLDER) return STATUS_OK;
+  if (!words[SIZE].given) return because(STATUS_BAD, "size= is missing: expected pixels a side, as size=64");
+  if (o->channels == 2) return because(STATUS_BAD, "channels=2: expected 3 for colour or 1 for grey");
+  if (strcmp(o->upscale, "yes") && strcmp(o->upscale, "no"))
+    return because(STATUS_BAD, "upscale=%s: expected yes or no", o->upscale);
+  if (words[HELDOUT].given && words[HOLDOUT].given)
+    return because(STATUS_BAD, "holdout= and heldout=: expected one of them, a number of images to draw or their folder");
+  return STATUS_OK;
 }
 
 /* out= and exactly one source, with the words of that source. */
-static int read_order(int argc, char **argv, struct order *o, bool *shapes) {
+static int read_order(int argc, char **argv, struct order *o, enum source *source) {
   struct word words[WORDS];
   char *bare[2] = { NULL, NULL };
-  *o = default_order();
+  *o = default_order(), *source = FROM_IDX;
   make_words(o, words);
   int status = words_parse(argc, argv, words, WORDS, bare, 1);
   if (status) return status;
-  *shapes = bare[0] != NULL;
-  if (*shapes && strcmp(bare[0], "shapes"))
-    return because(STATUS_BAD, "%s: not a source; expected idx=DIR or shapes", bare[0]);
-  if (words[FOLDER].given)
-    return because(STATUS_BAD, "folder=%s: a folder of image files is for a later version; expected idx=DIR or shapes",
-                   o->folder);
-  if (*shapes == words[IDX].given)
-    return because(STATUS_BAD, "%s: expected idx=DIR or shapes", *shapes ? "two sources" : "nothing to pack");
+  if (bare[0] && strcmp(bare[0], "shapes"))
+    return because(STATUS_BAD, "%s: not a source; expected idx=DIR, folder=DIR or shapes", bare[0]);
+  const int sources = !!bare[0] + words[IDX].given + words[FOLDER].given;
+  if (sources != 1)
+    return because(STATUS_BAD, "%s: expected idx=DIR, folder=DIR or shapes",
+                   sources ? "more than one source" : "nothing to pack");
   if (!words[OUT].given) return because(STATUS_BAD, "out= is missing: expected the file to write, as out=data/set.h5");
-  if (!words[HOLDOUT].given) o->holdout = o->n / 10;
-  if (*shapes && o->size < SHAPES_SIZE_MIN)
-    return because(STATUS_BAD, "size=%ld: shapes need at least %d pixels a side", o->size, SHAPES_SIZE_MIN);
-  if (*shapes) return unwanted(words, CLASSES, "idx=DIR");
-  if (!words[SIZE].given) o->size = 0;
-  for (int i = 0; i < 3 && !status; i++) status = unwanted(words, (int[]) { COUNT, SEED, HOLDOUT }[i], "shapes");
+  *source = bare[0] ? FROM_SHAPES : words[IDX].given ? FROM_IDX : FROM_FOLDER;
+  status = check_words(o, words, *source);
+  if (!words[SIZE].given && *source == FROM_IDX) o->size = 0;
+  if (!words[HOLDOUT].given) o->holdout = *source == FROM_FOLDER ? HOLDOUT_DEFAULT : o->n / 10;
   return status;
 }
 
@@ -167,16 +197,17 @@ static int collect(const struct order *o, bool shapes, struct images part[2]) {
   return status;
 }
 
-static int report(const char *out) {
+int pack_report(const char *out) {
   struct dataset d;
   struct stat facts;
+  char name[4 * CLASS_NAME_MAX];
   const int status = dataset_open(&d, out);
   if (status) return status;
   if (stat(out, &facts)) facts.st_size = 0;
   printf("%s: %zu images of %zu x %zu pixels, %zu channel%s, %zu classes, %lld bytes\n", out, d.count[0] + d.count[1],
          d.image_size, d.image_size, d.channels, d.channels == 1 ? "" : "s", d.classes, (long long)facts.st_size);
   printf("classes: ");
-  for (size_t i = 0; i < d.classes; i++) printf("%s%s", i ? ", " : "", d.class_names[i]);
+  for (size_t i = 0; i < d.classes; i++) printf("%s%s", i ? ", " : "", folder_list_escape(d.class_names[i], name, sizeof name));
   printf("\ntrain %zu images, held out %zu", d.count[SPLIT_TRAIN], d.count[SPLIT_HELDOUT]);
   dataset_close(&d);
   return STATUS_OK;
@@ -187,26 +218,21 @@ static void join_words(int argc, char **argv, char *text, size_t n) {
   for (int i = 0; i < argc && at < n; i++) at += (size_t)snprintf(text + at, n - at, " %s", argv[i]);
 }
 
-static int pack(int argc, char **argv) {
-  struct order o;
-  bool shapes;
+/* What one rank does alone: the whole set fits in its memory. */
+static int pack(const struct order *o, bool shapes, const char *command) {
   struct images part[2] = { { 0 }, { 0 } };
   class_name *names = NULL;
-  char source[TEXT_MAX + 64], command[4 * TEXT_MAX];
+  char source[TEXT_MAX + 64];
   size_t dropped = 0;
-  int status = read_order(argc, argv, &o, &shapes);
-  if (!status) status = prepare_folder(o.out);
-  if (status) return status;
-  status = collect(&o, shapes, part);
+  int status = collect(o, shapes, part);
   if (!status) {
     names = name_classes(part[0].classes, shapes ? shapes_names : idx_names(&part[0]));
     if (!names) status = because(STATUS_NOMEM, "no memory for class names");
   }
-  if (shapes) snprintf(source, sizeof source, "shapes, seed %ld", o.seed);
-  else snprintf(source, sizeof source, "IDX files of %s", o.idx);
-  join_words(argc, argv, command, sizeof command);
-  if (!status) status = dataset_write(o.out, &part[0], &part[1], names, source, command, &dropped);
-  if (!status) status = report(o.out);
+  if (shapes) snprintf(source, sizeof source, "shapes, seed %ld", o->seed);
+  else snprintf(source, sizeof source, "IDX files of %s", o->idx);
+  if (!status) status = dataset_write(o->out, &part[0], &part[1], names, source, command, &dropped);
+  if (!status) status = pack_report(o->out);
   if (!status) printf(" (%zu dropped: their pixels occur in train or twice)\n", dropped);
   for (int i = 0; i < 2; i++) free_images(&part[i]);
   free(names);
@@ -214,19 +240,37 @@ static int pack(int argc, char **argv) {
 }
 
 int pack_run(const struct world *w, int argc, char **argv) {
-  return agree(w->comm, w->rank == 0 ? pack(argc, argv) : STATUS_OK);
+  struct order o;
+  enum source source;
+  char command[4 * TEXT_MAX];
+  int status = agree(w->comm, read_order(argc, argv, &o, &source));
+  if (!status) status = agree(w->comm, w->rank == 0 ? prepare_folder(o.out) : STATUS_OK);
+  if (status) return status;
+  join_words(argc, argv, command, sizeof command);
+  if (source != FROM_FOLDER) return agree(w->comm, w->rank == 0 ? pack(&o, source == FROM_SHAPES, command) : STATUS_OK);
+  const struct folder_order f = {
+    .folder = o.folder, .heldout = o.heldout, .out = o.out, .command = command, .size = o.size, .channels = o.channels,
+    .holdout = o.holdout, .seed = (uint64_t)o.seed, .upscale = !strcmp(o.upscale, "yes"),
+  };
+  return pack_folder(w, &f);
 }
 
 void pack_help(void) {
   struct order o = default_order();
   struct word words[WORDS];
   make_words(&o, words);
-  printf("usage: pmf pack idx=DIR | shapes   out=FILE.h5 [words]\n\n"
-         "Packs labelled images into one HDF5 file for pmf train: uint8 pixels, labels and class names, a training and a\n"
-         "held-out split that share no image, checksums. An existing FILE.h5 is replaced once the new one is complete.\n"
-         "`shapes` draws circles, squares, triangles, stars, rings, crosses, moons and hearts: data without a download.\n\n");
+  printf("usage: pmf pack idx=DIR | folder=DIR | shapes   out=FILE.h5 [words]\n\n"
+         "Packs labelled images into one HDF5 file for pmf train: uint8 pixels, labels and class names, a\n"
+         "training and a held-out split that share no image, checksums. An existing FILE.h5 is replaced once\n"
+         "the new one is complete.\n"
+         "`folder` takes DIR/CLASS/FILE, PNG or JPEG, on all ranks: the largest centred square, resized to\n"
+         "size= with the bytes that published statistics are made from. EXIF's orientation is ignored. Files\n"
+         "that cannot be used are left out and named, all of them in FILE.h5.left_out.txt.\n"
+         "`shapes` draws circles, squares, triangles, stars, rings, crosses, moons and hearts: data without\n"
+         "a download.\n\n");
   words_help(words, WORDS);
   printf("\nexamples:\n"
          "  pmf pack idx=/usr/share/datasets/fashion-mnist out=data/fashion.h5\n"
+         "  mpirun -n 4 pmf pack folder=photos size=256 out=data/photos.h5\n"
          "  pmf pack shapes n=20000 size=64 out=data/shapes64.h5\n");
 }

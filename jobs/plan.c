@@ -13,6 +13,7 @@
 #include "mpi/agree.h"
 #include "src/base/status.h"
 #include "src/net/flops.h"
+#include "src/optim/share.h"
 
 static long ranks, threads;
 static struct word words[] = {
@@ -24,8 +25,8 @@ enum { RANKS, THREADS, JSON, WORDS };
 
 void plan_help(void) {
   puts("usage: pmf plan preset=NAME | config=FILE.yml  [ranks=R threads=T key=value ...]\n\n"
-       "Prints parameters, bytes of a rank by part, checkpoint size, flops by part, and seconds of a step from the rate of\n"
-       "products measured here. Trains nothing.\n\nwords:");
+       "Prints parameters, bytes of a rank by part, checkpoint size, flops by part, and seconds of a step\n"
+       "from the rate of products measured here. Trains nothing.\n\nwords:");
   words_help(words, WORDS);
   puts("\nexample:\n  pmf plan preset=pMF_B_16 ranks=64 threads=8 training.recompute=block");
 }
@@ -35,7 +36,7 @@ struct plan {
   struct net net;
   struct needs needs;
   struct flops flops;
-  double newton_schulz;           /* flops of a step */
+  double newton_schulz;           /* flops of a step, all ranks together */
   double guidance, tangents;      /* evaluations an image */
   double gradient;                /* flops an image */
   double rate, seconds[3];        /* a rank's products; gradient, Newton-Schulz, both */
@@ -73,14 +74,14 @@ static int make(struct plan *p) {
   if (status) return status;
   p->needs = needs_of(&p->net, &p->s, (int)ranks, 0);
   p->flops = flops_net(&p->net);
-  p->newton_schulz = p->s.training.optimizer == OPTIMIZER_MUON ? flops_newton_schulz(&p->net.table) : 0;
+  p->newton_schulz = p->s.training.optimizer == OPTIMIZER_MUON ? share_flops(&p->net.table) : 0;
   p->sampling = sampling_parameters(&p->net.table);
   count_evaluations(p);
   p->gradient = p->flops.forward + p->flops.backward + p->guidance * p->flops.guidance + p->tangents * p->flops.tangent;
   const size_t rows = p->needs.micro * p->net.shape.T;
   status = rate_measure(&p->net, rows, rows / 2, 1.5, &p->rate);
   p->seconds[0] = p->gradient * (double)p->s.training.batch_size / (double)ranks / p->rate;
-  p->seconds[1] = p->newton_schulz / p->rate;
+  p->seconds[1] = p->newton_schulz > 0 ? share_matrices(&p->net.table, (int)ranks) / p->rate : 0;   /* of the busiest */
   p->seconds[2] = p->seconds[0] + p->seconds[1];
   return status;
 }
@@ -93,7 +94,8 @@ static void print_json(const struct plan *p) {
     { "weights_bytes", (double)k->weights }, { "moments_bytes", (double)k->moments }, { "emas_bytes", (double)k->emas },
     { "gradients_bytes", (double)k->gradients }, { "activations_bytes", (double)k->activations },
     { "tangents_bytes", (double)k->tangents }, { "buffers_bytes", (double)k->buffers },
-    { "optimizer_bytes", (double)k->optimizer }, { "loader_bytes", (double)k->loader }, { "total_bytes", (double)k->total },
+    { "rounded_bytes", (double)k->rounded }, { "optimizer_bytes", (double)k->optimizer }, { "loader_bytes", (double)k->loader },
+    { "evaluation_bytes", (double)k->evaluation }, { "total_bytes", (double)k->total },
     { "checkpoint_bytes", (double)k->checkpoint }, { "gradient_flops_per_image", p->gradient },
     { "newton_schulz_flops", p->newton_schulz }, { "sgemm_gflops", p->rate / 1e9 }, { "gradient_seconds", p->seconds[0] },
     { "newton_schulz_seconds", p->seconds[1] }, { "step_seconds", p->seconds[2] },
@@ -116,17 +118,17 @@ static void print_table(const struct plan *p) {
          threads > 1 ? "s" : "", p->s.training.batch_size, k->micro, k->micro > 1 ? "s" : "");
   const struct { const char *name; size_t bytes; } parts[] = {
     { "weights", k->weights }, { "gradients", k->gradients }, { "moments", k->moments }, { "EMAs", k->emas },
-    { "activations", k->activations }, { "tangents", k->tangents }, { "buffers", k->buffers }, { "optimizer", k->optimizer },
-    { "loader", k->loader }, { "total", k->total },
+    { "activations", k->activations }, { "tangents", k->tangents }, { "buffers", k->buffers },
+    { "rounded inputs", k->rounded }, { "optimizer", k->optimizer }, { "loader", k->loader }, { "evaluation", k->evaluation }, { "total", k->total },
   };
   for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
-    printf("  %-12s %12.1f\n", parts[i].name, (double)parts[i].bytes / MiB);
+    printf("  %-14s %10.1f\n", parts[i].name, (double)parts[i].bytes / MiB);
   printf("checkpoint %.1f MiB on disk, twice (the one before is kept)\n\n", (double)k->checkpoint / MiB);
   printf("GF an image: forward %.2f, guidance %.2f (%.2f evaluations), tangent %.2f (%.2f), backward %.2f%s;"
          " together %.2f\n",
          f->forward / G, p->guidance * f->guidance / G, p->guidance, p->tangents * f->tangent / G, p->tangents, f->backward / G,
          p->s.training.recompute ? " with the blocks again" : "", p->gradient / G);
-  printf("GF of Newton-Schulz a step: %.1f\n", p->newton_schulz / G);
+  printf("GF of Newton-Schulz a step: %.1f, shared by the ranks\n", p->newton_schulz / G);
   printf("at the %.1f GF/s of this machine's products, were all else free: gradient %.3f s, Newton-Schulz %.3f s a step\n",
          p->rate / G, p->seconds[0], p->seconds[1]);
 }

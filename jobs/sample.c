@@ -1,33 +1,23 @@
-/* sample.c - pmf sample: images from noise with a trained net, in one or more evaluations, as a grid or single files.
- * Image i depends on (seed, i) and its label alone, and nets run on padded chunks of a fixed size, so that any number of ranks
- * makes the same bytes. */
+/* sample.c - pmf sample: images from noise with a trained net, in one or more evaluations, as a grid or single files. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#include "io/checkpoint.h"
 #include "io/folder.h"
 #include "io/png.h"
 #include "io/words.h"
+#include "jobs/generate.h"
 #include "jobs/jobs.h"
-#include "jobs/setup.h"
+#include "jobs/trained.h"
 #include "mpi/agree.h"
-#include "mpi/shard.h"
-#include "src/base/random.h"
 #include "src/base/status.h"
-
-enum { CHUNK = 16 };
 
 struct sampling {
   const struct world *w;
-  char path[TEXT_MAX + 64];
-  struct settings s;
-  struct net net;
-  struct sampler sampler;
-  struct arena arena;
-  real *weights, *z;
-  struct sampler_work work;
+  struct trained t;
+  struct generate generate;
   int32_t *labels;                 /* the classes to go round */
   size_t n_labels, n, first, count;
   uint8_t *u8;                     /* [count] images of this rank; on rank 0 of all */
@@ -35,7 +25,7 @@ struct sampling {
 
 static char run[TEXT_MAX], checkpoint[TEXT_MAX], out[TEXT_MAX], classes[TEXT_MAX], ema[TEXT_MAX], head[TEXT_MAX];
 static long n = 80, steps, seed;
-static double omega, t_min, t_max;
+static double omega = NAN, t_min = NAN, t_max = NAN;
 static struct word words[] = {
   { .name = "run", .type = WORD_TEXT, .value = run, .help = "folder of a run: its newest sound checkpoint" },
   { .name = "checkpoint", .type = WORD_TEXT, .value = checkpoint, .help = "or one file" },
@@ -49,13 +39,15 @@ static struct word words[] = {
   { .name = "classes", .type = WORD_TEXT, .value = classes, .help = "labels to go round: all, 3, 0,4,7 or 2-5; all" },
   { .name = "ema", .type = WORD_TEXT, .value = ema, .help = "weights: raw, ema500, ...; the run's sampling.ema" },
   { .name = "head", .type = WORD_TEXT, .value = head, .help = "u: the average velocity; v comes in a later version; u" },
-  { .name = "seed", .type = WORD_INTEGER, .value = &seed, .min = 0, .max = 9e15, .help = "of the noise; the run's training.seed" },
+  { .name = "seed", .type = WORD_INTEGER, .value = &seed, .min = 0, .max = 9e15,
+    .help = "of the noise; the run's training.seed" },
 };
 enum { RUN, CHECKPOINT, OUT, N, STEPS, OMEGA, T_MIN, T_MAX, CLASSES, EMA, HEAD, SEED, WORDS };
 
 void sample_help(void) {
   puts("usage: pmf sample run=DIR | checkpoint=FILE  out=FILE.png | DIR  [key=value ...]\n\n"
-       "Makes images with a trained net. In a grid each column is a class where classes go round all of them.\n\nwords:");
+       "Makes images with a trained net. In a grid each column is a class where classes go round all of\n"
+       "them.\n\nwords:");
   words_help(words, WORDS);
   puts("\nexamples:\n"
        "  pmf sample run=runs/fashion out=samples.png                  80 images, one evaluation each\n"
@@ -74,7 +66,8 @@ static int read_words(int argc, char **argv) {
   if (words[RUN].given == words[CHECKPOINT].given)
     return because(STATUS_BAD, "expected one of run=DIR and checkpoint=FILE.h5");
   if (!words[OUT].given) return because(STATUS_BAD, "out= is missing: FILE.png for a grid, or a folder");
-  if (ends_with(out, ".npz")) return because(STATUS_BAD, "out=%s: .npz comes in a later version; this one has .png and folders", out);
+  if (ends_with(out, ".npz"))
+    return because(STATUS_BAD, "out=%s: .npz comes in a later version; this one has .png and folders", out);
   if (words[HEAD].given && !strcmp(head, "v"))
     return because(STATUS_BAD, "head=v: sampling along the v head comes in a later version; this one has head=u");
   if (words[HEAD].given && strcmp(head, "u")) return because(STATUS_BAD, "head=%s: expected u", head);
@@ -87,22 +80,9 @@ static int read_words(int argc, char **argv) {
   return STATUS_OK;
 }
 
-/* The newest sound checkpoint of run=, or the file. COLLECTIVE. */
-static int find_file(struct sampling *p) {
-  char warning[1024];
-  if (words[CHECKPOINT].given) {
-    snprintf(p->path, sizeof p->path, "%s", checkpoint);
-    return STATUS_OK;
-  }
-  const int status = checkpoint_find(p->w->comm, run, false, p->path, sizeof p->path, warning, sizeof warning);
-  if (status) return status;
-  if (*warning && p->w->rank == 0) fprintf(stderr, "warning: %s\n", warning);
-  return *p->path ? STATUS_OK : because(STATUS_BAD, "%s has no checkpoint.h5: not a run's folder, or nothing saved yet", run);
-}
-
 /* classes=: adds first..last. */
 static int add_labels(struct sampling *p, long first, long last) {
-  const long all = p->s.dataset.num_classes;
+  const long all = p->t.s.dataset.num_classes;
   if (first < 0 || last >= all || first > last)
     return because(STATUS_BAD, "classes=%s: expected numbers from 0 to %ld", classes, all - 1);
   int32_t *more = realloc(p->labels, (p->n_labels + (size_t)(last - first) + 1) * sizeof *more);
@@ -113,7 +93,7 @@ static int add_labels(struct sampling *p, long first, long last) {
 }
 
 static int read_labels(struct sampling *p) {
-  if (!words[CLASSES].given || !strcmp(classes, "all")) return add_labels(p, 0, p->s.dataset.num_classes - 1);
+  if (!words[CLASSES].given || !strcmp(classes, "all")) return add_labels(p, 0, p->t.s.dataset.num_classes - 1);
   char *end;
   for (const char *c = classes;; c = end + 1) {
     const long first = strtol(c, &end, 10);
@@ -127,95 +107,31 @@ static int read_labels(struct sampling *p) {
   }
 }
 
-/* The run's settings, with this job's words over them. Local. */
-static int read_settings(struct sampling *p, const struct checkpoint_info *info) {
-  settings_default(&p->s);
-  int status = settings_parse(&p->s, info->settings, strlen(info->settings), p->path);
-  if (!status) status = settings_check(&p->s);
-  if (status) return status;
-  p->sampler = setup_sampler(&p->s);
-  if (words[STEPS].given) p->sampler.steps = (size_t)steps;
-  if (words[OMEGA].given) p->sampler.omega = omega;
-  if (words[T_MIN].given) p->sampler.t_min = t_min;
-  if (words[T_MAX].given) p->sampler.t_max = t_max;
-  if (p->sampler.t_min >= p->sampler.t_max)
-    return because(STATUS_BAD, "t_min=%g is not below t_max=%g", p->sampler.t_min, p->sampler.t_max);
-  if (!words[SEED].given) seed = p->s.training.seed;
-  if (!words[EMA].given) snprintf(ema, sizeof ema, "%s", p->s.sampling.ema);
-  if (!strcmp(ema, "raw")) return read_labels(p);
-  char known[256] = "raw";
-  for (size_t i = 0; i < info->n_flats; i++) {
-    const char *name = info->flats[i].name;
-    if (strncmp(name, "ema", 3)) continue;   /* the optimizer's arrays are no nets */
-    if (!strcmp(name, ema)) return read_labels(p);
-    if (strlen(known) + 40 < sizeof known) snprintf(known + strlen(known), sizeof known - strlen(known), ", %s", name);
-  }
-  return because(STATUS_BAD, "ema=%s: %s has %s", ema, p->path, known);
-}
-
-static void lay_out(struct sampling *p) {
-  p->weights = arena_take(&p->arena, p->net.table.size);
-  p->z = arena_take(&p->arena, CHUNK * p->net.pixels);
-  sampler_layout(&p->arena, &p->net, CHUNK, &p->work);
-}
-
 static int prepare(struct sampling *p) {
-  struct checkpoint_info info = { 0 };
-  int status = checkpoint_info(p->path, &info);
-  if (!status) status = read_settings(p, &info);
-  if (!status) {
-    const struct net_config config = setup_net(&p->s);
-    status = net_init(&p->net, &config, p->s.training.optimizer == OPTIMIZER_ADAMW);   /* the table that was saved */
-  }
-  if (!status) status = checkpoint_fits(p->path, &info, &p->net.table);
-  if (!status) {
-    lay_out(p);
-    status = arena_init(&p->arena);
-    if (!status) lay_out(p);
-  }
-  if (!status && p->w->rank == 0)
-    fprintf(stderr, "%s: step %llu, %s, %zu image%s, %zu evaluation%s each, omega %g in [%g, %g], seed %ld\n", p->path,
-            (unsigned long long)info.step, ema, (size_t)n, n > 1 ? "s" : "", p->sampler.steps, p->sampler.steps > 1 ? "s" : "",
-            p->sampler.omega, p->sampler.t_min, p->sampler.t_max, seed);
-  checkpoint_info_free(&info);
-  return status;
-}
-
-static uint8_t byte_of(real x) {
-  const real v = (real)127.5 * x + 128;
-  return v >= 255 ? 255 : v > 0 ? (uint8_t)v : 0;
-}
-
-/* This rank's images, chunk by chunk; the last chunk of all is padded. */
-static void make_images(struct sampling *p) {
-  const size_t P = p->net.pixels;
-  for (size_t at = p->first; at < p->first + p->count; at += CHUNK) {
-    int32_t y[CHUNK];
-    for (size_t i = 0; i < CHUNK; i++) {
-      y[i] = p->labels[(at + i) % p->n_labels];
-      random_normal((struct purpose){ (uint64_t)seed, STREAM_SAMPLE, 0, (uint32_t)(at + i) }, P, p->z + i * P);
-    }
-    sampler_images(&p->sampler, &p->net, p->weights, &p->work, CHUNK, y, p->z);
-    const size_t m = p->first + p->count - at < CHUNK ? p->first + p->count - at : CHUNK;
-    uint8_t *u8 = p->u8 + (at - p->first) * P;
-    for (size_t i = 0; i < m * P; i++) u8[i] = byte_of(p->z[i]);
-  }
-}
-
-/* Whole chunks to each rank. */
-static void share_out(struct sampling *p, int rank, size_t *first, size_t *count) {
-  const size_t chunks = (p->n + CHUNK - 1) / CHUNK, a = shard_first(chunks, rank, p->w->ranks) * CHUNK;
-  const size_t b = shard_first(chunks, rank + 1, p->w->ranks) * CHUNK;
-  *first = a;
-  *count = (b < p->n ? b : p->n) - (a < p->n ? a : p->n);
+  struct generate *g = &p->generate;
+  struct sampler *c = &g->sampler;
+  int status = trained_sampler(&p->t, omega, t_min, t_max, c);
+  if (!status) status = read_labels(p);
+  if (status) return status;
+  if (words[STEPS].given) c->steps = (size_t)steps;
+  if (!words[SEED].given) seed = p->t.s.training.seed;
+  g->net = &p->t.net;
+  g->seed = (uint64_t)seed;
+  g->labels = p->labels;
+  g->n_labels = p->n_labels;
+  if (p->w->rank == 0)
+    fprintf(stderr, "%s: step %llu, %s, %zu image%s, %zu evaluation%s each, omega %g in [%g, %g], seed %ld\n", p->t.path,
+            (unsigned long long)p->t.step, p->t.ema, (size_t)n, n > 1 ? "s" : "", c->steps, c->steps > 1 ? "s" : "", c->omega,
+            c->t_min, c->t_max, seed);
+  return generate_init(g);
 }
 
 /* Rank 0 gets all images, one rank after the other. COLLECTIVE. */
 static void gather(struct sampling *p) {
-  const size_t P = p->net.pixels, piece = (size_t)1 << 28;
+  const size_t P = p->t.net.pixels, piece = (size_t)1 << 28;
   for (int rank = 1; rank < p->w->ranks; rank++) {
     size_t first, count;
-    share_out(p, rank, &first, &count);
+    generate_share(p->n, rank, p->w->ranks, &first, &count);
     for (size_t i = 0; i < count * P; i += piece) {
       const int bytes = (int)(count * P - i < piece ? count * P - i : piece);
       if (p->w->rank == 0) MPI_Recv(p->u8 + first * P + i, bytes, MPI_BYTE, rank, 0, p->w->comm, MPI_STATUS_IGNORE);
@@ -228,17 +144,17 @@ static int write_grid(const struct sampling *p) {
   size_t cols = 1;
   if (p->n_labels > 1 && p->n_labels <= 16) cols = p->n_labels;
   else while (cols * cols < p->n) cols++;
-  const struct png_grid grid = { (p->n + cols - 1) / cols, cols, (size_t)p->s.dataset.image_size,
-                                 (size_t)p->s.dataset.image_channels, 0, p->n, p->u8 };
+  const struct png_grid grid = { (p->n + cols - 1) / cols, cols, (size_t)p->t.s.dataset.image_size,
+                                 (size_t)p->t.s.dataset.image_channels, 0, p->n, p->u8 };
   return png_write_grid(out, &grid);
 }
 
 static int write_files(const struct sampling *p) {
-  const size_t P = p->net.pixels, size = (size_t)p->s.dataset.image_size;
+  const size_t P = p->t.net.pixels, size = (size_t)p->t.s.dataset.image_size;
   for (size_t i = 0; i < p->count; i++) {
     char path[TEXT_MAX + 64];
-    snprintf(path, sizeof path, "%s/%06zu_class%d.png", out, p->first + i, (int)p->labels[(p->first + i) % p->n_labels]);
-    const int status = png_write(path, size, size, (size_t)p->s.dataset.image_channels, p->u8 + i * P);
+    snprintf(path, sizeof path, "%s/%06zu_class%d.png", out, p->first + i, (int)generate_label(&p->generate, p->first + i));
+    const int status = png_write(path, size, size, (size_t)p->t.s.dataset.image_channels, p->u8 + i * P);
     if (status) return status;
   }
   return STATUS_OK;
@@ -257,34 +173,32 @@ static int make_folder(int grid) {
 static int make_and_write(struct sampling *p) {
   const int grid = ends_with(out, ".png"), root = p->w->rank == 0;
   p->n = (size_t)n;
-  share_out(p, p->w->rank, &p->first, &p->count);
-  p->u8 = malloc((grid && root ? p->n : p->count) * p->net.pixels + 1);
+  generate_share(p->n, p->w->rank, p->w->ranks, &p->first, &p->count);
+  p->u8 = malloc((grid && root ? p->n : p->count) * p->t.net.pixels + 1);
   int status = agree(p->w->comm, p->u8 ? STATUS_OK : because(STATUS_NOMEM, "no memory for %zu images", p->n));
   if (status) return status;
   status = agree(p->w->comm, root ? make_folder(grid) : STATUS_OK);
   if (status) return status;
-  make_images(p);
+  generate_images(&p->generate, p->t.weights, p->first, p->count, p->u8);
   if (!grid) return agree(p->w->comm, write_files(p));
   gather(p);
   return agree(p->w->comm, root ? write_grid(p) : STATUS_OK);
 }
 
+/* What a word was given, or NULL. */
+static const char *given(int word) { return words[word].given ? words[word].value : NULL; }
+
 int sample_run(const struct world *w, int argc, char **argv) {
   struct sampling p = { .w = w };
   int status = agree(w->comm, read_words(argc, argv));
-  if (!status) status = find_file(&p);
-  if (status) return status;
-  status = agree(w->comm, prepare(&p));
-  if (!status) {
-    struct flat weights = { "", p.weights, p.net.table.size };
-    snprintf(weights.name, sizeof weights.name, "%.31s", strcmp(ema, "raw") ? ema : "weights");
-    status = checkpoint_load(w->comm, p.path, &weights, 1);
-  }
+  if (!status) status = trained_open(&p.t, w, given(RUN), given(CHECKPOINT), given(EMA));
+  if (!status) status = agree(w->comm, prepare(&p));
+  if (!status) status = trained_load(&p.t, w);
   if (!status) status = make_and_write(&p);
   if (!status && w->rank == 0) printf("%s\n", out);
   free(p.u8);
   free(p.labels);
-  arena_free(&p.arena);
-  net_free(&p.net);
+  generate_free(&p.generate);
+  trained_close(&p.t);
   return status;
 }

@@ -32,7 +32,7 @@ struct objective_config setup_objective(const struct settings *s) {
 }
 
 struct optimizer setup_optimizer(const struct settings *s) {
-  return (struct optimizer){ s->training.optimizer == OPTIMIZER_ADAMW, s->training.adam_b2, s->training.weight_decay };
+  return (struct optimizer){ s->training.optimizer == OPTIMIZER_ADAMW, s->training.adam_b2, s->training.weight_decay, 0 };
 }
 
 struct sampler setup_sampler(const struct settings *s) {

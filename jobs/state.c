@@ -6,6 +6,7 @@
 
 #include "jobs/setup.h"
 #include "mpi/agree.h"
+#include "mpi/owners.h"
 #include "src/base/status.h"
 
 static void lay_out(struct state *state, const struct net *n, const struct settings *s) {
@@ -89,21 +90,28 @@ int state_resume(const struct world *w, struct state *state, const struct net *n
   return status;
 }
 
-int state_save(const struct world *w, const struct state *state, const struct net *n, const char *run, const char *settings) {
+int state_save_as(const struct world *w, const struct state *state, const struct net *n, const char *run, const char *name,
+                  const char *settings) {
   char path[TEXT_MAX + 64];
-  snprintf(path, sizeof path, "%s/checkpoint.h5", run);
+  snprintf(path, sizeof path, "%s/%s", run, name);
   if (!agree_same(w->comm, state->weights, n->table.size * sizeof(real)))   /* each rank would save its own part of them */
     return because(STATUS_DIVERGED, "%s: not saved: the ranks' weights differ; are the nodes' processors of one kind?", run);
   return checkpoint_save(w->comm, path, &n->table, state->step, state->images_seen, settings, state->flats, state->n_flats);
 }
 
-void state_step(struct state *state, const struct net *n, const struct settings *s, double rate, const real *grads,
-                real *work) {
-  const struct optimizer optimizer = setup_optimizer(s);
+int state_save(const struct world *w, const struct state *state, const struct net *n, const char *run, const char *settings) {
+  return state_save_as(w, state, n, run, "checkpoint.h5", settings);
+}
+
+void state_step(const struct world *w, struct state *state, const struct net *n, const struct settings *s, double rate,
+                const real *grads, real *work) {
+  struct optimizer optimizer = setup_optimizer(s);
+  optimizer.rank = w->rank;
   state->step++;
   state->images_seen += (uint64_t)s->training.batch_size;
   phases_begin(state->phases, PHASE_OPTIMIZER);
   optimizer_step(&optimizer, &n->table, state->step, rate, grads, state->m, state->s, state->weights, work);
+  if (!optimizer.adamw) owners_spread(w->comm, &n->table, state->weights);
   phases_begin(state->phases, PHASE_EMA);
   for (int i = 0; i < s->training.ema_val.count; i++)
     optimizer_ema(n->table.size, setup_ema_decay(s, i, (double)state->images_seen), state->weights, state->ema[i]);

@@ -30,8 +30,11 @@ int state_resume(const struct world *w, struct state *state, const struct net *n
 /* COLLECTIVE. Saves as RUN/checkpoint.h5. settings: YAML. Errors: those of checkpoint_save; STATUS_DIVERGED where the ranks'
  * weights are not the same bits. */
 int state_save(const struct world *w, const struct state *state, const struct net *n, const char *run, const char *settings);
-/* One step of the optimizer with the mean gradient of a batch, and of the EMAs. Local; the same on every rank.
- * work: optimizer_work numbers. */
-void state_step(struct state *state, const struct net *n, const struct settings *s, double rate, const real *grads,
-                real *work);
+/* The same under another name in RUN. */
+int state_save_as(const struct world *w, const struct state *state, const struct net *n, const char *run, const char *name,
+                  const char *settings);
+/* COLLECTIVE. One step of the optimizer with the mean gradient of a batch, and of the EMAs; the same bits on every rank, and on
+ * any number of them that got the same gradient. work: optimizer_work numbers. */
+void state_step(const struct world *w, struct state *state, const struct net *n, const struct settings *s, double rate,
+                const real *grads, real *work);
 #endif

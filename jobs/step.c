@@ -51,9 +51,10 @@ struct step_size step_count(const struct net *n, const struct settings *s, int r
   struct arena net = { 0 }, primal = { 0 };
   struct net_work w;
   lay_out(&t);
-  net_layout(&net, n, t.micro, times_tangents_max(&t.times, t.batch, t.micro), 1, &w);
+  const size_t micro_dot = times_tangents_max(&t.times, t.batch, t.micro);
+  net_layout(&net, n, t.micro, micro_dot, 1, &w);
   net_layout(&primal, n, t.micro, 0, 1, &w);
-  return (struct step_size){ t.arena.used, net.used, primal.used, t.micro };
+  return (struct step_size){ t.arena.used, net.used, primal.used, t.micro, micro_dot };
 }
 
 int step_init(struct step *t, const struct world *w, const struct net *n, const struct settings *s) {

@@ -12,6 +12,7 @@
 #include "io/stop.h"
 #include "io/words.h"
 #include "jobs/core.h"
+#include "jobs/evaluate.h"
 #include "jobs/jobs.h"
 #include "jobs/precision.h"
 #include "jobs/trainer.h"
@@ -31,6 +32,7 @@ struct run {
   struct progress progress;
   struct objective_sums interval;  /* since the last line */
   double saved_at, save_seconds, deadline;
+  struct evaluation evaluation;
 };
 
 static char words_run[TEXT_MAX], words_restart[TEXT_MAX];
@@ -44,10 +46,10 @@ enum { RUN, RESTART, DRY_RUN, WORDS };
 
 void train_help(void) {
   puts("usage: pmf train preset=NAME | config=FILE.yml  data=FILE.h5 run=DIR  [key=value ...]\n"
-       "       mpirun -np 2 pmf train preset=fashion data=runs/fashion.h5 run=runs/fashion training.steps=500\n\n"
-       "Trains on all ranks. RUN/checkpoint.h5 is saved on the way, at the end, and on USR1, TERM, INT, the file\n"
-       "RUN/stop or training.max_time (exit code 75); the same command goes on from there. RUN/metrics.jsonl has one\n"
-       "JSON object a line, RUN/used_parameters.yml all settings.\n\nwords:");
+       "       mpirun -np 2 pmf train preset=fashion data=runs/fashion.h5 run=runs/f training.steps=500\n\n"
+       "Trains on all ranks. RUN/checkpoint.h5 is saved on the way, at the end, and on USR1, TERM, INT,\n"
+       "the file RUN/stop or training.max_time (exit code 75); the same command goes on from there.\n"
+       "RUN/metrics.jsonl has one JSON object a line, RUN/used_parameters.yml all settings.\n\nwords:");
   words_help(words, WORDS);
   puts("\nsettings (key=value, over the preset):");
   settings_help(NULL);
@@ -107,9 +109,11 @@ static void tell_plan(const struct run *run) {
          table_parameters(&t->net.table), (unsigned long long)t->steps, t->s.training.batch_size, t->data.count[SPLIT_TRAIN],
          run->w->ranks, k->micro);
   printf("# MiB a rank: %.1f = weights %.1f, moments %.1f, EMAs %.1f, gradients %.1f, activations %.1f, tangents %.1f,"
-         " buffers %.1f, optimizer %.1f, loader %.1f\n", (double)k->total / MiB, (double)k->weights / MiB,
+         " buffers %.1f, rounded inputs %.1f, optimizer %.1f, loader %.1f, evaluation %.1f\n",
+         (double)k->total / MiB, (double)k->weights / MiB,
          (double)k->moments / MiB, (double)k->emas / MiB, (double)k->gradients / MiB, (double)k->activations / MiB,
-         (double)k->tangents / MiB, (double)k->buffers / MiB, (double)k->optimizer / MiB, (double)k->loader / MiB);
+         (double)k->tangents / MiB, (double)k->buffers / MiB, (double)k->rounded / MiB, (double)k->optimizer / MiB,
+         (double)k->loader / MiB, (double)k->evaluation / MiB);
 }
 
 static void write_status(const struct run *run, const char *what) {
@@ -132,10 +136,24 @@ static void tell_binding(struct run *run) {
   free(all);
 }
 
+/* Of this process; rank 0 alone looks for the file. */
+static const char *reason_to_stop(const struct run *run) {
+  return stop_reason(run->w->rank == 0 ? run->folder : NULL, run->deadline);
+}
+
+static int must_stop(void *run) { return reason_to_stop(run) != NULL; }
+
+/* COLLECTIVE. What scores on the way need, unless all steps are done. */
+static int open_evaluation(struct run *run) {
+  if (run->t.state.step >= run->t.steps) return STATUS_OK;
+  return evaluate_open(&run->evaluation, run->w, &run->t, run->folder, must_stop, run);
+}
+
 static int start(struct run *run) {
   const int first = run->w->rank == 0;
   int status = agree(run->w->comm, first ? folder_lock(run->folder, &run->lock) : STATUS_OK);
   if (!status) status = resume(run);   /* what is refused leaves no folder */
+  if (!status) status = open_evaluation(run);
   if (!status && first) status = folder_make(run->folder);
   if (!status && first) status = folder_lock(run->folder, &run->lock);   /* if the folder is new */
   status = agree(run->w->comm, status);
@@ -155,6 +173,7 @@ static int start(struct run *run) {
   if (status) return status;
   progress_start(&run->progress, run->t.steps, run->t.step.batch, run->t.state.step);
   run->saved_at = progress_clock();
+  evaluate_start(&run->evaluation);
   if (run->t.s.training.max_time > 0) run->deadline = run->saved_at + 60 * run->t.s.training.max_time;
   if (first) {
     progress_say(&run->progress, "%s: %zu parameters, %zu training images, %d rank%s, batch %zu in micro-batches of %zu",
@@ -194,16 +213,55 @@ static double seconds_to_save(const struct run *run) {
   return minutes > 0 ? run->saved_at + 60 * minutes - progress_clock() : -1;
 }
 
-/* COLLECTIVE. Agreed at the step boundary: is there a reason to stop on any rank, and does rank 0's clock ask for a save? */
-static void ask(struct run *run, int *stop, int *save_due) {
+/* What is to be done at a step boundary. */
+struct due { int stop, save, score; };
+
+/* Rank 0's clock says whether a score may be taken now. */
+static int score_due(const struct run *run) {
+  const double to_end = run->deadline > 0 ? run->deadline - progress_clock() : -1;
+  return evaluate_due(&run->evaluation, run->t.state.step, seconds_to_save(run), 60 * run->t.s.checkpoint.every_minutes,
+                      to_end);
+}
+
+/* COLLECTIVE. Agreed at the step boundary: is there a reason to stop on any rank, does rank 0's clock ask for more? */
+static struct due ask(struct run *run) {
   const long every = run->t.s.checkpoint.every_steps;
   const int first = run->w->rank == 0;
-  const char *reason = stop_reason(first ? run->folder : NULL, run->deadline);
+  const char *reason = reason_to_stop(run);
   if (reason && first) progress_say(&run->progress, "stopping: %s", reason);
-  int flags[2] = { reason != NULL, first && run->t.s.checkpoint.every_minutes > 0 && seconds_to_save(run) <= 0 };
-  MPI_Allreduce(MPI_IN_PLACE, flags, 2, MPI_INT, MPI_MAX, run->w->comm);
-  *stop = flags[0];
-  *save_due = flags[1] || (every > 0 && run->t.state.step % (uint64_t)every == 0);
+  int flags[3] = { reason != NULL, first && run->t.s.checkpoint.every_minutes > 0 && seconds_to_save(run) <= 0,
+                   first && score_due(run) };
+  MPI_Allreduce(MPI_IN_PLACE, flags, 3, MPI_INT, MPI_MAX, run->w->comm);
+  return (struct due){ flags[0], flags[1] || (every > 0 && run->t.state.step % (uint64_t)every == 0), flags[2] };
+}
+
+static void report_score(struct run *run, const struct score *score, int best, double seconds) {
+  const struct evaluation *e = &run->evaluation;
+  const unsigned long long step = (unsigned long long)run->t.state.step;
+  const size_t evaluations = e->generate.sampler.steps;
+  const struct metric m[] = {
+    { "images", (double)run->t.state.images_seen }, { "fid_classifier", score->frechet }, { "kid_classifier", score->kernel },
+    { "agreement", score->agreement }, { "n", (double)score->n }, { "evaluations", (double)evaluations },
+    { "seconds", seconds },
+  };
+  metrics_write(run->metrics, "score", run->t.state.step, m, sizeof m / sizeof *m, NULL);
+  progress_say(&run->progress, "score at step %llu: FID[classifier] %.3f of %zu images in %zu evaluation%s, %.1f %% of their"
+               " class; %s; %.1f s", step, score->frechet, score->n, evaluations, evaluations > 1 ? "s" : "",
+               100 * score->agreement, best ? "the best so far, kept as best.h5" : "not the best", seconds);
+}
+
+/* COLLECTIVE. A score that fails stops nothing; one that is given up for a stop leaves the next question to find that. */
+static void evaluate(struct run *run) {
+  struct score score;
+  int best;
+  const double began = progress_clock();
+  const int status = evaluate_now(&run->evaluation, &run->t, run->folder, &score, &best);
+  const double seconds = progress_clock() - began;
+  progress_exclude(&run->progress, seconds);
+  if (run->w->rank > 0 || status == STATUS_SAVED) return;
+  if (!status || best) report_score(run, &score, best && !status, seconds);
+  if (status)
+    progress_say(&run->progress, "WARNING: score at step %llu: %s", (unsigned long long)run->t.state.step, status_reason());
 }
 
 static void add_interval(struct run *run, const struct objective_sums *s) {
@@ -220,6 +278,7 @@ static int report(struct run *run, double rate) {
   const int due = done % (uint64_t)run->t.s.training.log_per_step == 0 || done == run->t.steps;
   progress_show(&run->progress, done, s->loss / n, s->mse_u / n, s->mse_v / n, seconds_to_save(run), due);
   if (!due) return STATUS_OK;
+  write_status(run, "running");
   const struct metric m[] = {
     { "images", (double)run->t.state.images_seen }, { "loss", s->loss / n }, { "mse_u", s->mse_u / n }, { "mse_v", s->mse_v / n },
     { "mse_u_fm", s->mse_u_fm / fmax(1, (double)s->fm) }, { "mse_u_others", (s->mse_u - s->mse_u_fm) / others },
@@ -245,13 +304,13 @@ static int take_step(struct run *run) {
 }
 
 static int loop(struct run *run) {
-  int stop = 0, due = 0;
+  struct due due = { 0 };
   while (run->t.state.step < run->t.steps) {
     int status = take_step(run);
     if (status) return status;
-    ask(run, &stop, &due);
+    due = ask(run);
     if (run->t.state.step == run->t.steps) break;
-    if (stop) {
+    if (due.stop) {
       status = save(run, 1);
       if (!status) write_status(run, "saved");
       if (!status && run->w->rank == 0) metrics_write(run->metrics, "stop", run->t.state.step, NULL, 0, NULL);
@@ -259,9 +318,11 @@ static int loop(struct run *run) {
                     : because(STATUS_SAVED, "saved at step %llu of %llu; the same command goes on from there",
                               (unsigned long long)run->t.state.step, (unsigned long long)run->t.steps);
     }
-    if (due && (status = save(run, 0))) return status;
+    if (due.save && (status = save(run, 0))) return status;
+    if (due.score && !due.save) evaluate(run);
   }
   const int status = save(run, 1);
+  if (!status && due.score) evaluate(run);
   if (!status) write_status(run, "done");
   if (!status && run->w->rank == 0) {
     metrics_write(run->metrics, "end", run->t.state.step, NULL, 0, NULL);
@@ -309,6 +370,7 @@ int train_run(const struct world *w, int argc, char **argv) {
     status = train(&run);
   }
   metrics_close(run.metrics);
+  evaluate_close(&run.evaluation);
   folder_unlock(run.lock);
   trainer_close(&run.t);
   return status;

@@ -8,7 +8,9 @@
 #include "io/memory.h"
 #include "jobs/precision.h"
 #include "mpi/agree.h"
+#include "src/base/matmul.h"
 #include "src/base/status.h"
+#include "src/optim/share.h"
 
 /* The packed images must be those that the net is for. */
 static int check_data(const struct settings *s, const struct dataset *d) {
@@ -62,7 +64,9 @@ static int open_local(struct trainer *t) {
   t->text = settings_text(&t->s);
   if (!t->text) return because(STATUS_NOMEM, "no memory for the settings' text");
   const struct net_config config = setup_net(&t->s);
-  return net_init(&t->net, &config, t->s.training.optimizer == OPTIMIZER_ADAMW);
+  status = net_init(&t->net, &config, t->s.training.optimizer == OPTIMIZER_ADAMW);
+  if (!status) share_matrices(&t->net.table, t->w->ranks);
+  return status;
 }
 
 int trainer_open(struct trainer *t) {
@@ -82,6 +86,7 @@ static int allocate_local(struct trainer *t) {
   if (status) return status;
   t->scratch.used = optimizer_work(&optimizer, &t->net.table);
   status = arena_init(&t->scratch);
+  if (!status) status = matmul_reserve(t->needs.rounded);
   if (!status) t->work = arena_take(&t->scratch, t->scratch.size);
   t->state.phases = t->step.phases = &t->phases;
   phases_reset(&t->phases);
@@ -102,7 +107,7 @@ int trainer_step(struct trainer *t, struct objective_sums *sums, double *rate) {
   if (status) return status;
   if (!isfinite(sums->loss))
     return because(STATUS_DIVERGED, "the loss is not a finite number at step %llu", (unsigned long long)t->state.step + 1);
-  state_step(&t->state, &t->net, &t->s, *rate, t->step.grads, t->work);
+  state_step(t->w, &t->state, &t->net, &t->s, *rate, t->step.grads, t->work);
   return STATUS_OK;
 }
 

@@ -1,6 +1,7 @@
 /* The counts of arithmetic that every share of a rate rests on: against a list of all products of a small net, written out
  * here from SPEC 5 and 6, and against the numbers of SPEC 4 for the published sizes. */
 #include "src/net/flops.h"
+#include "src/optim/share.h"
 #include "tests/harness.h"
 
 static double product(size_t m, size_t n, size_t k) { return 2.0 * (double)m * (double)n * (double)k; }
@@ -52,7 +53,7 @@ START_TEST(newton_schulz_is_five_times_three_products) {
   const double square = product(D, D, D) / 2 + product(D, D, D) / 2 + product(D, D, D);
   const double wide = product(D, D, I) / 2 + product(D, D, D) / 2 + product(D, I, D);
   sum = 5 * (SHARED + 2 * HEAD) * (4 * square + 3 * wide);
-  const double counted = flops_newton_schulz(&net.table);
+  const double counted = share_flops(&net.table);
   double others = 0;   /* Muon's tensors outside of blocks, by SPEC 6 */
   for (size_t i = 0; i < net.table.count; i++) {
     const struct tensor *t = &net.table.tensors[i];

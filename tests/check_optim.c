@@ -53,9 +53,14 @@ static void transpose(size_t out, size_t in, const real *x, real *y) {
   for (size_t o = 0; o < out; o++)
     for (size_t i = 0; i < in; i++) y[i * out + o] = x[o * in + i];
 }
+/* Momentum and the rest of a step. */
+static void muon_step(size_t out, size_t in, uint64_t k, double rate, const real *g, real *m, real *w, real *work) {
+  muon_momentum(out * in, g, m);
+  muon_update(out, in, k, rate, g, m, w, work);
+}
 static real *new_step(size_t out, size_t in, const real *g) {   /* what a first step of rate 1 takes away from w = 0 */
   real *m = new_zeros(out * in), *w = new_zeros(out * in), *work = new_zeros(muon_work(out, in));
-  muon_update(out, in, 1, 1, g, m, w, work);
+  muon_step(out, in, 1, 1, g, m, w, work);
   for (size_t i = 0; i < out * in; i++) w[i] = -w[i];
   free(m), free(work);
   return w;
@@ -143,7 +148,7 @@ START_TEST(muon_follows_its_recursion) {   /* in double, four steps of one rate 
       }
       five_steps_turned(out, in, d, X);
       for (size_t i = 0; i < n; i++) expected[i] -= (real)(rate * factor) * X[i];
-      muon_update(out, in, step, rate, g, m, w, work);
+      muon_step(out, in, step, rate, g, m, w, work);
       free(g);
     }
     ck_assert_double_lt(relative_error(n, w, expected), 1e-4);
@@ -160,8 +165,8 @@ START_TEST(muon_does_not_care_which_way_a_matrix_lies) {
     for (uint64_t step = 1; step <= 3; step++) {
       real *g = new_matrix((uint32_t)step, out, in);
       transpose(out, in, g, gt);
-      muon_update(out, in, step, 0.01, g, m, w, work);
-      muon_update(in, out, step, 0.01, gt, mt, wt, work);
+      muon_step(out, in, step, 0.01, g, m, w, work);
+      muon_step(in, out, step, 0.01, gt, mt, wt, work);
       free(g);
     }
     const double factor = sqrt(fmax(1, (double)out / (double)in)) / sqrt(fmax(1, (double)in / (double)out));
@@ -258,7 +263,7 @@ START_TEST(nothing_moves_between_tensors) {
   for (int adamw = 0; adamw < 2; adamw++) {
     struct bench b;
     set_up(&b, adamw);
-    const struct optimizer o = { adamw, 0.95, 0.1 };
+    const struct optimizer o = { adamw, 0.95, 0.1, 0 };
     steps(&b, &o, 3, 1e-3);
     size_t between = 0, wrong = 0, empty = 0, still = 0;
     for (size_t i = 0; i < b.n; i++) {
@@ -284,7 +289,7 @@ START_TEST(each_tensor_goes_by_its_rule) {
   for (int adamw = 0; adamw < 2; adamw++) {
     struct bench b;
     set_up(&b, adamw);
-    const struct optimizer o = { adamw, 0.95, 0.1 };
+    const struct optimizer o = { adamw, 0.95, 0.1, 0 };
     const struct adam adam = { 0.9, 0.95, adamw ? 0.1 : 0, !adamw };
     steps(&b, &o, 2, 1e-2);
     for (size_t i = 0; i < b.net.table.count; i++) {
@@ -294,7 +299,7 @@ START_TEST(each_tensor_goes_by_its_rule) {
         if (adamw || t->rank != 2 || strstr(t->name, "embedding_table"))
           adam_update(&adam, t->size, k, 1e-2, b.g + t->offset, m, s, w);
         else
-          muon_update(t->shape[0], t->shape[1], k, 1e-2, b.g + t->offset, m, w, b.work);
+          muon_step(t->shape[0], t->shape[1], k, 1e-2, b.g + t->offset, m, w, b.work);
       }
       ck_assert_msg(max_abs_difference(t->size, w, b.w + t->offset) == 0, "%s", t->name);
       free(m), free(s);
@@ -308,7 +313,7 @@ START_TEST(weight_decay_is_adamws_alone) {
     struct bench b[2];
     for (int decay = 0; decay < 2; decay++) {
       set_up(&b[decay], adamw);
-      const struct optimizer o = { adamw, 0.95, decay ? 0.5 : 0 };
+      const struct optimizer o = { adamw, 0.95, decay ? 0.5 : 0, 0 };
       steps(&b[decay], &o, 1, 1e-2);
     }
     real *expected = new_zeros(b[0].n);   /* decay takes rate * decay * w besides */
@@ -322,7 +327,7 @@ START_TEST(weight_decay_is_adamws_alone) {
 START_TEST(a_rate_of_zero_moves_nothing) {
   struct bench b;
   set_up(&b, 0);
-  const struct optimizer o = { 0, 0.95, 0 };
+  const struct optimizer o = { 0, 0.95, 0, 0 };
   steps(&b, &o, 2, 0);
   ck_assert_double_eq(max_abs_difference(b.n, b.w, b.w0), 0);
   tear_down(&b);

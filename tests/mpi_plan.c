@@ -1,10 +1,13 @@
 /* What `pmf plan` says before a training is what the training takes: each part of needs_of is the size of the memory that
  * the same settings then reserve, to the byte; and what does not fit is refused with the micro-batch that does. */
 #define HARNESS_MPI
+#include "io/memory.h"
 #include "jobs/needs.h"
 #include "jobs/state.h"
 #include "jobs/step.h"
+#include "jobs/trainer.h"
 #include "mpi/agree.h"
+#include "src/base/matmul.h"
 #include "tests/harness.h"
 #include "tests/tiny.h"
 
@@ -33,7 +36,7 @@ static int broken(const struct settings *s) {
                     + (state.arena.used != state.arena.size) + (step.arena.used != step.arena.size)
                     + (k.optimizer != work) + (k.loader != images) + (k.checkpoint != checkpoint) + (k.micro != step.micro)
                     + (k.total != k.weights + k.moments + k.emas + k.gradients + k.activations + k.tangents + k.buffers
-                                    + k.optimizer + k.loader);
+                                    + k.rounded + k.optimizer + k.loader + k.evaluation);
   step_free(&step);
   state_free(&state);
   net_free(&net);
@@ -78,6 +81,44 @@ START_TEST(the_plan_knows_what_costs) {
   ck_assert_uint_eq(more.total - little.total, little.emas / 2);
 } END_TEST
 
+/* An arena takes the memory that it was asked for, to a few pages: no rest of a huge page. */
+START_TEST(an_arena_takes_what_it_says) {
+  const size_t bytes = ((size_t)7 << 20) + ((size_t)1 << 18), before = memory_now();
+  struct arena a = { .used = bytes / sizeof(real) };
+  tiny_must(arena_init(&a));
+  const size_t taken = memory_now() - before;
+  arena_free(&a);
+  ck_assert_double_eq(worst_over_ranks(before && (taken < bytes || taken > bytes + ((size_t)1 << 18))), 0);
+} END_TEST
+
+/* COLLECTIVE. 1 unless the buffer of rounded inputs, grown by two steps where it was not reserved, is as large as planned. */
+static int rounding_differs(long width) {
+  struct trainer t = { .w = &world, .s = tiny_settings(), .data.fd = -1 };
+  struct objective_sums sums;
+  double rate;
+  snprintf(t.s.dataset.root, sizeof t.s.dataset.root, "%s/shapes.h5", tiny_folder);
+  t.s.model.hidden_size = width;
+  t.s.model.times = TIMES_ZERO;  /* all have tangents */
+  t.s.training.batch_size = 8;   /* equal shares */
+  t.s.training.precision = PRECISION_BF16;
+  tiny_must(trainer_open(&t));
+  const size_t planned = t.needs.rounded;
+  t.needs.rounded = 0;
+  tiny_must(trainer_allocate(&t));
+  tiny_must(trainer_start(&t));
+  for (int i = 0; i < 2; i++) tiny_must(trainer_step(&t, &sums, &rate));
+  trainer_close(&t);
+  matmul_set_precision(MATMUL_F32);
+  return planned == 0 || matmul_reserved() < planned || matmul_reserved() >= planned + 64;
+}
+
+START_TEST(rounding_takes_what_was_planned) {
+  tiny_open();
+  const int wrong = rounding_differs(16) + rounding_differs(64);   /* patches are the largest product, then a block */
+  tiny_close();
+  ck_assert_double_eq(worst_over_ranks(wrong), 0);
+} END_TEST
+
 /* Settings as a training on this many ranks would have them, with `room` bytes a rank. */
 static int fit(long micro, int ranks, size_t room, struct needs *k, long *taken) {
   struct settings s = tiny_settings();
@@ -116,6 +157,7 @@ START_TEST(what_does_not_fit_is_refused_with_what_does) {
 
 int main(int argc, char **argv) {
   return run_mpi_tests(&argc, &argv, "plan",
-                       (const TTest *[]){ the_plan_is_what_is_taken, the_plan_knows_what_costs,
+                       (const TTest *[]){ the_plan_is_what_is_taken, the_plan_knows_what_costs, an_arena_takes_what_it_says,
+                                          rounding_takes_what_was_planned,
                                           what_does_not_fit_is_refused_with_what_does, NULL });
 }

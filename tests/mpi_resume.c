@@ -7,6 +7,7 @@
 #include "jobs/state.h"
 #include "jobs/step.h"
 #include "mpi/agree.h"
+#include "src/optim/share.h"
 #include "tests/harness.h"
 #include "tests/tiny.h"
 
@@ -31,6 +32,7 @@ static void start(struct run *r, const struct world *w, const char *folder) {
   char *text = NULL;
   *r = (struct run){ .w = w, .s = tiny_settings() };
   tiny_net(&r->net, &r->s);
+  share_matrices(&r->net.table, w->ranks);
   tiny_must(state_init(&r->state, &r->net, &r->s));
   if (folder) tiny_must(state_resume(w, &r->state, &r->net, folder, &text));
   free(text);
@@ -60,7 +62,7 @@ static void go(struct run *r, int steps, double *losses) {
   for (int i = 0; i < steps; i++) {
     struct objective_sums sums;
     tiny_must(step_gradient(&r->step, r->w, r->loader, r->state.step, r->state.weights, &sums));
-    state_step(&r->state, &r->net, &r->s, schedule_rate(&schedule, r->state.step), r->step.grads, r->work);
+    state_step(r->w, &r->state, &r->net, &r->s, schedule_rate(&schedule, r->state.step), r->step.grads, r->work);
     losses[i] = sums.loss;
   }
 }

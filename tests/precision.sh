@@ -4,20 +4,8 @@
 # within 0.1 % from the third line on (bf16 keeps 0.01 %; four bits less would not pass). The setup is one where float32 keeps
 # its own track: at twice the rate single samples with large du/dt decide, and float32 with its first weights changed by 2^-8
 # ends up several percent away, as bf16 does.
-# Silent but for failures. $PMF: the program.
-set -u
-: "${PMF:=build/pmf}"
-export OMP_NUM_THREADS=1
-case $PMF in /*) ;; *) PMF=$PWD/$PMF ;; esac
-folder=$(mktemp -d) || exit 1
-trap 'rm -rf "$folder"' EXIT
-cd "$folder" || exit 1
-failed=0
+. "$(dirname "$0")/lib.sh"
 
-fail() {
-  echo "precision.sh: $*"
-  failed=1
-}
 cat >small.yml <<END
 dataset: { image_size: 16, image_channels: 3, num_classes: 8 }
 model: { patch_size: 4, depth: 4, aux_head_depth: 2, hidden_size: 64, num_heads: 2, num_class_tokens: 2,

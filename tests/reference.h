@@ -44,4 +44,6 @@ void reference_compare_arrays(struct reference *r, const char *what, size_t coun
 /* The kinds of file. */
 void reference_net(struct reference *r);        /* reference_net.c:   net, objective, objective_u, sample */
 void reference_optim(struct reference *r);      /* reference_optim.c: step1 ..., adamw, schedules */
+void reference_vision(struct reference *r);     /* reference_vision.c: scores; other groups are left alone */
+void reference_crop(struct reference *r);       /* reference_crop.c:  NAME/image with a target */
 #endif

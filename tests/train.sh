@@ -1,30 +1,8 @@
 #!/bin/bash
 # Whole runs of pmf as a user meets them: stopped, killed, damaged and started again they go on where they were; samples
 # do not depend on the number of ranks; what is wrong is one line and exit 65, and leaves no folder behind.
-# Silent but for failures. $PMF: the program; $MPIRUN: the launcher.
-set -u
-: "${PMF:=build/pmf}" "${MPIRUN:=mpirun}"
-export OMP_NUM_THREADS=1 OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_hwloc_base_binding_policy=none
-export OMPI_MCA_btl_vader_single_copy_mechanism=none OMPI_MCA_mpi_yield_when_idle=1
-if [ "$(id -u)" = 0 ]; then export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1; fi
-case $PMF in /*) ;; *) PMF=$PWD/$PMF ;; esac
-folder=$(mktemp -d) || exit 1
-trap 'rm -rf "$folder"' EXIT
-cd "$folder" || exit 1
-failed=0
+. "$(dirname "$0")/lib.sh"
 
-fail() {
-  echo "train.sh: $*"
-  failed=1
-}
-# check WHAT GOT EXPECTED
-check() { [ "$2" = "$3" ] || fail "$1: got '$2', expected '$3'"; }
-# on RANKS WORDS...: pmf on so many ranks; what it prints goes to out and err.
-on() {
-  local ranks=$1
-  shift
-  "$MPIRUN" -n "$ranks" "$PMF" "$@" >out 2>err </dev/null
-}
 # trains CODE RANKS WORDS...: with the settings and images of this test.
 trains() {
   local code=$1 ranks=$2 got
@@ -33,8 +11,6 @@ trains() {
   got=$?
   [ $got = "$code" ] || fail "train $* on $ranks ranks: exit code $got, expected $code: $(cat err)"
 }
-said() { grep -qF -- "$1" err || fail "expected '$1' on standard error: $(cat err)"; }
-said_once() { check "lines with '$1'" "$(grep -cF -- "$1" err)" 1; }
 
 # launch RANKS WORDS...: trains in the background; $launched is the launcher.
 launch() {
@@ -107,6 +83,7 @@ sound_metrics whole
 # Stopped by USR1, killed in a save, killed between saves: the fourth start ends as the run in one go.
 launch 2 run=parts
 await parts/metrics.jsonl '"event":"step","step":4,'
+grep -qE '^running step ([4-9]|[12][0-9]) of 30$' parts/status || fail "status of a run on its way: $(cat parts/status)"
 kill -USR1 "$launched"
 ends 75
 stopped=$(last_step parts)
@@ -180,16 +157,6 @@ check 'what a stop leaves' "$(cd alone && echo *)" \
   'blas_core checkpoint.h5 checkpoint.h5.prev lock metrics.jsonl status used_parameters.yml'
 
 # A checkpoint with other settings than asked for.
-refuses() {
-  local text=$1 code
-  shift
-  "$PMF" "$@" >out 2>err </dev/null
-  code=$?
-  check "pmf $*: exit code" $code 65
-  check "pmf $*: lines on standard error" "$(wc -l <err)" 1
-  [ ! -s out ] || fail "pmf $*: on standard output: $(cat out)"
-  grep -qF -- "$text" err || fail "pmf $*: expected '$text': $(cat err)"
-}
 train() {
   local text=$1
   shift

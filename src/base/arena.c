@@ -19,12 +19,16 @@ real *arena_take(struct arena *a, size_t n) {
 int arena_init(struct arena *a) {
   a->size = a->used;
   a->used = 0;
-  const size_t bytes = (a->size * sizeof(real) + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
-  a->base = bytes ? aligned_alloc(HUGE_PAGE, bytes) : NULL;
-  if (!a->base)
-    return bytes ? because(STATUS_NOMEM, "not enough memory: %zu MiB asked for at once", bytes >> 20) : STATUS_OK;
+  a->base = NULL;
+  const size_t bytes = a->size * sizeof(real);
+  void *base = NULL;
+  if (!bytes) return STATUS_OK;
+  if (posix_memalign(&base, HUGE_PAGE, bytes))
+    return because(STATUS_NOMEM, "not enough memory: %zu MiB asked for at once", bytes >> 20);
+  a->base = base;
 #ifdef MADV_HUGEPAGE
-  madvise(a->base, bytes, MADV_HUGEPAGE);   /* the default policy on clusters is "madvise" */
+  /* The default policy on clusters is "madvise". The rest takes small pages, so that what is taken is what was planned. */
+  madvise(base, bytes / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE);
 #endif
   memset(a->base, 0, bytes);
   return STATUS_OK;

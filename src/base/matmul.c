@@ -9,6 +9,7 @@
 #include "src/base/bf16.h"
 #include "src/base/onednn.h"
 #include "src/base/processor.h"
+#include "src/base/status.h"
 
 #ifdef PMF_DOUBLE
 #define gemm cblas_dgemm
@@ -54,39 +55,48 @@ const char *matmul_bf16_missing(void) {
 #endif
 }
 
-#ifndef PMF_DOUBLE
-/* Room for rounded inputs, never given back: after the first steps it is as large as it gets. NULL: no memory. */
-static void *room(size_t bytes) {
-  static void *base;
-  static size_t size;
-  if (bytes > size) {
-    free(base);
-    size = (bytes + bytes / 8 + 63) / 64 * 64;
-    base = aligned_alloc(64, size);
-    if (!base) size = 0;
-  }
-  return base;
+/* Room for rounded inputs. */
+static struct { void *base; size_t size; } room;
+
+int matmul_reserve(size_t bytes) {
+  if (bytes <= room.size) return STATUS_OK;
+  free(room.base);
+  room.size = (bytes + 63) / 64 * 64;
+  room.base = aligned_alloc(64, room.size);
+  if (room.base) return STATUS_OK;
+  room.size = 0;
+  return because(STATUS_NOMEM, "no memory for rounded inputs of products: %zu bytes", bytes);
 }
 
+size_t matmul_reserved(void) { return room.size; }
+
+/* A's part, so that B begins on a cache line. */
 static size_t aligned(size_t n) { return (n + 31) / 32 * 32; }
 
+size_t matmul_rounded(size_t m, size_t n, size_t k) { return aligned(m * k) + n * k; }
+
+size_t matmul_rounded_bytes(enum matmul_precision p) {
+  return p == MATMUL_BF16 ? sizeof(uint16_t) : p == MATMUL_ROUNDED ? sizeof(real) : 0;
+}
+
+#ifndef PMF_DOUBLE
 /* Returns whether it was done; A and B as they lie: rows of A are k long, or m where transposed; likewise B. */
 static int reduced(CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, size_t m, size_t n, size_t k, const real *A, size_t lda,
                    const real *B, size_t ldb, real beta, real *C, size_t ldc) {
   const int At = ta == CblasTrans, Bt = tb == CblasTrans;
   const size_t A_rows = At ? k : m, A_cols = At ? m : k, B_rows = Bt ? n : k, B_cols = Bt ? k : n;
-  const size_t B_at = aligned(m * k), all = B_at + n * k;
+  const size_t B_at = aligned(m * k), all = matmul_rounded(m, n, k);
   assert(!omp_in_parallel() && (beta == 0 || beta == 1));
   if (!m || !n) return 1;
   if (precision == MATMUL_BF16) {
-    uint16_t *a = room(all * sizeof *a);
-    if (!a) return 0;
+    if (matmul_reserve(all * sizeof(uint16_t))) return 0;
+    uint16_t *a = room.base;
     bf16_pack(A_rows, A_cols, A, lda, a);
     bf16_pack(B_rows, B_cols, B, ldb, a + B_at);
     if (onednn_product(At, Bt, m, n, k, a, a + B_at, beta != 0, C, ldc)) return 1;
   }
-  real *a = room(all * sizeof *a);
-  if (!a) return 0;
+  if (matmul_reserve(all * sizeof(real))) return 0;
+  real *a = room.base;
   bf16_round(A_rows, A_cols, A, lda, a);
   bf16_round(B_rows, B_cols, B, ldb, a + B_at);
   product(ta, tb, m, n, k, 1, a, A_cols, a + B_at, B_cols, beta, C, ldc);

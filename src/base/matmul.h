@@ -17,7 +17,8 @@ void matmul_tn(size_t m, size_t n, size_t k, real alpha, const real *A, size_t l
                real beta, real *C, size_t ldc);
 /* The products of linear layers: as matmul_nt, _nn and _tn with alpha = 1, but at the precision that was last set here. The
  * others know float32 only. beta is 0 or 1. Not from inside a parallel region.
- * Memory: rounded inputs in a buffer that grows to the largest product; while there is none for it, float32 does it. */
+ * Memory: rounded inputs in a buffer that grows to the largest product and is never given back; while there is none for it,
+ * float32 does it. */
 enum matmul_precision {
   MATMUL_F32,       /* as it begins */
   MATMUL_ROUNDED,   /* inputs rounded to bf16 (bf16.h), products float32 by OpenBLAS */
@@ -26,6 +27,12 @@ enum matmul_precision {
 void matmul_set_precision(enum matmul_precision precision);
 /* What MATMUL_BF16 lacks here, in words; NULL: nothing. */
 const char *matmul_bf16_missing(void);
+/* Numbers in the rounded inputs of C[m,n] = A B over k, and the bytes of one at a precision (0: nothing is rounded). */
+size_t matmul_rounded(size_t m, size_t n, size_t k);
+size_t matmul_rounded_bytes(enum matmul_precision precision);
+/* Makes the buffer at least so large, or tells its size. Errors: STATUS_NOMEM. */
+int matmul_reserve(size_t bytes);
+size_t matmul_reserved(void);
 void matmul_layer_nt(size_t m, size_t n, size_t k, const real *A, size_t lda, const real *B, size_t ldb, real beta, real *C,
                      size_t ldc);
 void matmul_layer_nn(size_t m, size_t n, size_t k, const real *A, size_t lda, const real *B, size_t ldb, real beta, real *C,

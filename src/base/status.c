@@ -25,6 +25,7 @@ int status_exit_code(int status) {
     case STATUS_SAVED:    return 75;
     case STATUS_DIVERGED: return 70;
     case STATUS_BAD:      return 65;
+    case STATUS_MISSING:  return 69;
     case STATUS_IO:       return 74;
     default:              return 71;
   }

@@ -10,6 +10,7 @@ enum status {
   STATUS_SAVED,    /* stopped before the end, state saved: run again       exit 75 */
   STATUS_DIVERGED, /* the numbers went bad                                 exit 70 */
   STATUS_BAD,      /* settings or data are wrong                           exit 65 */
+  STATUS_MISSING,  /* a program that is needed is not installed            exit 69 */
   STATUS_IO,       /* the file system failed                               exit 74 */
   STATUS_NOMEM,    /* memory is short                                      exit 71 */
 };

@@ -38,14 +38,3 @@ struct flops flops_net(const struct net *n) {
                     * (double)n->tokens.bottleneck,   /* the image's own gradient is not wanted */
   };
 }
-
-double flops_newton_schulz(const struct table *t) {
-  double sum = 0;
-  for (size_t i = 0; i < t->count; i++) {
-    const struct tensor *n = &t->tensors[i];
-    if (n->rule != RULE_MUON) continue;
-    const double a = (double)n->shape[0], b = (double)n->shape[1], rows = a < b ? a : b, cols = a < b ? b : a;
-    sum += 5 * (rows * rows * cols + rows * rows * rows + 2 * rows * rows * cols);
-  }
-  return sum;
-}

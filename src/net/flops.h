@@ -1,5 +1,5 @@
-/* flops.h - how much arithmetic the matrix products of the net and of the optimizer are (multiply-add = 2), counted from the
- * sizes. Element-wise work is not counted: what a product rate is compared with is products.
+/* flops.h - how much arithmetic the matrix products of the net are (multiply-add = 2), counted from the sizes.
+ * Element-wise work is not counted: what a product rate is compared with is products.
  * Units: floating-point operations. Errors: none. Ranks: local. */
 #ifndef NET_FLOPS_H
 #define NET_FLOPS_H
@@ -13,6 +13,4 @@ struct flops {
   double backward;   /* trunk and both heads, weights and activations; with `recompute` the blocks' forward once more */
 };
 struct flops flops_net(const struct net *n);
-/* Five Newton-Schulz steps of all of Muon's matrices; X X^T and A^2 counted as symmetric, at half a product each. */
-double flops_newton_schulz(const struct table *t);
 #endif

@@ -19,3 +19,9 @@ void linear_backward(const struct linear *l, size_t N, const real *x, const real
     for (size_t n = 0; n < N; n++)
       for (size_t o = 0; o < O; o++) b_bar[o] += y_bar[n * O + o];
 }
+
+static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
+
+size_t linear_rounded(size_t I, size_t O, size_t N, size_t N_dot, int x_bar) {
+  return larger(matmul_rounded(N + N_dot, O, I), larger(x_bar ? matmul_rounded(N, I, O) : 0, matmul_rounded(O, I, N)));
+}

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "src/base/status.h"
+#include "src/net/linear.h"
 
 static void defaults(struct net_config *c) {
   const size_t inner = 8 * c->width / 3;
@@ -94,6 +95,23 @@ void net_layout(struct arena *a, const struct net *n, size_t B, size_t B_dot, in
   if (!backward) return;
   w->x_bar = arena_take(a, stream);
   w->trunk_bar = arena_take(a, stream);
+}
+
+size_t net_rounded(const struct net *n, size_t B, size_t B_dot) {
+  const struct tokens *l = &n->tokens;
+  const size_t D = l->D, I = n->shape.I, M = l->bottleneck, T = l->T, N = l->N, P = l->patch.p * l->patch.p * l->patch.C;
+  const struct { size_t in, out, rows; int x_bar; } layers[] = {
+    { D, 3 * D, T, 1 }, { D, D, T, 1 }, { D, 2 * I, T, 1 }, { I, D, T, 1 },   /* a block */
+    { P, M, N, 0 }, { M, D, N, 1 }, { D, P, N, 1 },                           /* patches, and back */
+    { SCALAR_WAVES, D, 1, 0 }, { D, D, 1, 1 },                                /* conditions */
+  };
+  size_t most = 0;
+  for (size_t i = 0; i < sizeof layers / sizeof *layers; i++) {
+    const size_t rows = layers[i].rows;
+    const size_t one = linear_rounded(layers[i].in, layers[i].out, B * rows, B_dot * rows, layers[i].x_bar);
+    if (one > most) most = one;
+  }
+  return most;
 }
 
 /* Where a block's activations and input live. Kept: each its own (but for `recompute`, where only the inputs are);

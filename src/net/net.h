@@ -54,6 +54,8 @@ int net_init(struct net *n, const struct net_config *config, int second_all);
 void net_free(struct net *n);
 /* Lays out a workspace for B samples, the first B_dot of them with tangents. */
 void net_layout(struct arena *a, const struct net *n, size_t B, size_t B_dot, int backward, struct net_work *w);
+/* The most numbers that a product of a linear layer rounds there (linear_rounded). */
+size_t net_rounded(const struct net *n, size_t B, size_t B_dot);
 /* x_u, x_v [B,H,H,C] and x_u_dot, x_v_dot [B_dot,H,H,C]; a head whose outputs are NULL is left out, a tangent too.
  * keep: activations stay for net_backward. */
 void net_forward(const struct net *n, const real *weights, struct net_work *w, const struct condition_input *in, int keep,

@@ -10,6 +10,11 @@ size_t muon_work(size_t out, size_t in) {
   return 2 * out * in + 2 * rows * rows;
 }
 
+double muon_flops(size_t out, size_t in) {
+  const double rows = (double)(out < in ? out : in), cols = (double)(out < in ? in : out);
+  return 5 * (rows * rows * cols + rows * rows * rows + 2 * rows * rows * cols);
+}
+
 void muon_newton_schulz(size_t out, size_t in, real *X, real *work) {
   const real a = (real)3.4445, b = (real)-4.7750, c = (real)2.0315;
   const int tall = out > in;
@@ -30,7 +35,11 @@ void muon_newton_schulz(size_t out, size_t in, real *X, real *work) {
   memcpy(X, now, out * in * sizeof *X);   /* five is odd: the last result lies in the other place */
 }
 
-void muon_update(size_t out, size_t in, uint64_t k, double rate, const real *g, real *m, real *w, real *work) {
+void muon_momentum(size_t n, const real *g, real *m) {
+  for (size_t i = 0; i < n; i++) m[i] = (real)0.95 * m[i] + (real)0.05 * g[i];
+}
+
+void muon_update(size_t out, size_t in, uint64_t k, double rate, const real *g, const real *m, real *w, real *work) {
   const real momentum = (real)(0.95 / (1 - pow(0.95, (double)k + 1))), gradient = (real)(0.05 / (1 - pow(0.95, (double)k)));
   real *X = work;
   double square = 0;
@@ -38,7 +47,6 @@ void muon_update(size_t out, size_t in, uint64_t k, double rate, const real *g, 
     real row = 0;
 #pragma omp simd reduction(+ : row)
     for (size_t j = o * in; j < (o + 1) * in; j++) {
-      m[j] = (real)0.95 * m[j] + (real)0.05 * g[j];
       const real d = X[j] = momentum * m[j] + gradient * g[j];
       row += d * d;
     }

@@ -13,7 +13,12 @@
 
 /* Numbers of scratch for an [out,in] matrix. */
 size_t muon_work(size_t out, size_t in);
-void muon_update(size_t out, size_t in, uint64_t k, double rate, const real *g, real *m, real *w, real *work);
+/* Flops of its five Newton-Schulz steps; X X^T and A^2 counted as symmetric, at half a product each. */
+double muon_flops(size_t out, size_t in);
+/* m = 0.95 m + 0.05 g, of n numbers. */
+void muon_momentum(size_t n, const real *g, real *m);
+/* The rest of the step, with m as muon_momentum left it. */
+void muon_update(size_t out, size_t in, uint64_t k, double rate, const real *g, const real *m, real *w, real *work);
 /* X[out,in] of Frobenius norm at most 1 -> nearly the nearest matrix with orthonormal rows (out <= in) or columns: a tall
  * matrix is not turned but multiplied from the other side, X <- X (a I + b A + c A^2), A = X^T X, which is the same.
  * work: 2 min(out,in)^2 + out in numbers. */

@@ -30,8 +30,12 @@ void optimizer_step(const struct optimizer *o, const struct table *t, uint64_t k
     const struct tensor *n = &t->tensors[i];
     const size_t at = n->offset;
     real *mine = work + (size_t)omp_get_thread_num() * share;
-    if (n->rule == RULE_MUON && !o->adamw) muon_update(n->shape[0], n->shape[1], k, rate, g + at, m + at, w + at, mine);
-    else adam_update(&adam, n->size, k, rate, g + at, m + at, s + n->second, w + at);
+    if (o->adamw || n->rule != RULE_MUON) {
+      adam_update(&adam, n->size, k, rate, g + at, m + at, s + n->second, w + at);
+      continue;
+    }
+    muon_momentum(n->size, g + at, m + at);
+    if (n->owner == o->rank) muon_update(n->shape[0], n->shape[1], k, rate, g + at, m + at, w + at, mine);
   }
 }
 

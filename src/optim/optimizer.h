@@ -11,10 +11,12 @@
 struct optimizer {
   int adamw;
   double b2, weight_decay;   /* weight_decay: AdamW only */
+  int rank;                  /* of those that share the matrices (share.h); 0 has all where they are not shared */
 };
 /* Numbers of scratch, for as many threads as there are now. */
 size_t optimizer_work(const struct optimizer *o, const struct table *t);
-/* Step k = 1, 2, ... with gradient g[table.size] (a mean over the batch). */
+/* Step k = 1, 2, ... with gradient g[table.size] (a mean over the batch). Matrices of other owners take their momentum, but
+ * their weights stay: they are handed out afterwards. All the rest is the same on every rank, to the bit. */
 void optimizer_step(const struct optimizer *o, const struct table *t, uint64_t k, double rate, const real *g, real *m,
                     real *s, real *w, real *work);
 /* ema[n] = decay ema + (1 - decay) w. */

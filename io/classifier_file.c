@@ -1,0 +1,216 @@
+#include "io/classifier_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+#include "io/hdf.h"
+#include "src/base/status.h"
+
+#define FORMAT "pmf-classifier"
+enum { VERSION = 1, PATH_SIZE = 4096 };
+
+static void write_hash(uint64_t value, char hash[CLASSIFIER_HASH]) { snprintf(hash, CLASSIFIER_HASH, "%016" PRIx64, value); }
+
+void classifier_file_hash(size_t n, const float *weights, char hash[CLASSIFIER_HASH]) {
+  write_hash(XXH64(weights, n * sizeof *weights, 0), hash);
+}
+
+int classifier_file_images(const char *data, char images[CLASSIFIER_HASH]) {
+  static const char *const sums[] = { "checksums/train_images", "checksums/train_labels" };
+  hid_t file;
+  const int status = hdf_open(&file, data);
+  if (status) return status;
+  uint64_t hash = 0;
+  int bad = 0;
+  for (int i = 0; i < 2 && !bad; i++) {
+    hsize_t blocks;
+    void *list;
+    bad = hdf_get(file, sums[i], H5T_NATIVE_UINT64, 1, &blocks, &list);
+    if (bad) break;
+    hash = XXH64(list, (size_t)blocks * sizeof(uint64_t), hash);
+    free(list);
+  }
+  H5Fclose(file);
+  if (bad) return because(STATUS_BAD, "%s: lacks the checksums of its training images; pack it again", data);
+  write_hash(hash, images);
+  return STATUS_OK;
+}
+
+/* ---- writing ---- */
+
+static int put_real(hid_t file, const char *name, double value) {
+  const hid_t space = H5Screate(H5S_SCALAR), a = H5Acreate2(file, name, H5T_IEEE_F64LE, space, H5P_DEFAULT, H5P_DEFAULT);
+  const int bad = a < 0 || H5Awrite(a, H5T_NATIVE_DOUBLE, &value) < 0;
+  if (a >= 0) H5Aclose(a);
+  H5Sclose(space);
+  return bad ? -1 : 0;
+}
+
+static int put_all(hid_t file, const struct classifier_facts *f, size_t n, const float *weights) {
+  const hsize_t size = n;
+  char hash[CLASSIFIER_HASH];
+  classifier_file_hash(n, weights, hash);
+  return hdf_put_text(file, "format", FORMAT) || hdf_put_number(file, "version", VERSION)
+         || hdf_put_number(file, "size", f->size) || hdf_put_number(file, "channels", f->channels)
+         || hdf_put_number(file, "classes", f->classes) || hdf_put_text(file, "images", f->images)
+         || hdf_put_number(file, "seed", f->seed) || hdf_put_text(file, "blas_core", f->blas_core)
+         || put_real(file, "accuracy", f->accuracy) || hdf_put_text(file, "hash", hash)
+         || hdf_put(file, "weights", H5T_NATIVE_FLOAT, 1, &size, weights) || hdf_put_number(file, "complete", 1)
+         || H5Fflush(file, H5F_SCOPE_GLOBAL) < 0;
+}
+
+/* The bytes of such a file, malloc'ed; NULL on failure. HDF5 does not survive a disk that fails under it, so it sees none. */
+static void *make_bytes(const struct classifier_facts *f, size_t n, const float *weights, size_t *length) {
+  hdf_quiet();
+  const hid_t in_memory = H5Pcreate(H5P_FILE_ACCESS);
+  H5Pset_fapl_core(in_memory, 1 << 20, 0);
+  const hid_t file = H5Fcreate("classifier", H5F_ACC_TRUNC, H5P_DEFAULT, in_memory);
+  H5Pclose(in_memory);
+  if (file < 0) return NULL;
+  const ssize_t size = put_all(file, f, n, weights) ? -1 : H5Fget_file_image(file, NULL, 0);
+  void *bytes = size > 0 ? malloc((size_t)size) : NULL;
+  if (bytes && H5Fget_file_image(file, bytes, (size_t)size) != size) {
+    free(bytes);
+    bytes = NULL;
+  }
+  H5Fclose(file);
+  *length = bytes ? (size_t)size : 0;
+  return bytes;
+}
+
+static int temporary_name(const char *path, char name[PATH_SIZE]) {
+  if (snprintf(name, PATH_SIZE, "%s.tmp", path) < PATH_SIZE) return STATUS_OK;
+  return because(STATUS_BAD, "%.200s...: the name is too long", path);
+}
+
+int classifier_file_may_write(const char *path) {
+  char name[PATH_SIZE];
+  const int status = temporary_name(path, name);
+  if (status) return status;
+  const int fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  if (fd < 0) return because(STATUS_IO, "%s: the classifier cannot be kept there: %s", path, strerror(errno));
+  close(fd);
+  unlink(name);
+  return STATUS_OK;
+}
+
+static int put_bytes(const char *name, const char *bytes, size_t length) {
+  const int fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  if (fd < 0) return -1;
+  int bad = 0;
+  for (size_t done = 0; done < length && !bad;) {
+    const ssize_t n = write(fd, bytes + done, length - done);
+    if (n > 0) done += (size_t)n;
+    else bad = !(n < 0 && errno == EINTR);
+  }
+  bad = bad || fsync(fd);
+  return close(fd) || bad ? -1 : 0;
+}
+
+static void folder_to_disk(const char *path) {
+  char folder[PATH_SIZE];
+  snprintf(folder, sizeof folder, "%s", path);
+  const int fd = open(dirname(folder), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return;
+  fsync(fd);   /* some file systems do not know it for folders */
+  close(fd);
+}
+
+int classifier_file_write(const char *path, const struct classifier_facts *facts, size_t n, const float *weights) {
+  char name[PATH_SIZE];
+  size_t length;
+  const int status = temporary_name(path, name);
+  if (status) return status;
+  void *bytes = make_bytes(facts, n, weights, &length);
+  if (!bytes) return because(STATUS_NOMEM, "%s: no memory to put the classifier's file together", path);
+  const int bad = put_bytes(name, bytes, length) || rename(name, path), cause = errno;
+  free(bytes);
+  if (bad) {
+    unlink(name);
+    return because(STATUS_IO, "%s: cannot be written: %s", path, strerror(cause));
+  }
+  folder_to_disk(path);
+  return STATUS_OK;
+}
+
+/* ---- reading ---- */
+
+static int get_real(hid_t file, const char *name, double *value) {
+  const hid_t a = H5Aexists(file, name) > 0 ? H5Aopen(file, name, H5P_DEFAULT) : -1;
+  if (a < 0) return -1;
+  const hid_t type = H5Aget_type(a), space = H5Aget_space(a);
+  const int bad = H5Tget_class(type) != H5T_FLOAT || H5Sget_simple_extent_npoints(space) != 1
+                  || H5Aread(a, H5T_NATIVE_DOUBLE, value) < 0;
+  H5Sclose(space);
+  H5Tclose(type);
+  H5Aclose(a);
+  return bad ? -1 : 0;
+}
+
+static int check_format(hid_t file, const char *path) {
+  char format[64];
+  uint64_t version, complete;
+  if (hdf_get_text(file, "format", format, sizeof format) || strcmp(format, FORMAT))
+    return because(STATUS_BAD, "%s: not a classifier's file (its format is not %s)", path, FORMAT);
+  if (hdf_get_number(file, "version", &version) || version != VERSION)
+    return because(STATUS_BAD, "%s: not of version %d; remove it, and a new classifier is trained", path, VERSION);
+  if (hdf_get_number(file, "complete", &complete) || complete != 1)
+    return because(STATUS_BAD, "%s: no mark of completeness; remove it, and a new classifier is trained", path);
+  return STATUS_OK;
+}
+
+static int check_owner(hid_t file, const char *path, const char *data, const struct classifier_facts *want) {
+  const struct { const char *name; size_t want; } sizes[] = {
+    { "size", want->size }, { "channels", want->channels }, { "classes", want->classes } };
+  char images[CLASSIFIER_HASH] = "";
+  for (int i = 0; i < 3; i++) {
+    uint64_t have;
+    if (hdf_get_number(file, sizes[i].name, &have))
+      return because(STATUS_BAD, "%s: attribute %s is missing", path, sizes[i].name);
+    if (have != sizes[i].want)
+      return because(STATUS_BAD, "%s: a classifier of other images: its %s is %llu, that of %s is %zu", path, sizes[i].name,
+                     (unsigned long long)have, data, sizes[i].want);
+  }
+  if (hdf_get_text(file, "images", images, sizeof images) || strcmp(images, want->images))
+    return because(STATUS_BAD, "%s: was trained on other images than those of %s; remove it, and a new classifier is trained",
+                   path, data);
+  return STATUS_OK;
+}
+
+static int get_weights(hid_t file, const char *path, size_t n, float *weights) {
+  char stored[CLASSIFIER_HASH] = "", hash[CLASSIFIER_HASH];
+  hsize_t size;
+  void *list;
+  if (hdf_get(file, "weights", H5T_NATIVE_FLOAT, 1, &size, &list))
+    return because(STATUS_BAD, "%s: /weights is missing or damaged", path);
+  if (size == n) memcpy(weights, list, n * sizeof *weights);
+  free(list);
+  if (size != n)
+    return because(STATUS_BAD, "%s: /weights has %llu numbers, expected %zu", path, (unsigned long long)size, n);
+  classifier_file_hash(n, weights, hash);
+  if (hdf_get_text(file, "hash", stored, sizeof stored) || strcmp(stored, hash))
+    return because(STATUS_BAD,
+                   "%s: damaged: its weights differ from their checksum; remove it, and a new classifier is trained", path);
+  return STATUS_OK;
+}
+
+int classifier_file_read(const char *path, const char *data, struct classifier_facts *facts, size_t n, float *weights) {
+  hid_t file;
+  int status = hdf_open(&file, path);
+  if (status) return status;
+  status = check_format(file, path);
+  if (!status) status = check_owner(file, path, data, facts);
+  if (!status) status = get_weights(file, path, n, weights);
+  if (!status && (get_real(file, "accuracy", &facts->accuracy) || hdf_get_number(file, "seed", &facts->seed)
+                  || hdf_get_text(file, "blas_core", facts->blas_core, sizeof facts->blas_core)))
+    status = because(STATUS_BAD, "%s: attribute accuracy, seed or blas_core is missing", path);
+  H5Fclose(file);
+  return status;
+}

@@ -1,0 +1,97 @@
+#include "io/gnuplot.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <spawn.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "src/base/status.h"
+
+extern char **environ;
+
+void gnuplot_text(FILE *script, const char *text) {
+  fputc('\'', script);
+  for (; *text; text++) {
+    if (*text == '\'') fputs("''", script);
+    else fputc((unsigned char)*text < ' ' || *text == 127 ? '?' : *text, script);
+  }
+  fputc('\'', script);
+}
+
+/* Cairo's lines and letters where they are, else those of the GD library. */
+static void begin(FILE *in, int width, int height) {
+  fprintf(in, "set encoding utf8\n"
+              "if (strstrt(GPVAL_TERMINALS, 'pngcairo') > 0) {\n"
+              "  set terminal pngcairo noenhanced size %d,%d background '#ffffff' font 'sans,13' linewidth 1.5\n"
+              "} else {\n"
+              "  set terminal png noenhanced truecolor size %d,%d font ',12'\n"
+              "}\n", width, height, width, height);
+}
+
+/* The last line that is not empty. */
+static void last_words(FILE *err, char words[256]) {
+  char line[256];
+  *words = 0;
+  rewind(err);
+  while (fgets(line, sizeof line, err))
+    if (line[strspn(line, " \t\n^")]) snprintf(words, 256, "%s", line + strspn(line, " \t"));
+  words[strcspn(words, "\n")] = 0;
+}
+
+static int start(pid_t *child, int in, int out, int err) {
+  static char *const words[] = { "gnuplot", "-d", NULL };   /* -d: without the user's own settings */
+  const int from[] = { in, out, err };
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  for (int to = 0; to < 3; to++) posix_spawn_file_actions_adddup2(&actions, from[to], to);
+  const int error = posix_spawnp(child, words[0], &actions, NULL, words, environ);
+  posix_spawn_file_actions_destroy(&actions);
+  if (error == ENOENT || error == EACCES)
+    return because(STATUS_MISSING, "no gnuplot here, which draws the picture: apt-get install gnuplot-nox (Fedora:"
+                   " gnuplot-minimal, Spack: gnuplot)");
+  return error ? because(STATUS_IO, "gnuplot: %s", strerror(error)) : STATUS_OK;
+}
+
+static int run(FILE *in, int out, FILE *err) {
+  pid_t child;
+  int code = 0;
+  char words[256];
+  const int status = start(&child, fileno(in), out, fileno(err));
+  if (status) return status;
+  while (waitpid(child, &code, 0) < 0 && errno == EINTR) {}
+  last_words(err, words);
+  if (!WIFEXITED(code) || WEXITSTATUS(code)) return because(STATUS_IO, "gnuplot failed: %s", *words ? words : "without a word");
+  if (lseek(out, 0, SEEK_END) < 8) return because(STATUS_IO, "gnuplot drew nothing: %s", *words ? words : "without a word");
+  return STATUS_OK;
+}
+
+static int draw(const char *path, const char *partial, int width, int height, const char *script) {
+  FILE *in = tmpfile(), *err = tmpfile();
+  const int out = open(partial, O_RDWR | O_CREAT | O_TRUNC, 0666);
+  int status = STATUS_OK;
+  if (out < 0) status = because(STATUS_IO, "%s: %s", partial, strerror(errno));
+  else if (!in || !err) status = because(STATUS_IO, "no room for gnuplot's script: %s", strerror(errno));
+  if (!status) {
+    begin(in, width, height);
+    fputs(script, in);
+    if (fflush(in) || ferror(in)) status = because(STATUS_IO, "no room for gnuplot's script: %s", strerror(errno));
+    lseek(fileno(in), 0, SEEK_SET);
+  }
+  if (!status) status = run(in, out, err);
+  if (in) fclose(in);
+  if (err) fclose(err);
+  if (out >= 0) close(out);
+  if (!status && rename(partial, path)) status = because(STATUS_IO, "%s: %s", path, strerror(errno));
+  if (status && out >= 0) unlink(partial);
+  return status;
+}
+
+int gnuplot_png(const char *path, int width, int height, const char *script) {
+  char partial[PATH_MAX];
+  if (snprintf(partial, sizeof partial, "%s.tmp", path) >= (int)sizeof partial)
+    return because(STATUS_BAD, "%.64s...: the name is too long", path);
+  return draw(path, partial, width, height, script);
+}

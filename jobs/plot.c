@@ -1,0 +1,242 @@
+/* plot.c - pmf plot: how a run went, as a picture by gnuplot and as the numbers drawn. Above: loss and errors of each line of
+ * metrics.jsonl and their running means. Below, where there are any: scores taken during training, and those in RUN/score.json,
+ * which is a line of `pmf score --json`. */
+#include "jobs/plot.h"
+
+#include <cjson/cJSON.h>
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "io/words.h"
+#include "jobs/jobs.h"
+#include "jobs/setup.h"
+#include "mpi/agree.h"
+#include "src/base/status.h"
+
+static char out[TEXT_MAX];
+static struct word words[] = {
+  { .name = "out", .type = WORD_TEXT, .value = out,
+    .help = "FILE.png, and the numbers in FILE.csv beside it; FILE.csv: the numbers alone; RUN/plot.png" },
+};
+enum { OUT, WORDS };
+
+void plot_help(void) {
+  puts("usage: pmf plot RUN  [out=FILE.png | FILE.csv]\n\n"
+       "Draws loss and errors of a run over the images seen, the scores taken during training, and those\n"
+       "in RUN/score.json (a line of `pmf score --json`). Needs the program gnuplot for the picture\n"
+       "(Debian: gnuplot-nox). The numbers are rows of series,step,images,minutes,value.\n\nwords:");
+  words_help(words, WORDS);
+  puts("\nexample:\n  pmf plot runs/fashion");
+}
+
+double plot_value(const struct plot *p, int curve, size_t step) {
+  const struct history_step *s = &p->h.steps[step];
+  return curve == 0 ? s->loss : curve == 1 ? s->mse_u : s->mse_v;
+}
+
+/* --- what is drawn ----------------------------------------------------------------------------------------------------- */
+
+/* Means over up to n/20 neighbours, as many on one side as on the other; what is no number is left out. */
+static int running_mean(struct plot *p, int curve) {
+  const size_t n = p->h.n_steps, most = n / 40;
+  double *sum = malloc((n + 1) * sizeof *sum), *count = malloc((n + 1) * sizeof *count);
+  double *mean = p->mean[curve] = malloc(n * sizeof *mean);
+  const int status = sum && count && mean ? STATUS_OK : because(STATUS_NOMEM, "no memory for the running means");
+  if (!status) sum[0] = count[0] = 0;
+  for (size_t i = 0; i < n && !status; i++) {
+    const double x = plot_value(p, curve, i);
+    sum[i + 1] = sum[i] + (isfinite(x) ? x : 0);
+    count[i + 1] = count[i] + isfinite(x);
+  }
+  for (size_t i = 0; i < n && !status; i++) {
+    size_t side = i < n - 1 - i ? i : n - 1 - i;
+    if (side > most) side = most;
+    mean[i] = (sum[i + side + 1] - sum[i - side]) / (count[i + side + 1] - count[i - side]);
+  }
+  free(sum);
+  free(count);
+  return status;
+}
+
+/* All of RUN/name; NULL if there is none. Free it. */
+static char *read_text(const char *run, const char *name) {
+  char path[4096], *text = NULL;
+  size_t room = 0;
+  snprintf(path, sizeof path, "%s/%s", run, name);
+  FILE *f = fopen(path, "r");
+  const long length = f ? (long)getdelim(&text, &room, 0, f) : 0;
+  if (f) fclose(f);
+  if (length > 0) return text;
+  free(text);
+  return NULL;
+}
+
+static double number(const cJSON *o, const char *name) {
+  const cJSON *n = cJSON_GetObjectItemCaseSensitive(o, name);
+  return cJSON_IsNumber(n) ? n->valuedouble : NAN;
+}
+
+static const char *text_of(const cJSON *o, const char *name) {
+  const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(o, name));
+  return text ? text : "";
+}
+
+/* The rows of RUN/score.json, but for noise, which is farther than anything here; a file that is none leaves none. */
+static void read_scores(struct plot *p) {
+  char *text = read_text(p->run, "score.json");
+  cJSON *o = text ? cJSON_Parse(text) : NULL;
+  const cJSON *row;
+  p->at = number(o, "images_seen");
+  cJSON_ArrayForEach(row, cJSON_GetObjectItemCaseSensitive(o, "scores")) {
+    struct plot_row r = { .evaluations = number(row, "evaluations"), .fid = number(row, "fid_classifier"),
+                          .kid = number(row, "kid_classifier"), .agreement = number(row, "agreement") };
+    const char *name = text_of(row, "images");
+    if (!*name || !strcmp(name, "uniform noise") || !(r.fid > 0) || p->n_rows == PLOT_ROWS) continue;
+    if (!(r.evaluations > 0)) r.evaluations = 0;
+    snprintf(r.name, sizeof r.name, "%s", name);
+    p->rows[p->n_rows++] = r;
+  }
+  cJSON_Delete(o);
+  free(text);
+}
+
+/* "runs/fashion:  1.42 M parameters, patches of 4, batch 64, 2 ranks", as far as it is known. */
+static void make_title(struct plot *p) {
+  struct settings s;
+  struct net net;
+  char *text = read_text(p->run, "used_parameters.yml"), about[192] = "", ranks[64] = "";
+  size_t length = strlen(p->run);
+  while (length > 1 && p->run[length - 1] == '/') length--;
+  settings_default(&s);
+  if (text && !settings_parse(&s, text, strlen(text), "used_parameters.yml") && !settings_check(&s)) {
+    const struct net_config config = setup_net(&s);
+    if (!net_init(&net, &config, 0))
+      snprintf(about, sizeof about, ":  %.2f M parameters, patches of %ld, batch %ld",
+               (double)table_parameters(&net.table) / 1e6, s.model.patch_size, s.training.batch_size);
+    net_free(&net);
+  }
+  free(text);
+  if (p->h.ranks) snprintf(ranks, sizeof ranks, "%s%d rank%s", *about ? ", " : ":  ", p->h.ranks, p->h.ranks > 1 ? "s" : "");
+  snprintf(p->title, sizeof p->title, "%.*s%s%s", (int)length, p->run, about, ranks);
+}
+
+static int gather(struct plot *p) {
+  int status = history_read(&p->h, p->run);
+  for (int c = 0; c < PLOT_CURVES && !status; c++) status = running_mean(p, c);
+  if (status) return status;
+  read_scores(p);
+  make_title(p);
+  if (!isfinite(p->at)) p->at = p->h.steps[p->h.n_steps - 1].images;
+  return STATUS_OK;
+}
+
+static void let_go(struct plot *p) {
+  for (int c = 0; c < PLOT_CURVES; c++) free(p->mean[c]);
+  history_free(&p->h);
+}
+
+/* --- numbers ----------------------------------------------------------------------------------------------------------- */
+
+/* a and b as one field: between quotes, with those in it doubled. */
+static void print_field(FILE *f, const char *a, const char *b) {
+  fputc('"', f);
+  const char *const parts[] = { a, b };
+  for (int i = 0; i < 2; i++)
+    for (const char *c = parts[i]; *c; c++) {
+      if (*c == '"') fputc('"', f);
+      fputc(*c, f);
+    }
+  fputc('"', f);
+}
+
+static void print_number(FILE *f, double x) {
+  if (isfinite(x)) fprintf(f, ",%.9g", x);
+  else fputc(',', f);
+}
+
+static void print_row(FILE *f, const char *a, const char *b, double step, double images, double minutes, double y) {
+  if (!isfinite(y)) return;
+  print_field(f, a, b);
+  print_number(f, step), print_number(f, images), print_number(f, minutes), print_number(f, y);
+  fputc('\n', f);
+}
+
+static int write_numbers(const struct plot *p, const char *path) {
+  char partial[TEXT_MAX + 16];
+  snprintf(partial, sizeof partial, "%s.tmp", path);
+  FILE *f = fopen(partial, "w");
+  if (!f) return because(STATUS_IO, "%s: %s", partial, strerror(errno));
+  fputs("series,step,images,minutes,value\n", f);
+  static const char *const names[PLOT_CURVES] = { "loss", "mse u", "mse v" };
+  for (int c = 0; c < PLOT_CURVES; c++)
+    for (int mean = 0; mean < 2; mean++)
+      for (size_t i = 0; i < p->h.n_steps; i++) {
+        const struct history_step *s = &p->h.steps[i];
+        print_row(f, names[c], mean ? ", running mean" : "", s->step, s->images, s->minutes,
+                  mean ? p->mean[c][i] : plot_value(p, c, i));
+      }
+  for (size_t i = 0; i < p->h.n_scores; i++) {
+    const struct history_score *s = &p->h.scores[i];
+    print_row(f, "FID[classifier]", "", s->step, s->images, s->minutes, s->fid);
+    print_row(f, "KID[classifier]", "", s->step, s->images, s->minutes, s->kid);
+    print_row(f, "label agreement", "", s->step, s->images, s->minutes, s->agreement);
+  }
+  for (size_t i = 0; i < p->n_rows; i++) {
+    const struct plot_row *r = &p->rows[i];
+    const double at = r->evaluations ? p->at : NAN, minutes = history_minutes(&p->h, at);
+    print_row(f, "FID[classifier]: ", r->name, NAN, at, minutes, r->fid);
+    print_row(f, "KID[classifier]: ", r->name, NAN, at, minutes, r->kid);
+    print_row(f, "label agreement: ", r->name, NAN, at, minutes, r->agreement);
+  }
+  const int failed = ferror(f);
+  if (fclose(f) || failed || rename(partial, path)) {
+    const int status = because(STATUS_IO, "%s: %s", path, strerror(errno));
+    unlink(partial);
+    return status;
+  }
+  return STATUS_OK;
+}
+
+/* --- the job ----------------------------------------------------------------------------------------------------------- */
+
+static int ends_with(const char *text, const char *end) {
+  return strlen(text) > strlen(end) && !strcmp(text + strlen(text) - strlen(end), end);
+}
+
+static int read_words(struct plot *p, int argc, char **argv, char csv[TEXT_MAX]) {
+  char *bare[1];
+  int status = words_parse(argc, argv, words, WORDS, bare, 1);
+  if (status) return status;
+  if (!bare[0]) return because(STATUS_BAD, "expected the folder of a run: pmf plot RUN");
+  p->run = bare[0];
+  if (!strcmp(p->run, "scaling")) return because(STATUS_BAD, "plot scaling comes in a later version");
+  if (strlen(p->run) > TEXT_MAX - 16) return because(STATUS_BAD, "%.64s...: the name is too long", p->run);
+  if (!words[OUT].given) snprintf(out, sizeof out, "%.*s/plot.png", TEXT_MAX - 16, p->run);
+  if (!ends_with(out, ".png") && !ends_with(out, ".csv"))
+    return because(STATUS_BAD, "out=%s: expected FILE.png or FILE.csv", out);
+  snprintf(csv, TEXT_MAX, "%.*s.csv", (int)strlen(out) - 4, out);
+  return STATUS_OK;
+}
+
+static int plot(int argc, char **argv) {
+  struct plot p = { .n_rows = 0 };
+  char csv[TEXT_MAX];
+  int status = read_words(&p, argc, argv, csv);
+  const int picture = !status && strcmp(out, csv);
+  if (!status) status = gather(&p);
+  if (!status) status = write_numbers(&p, csv);
+  if (!status && picture) status = plot_draw(&p, out);
+  if (status == STATUS_MISSING) because(status, "%s; the numbers are in %s", status_reason(), csv);
+  if (!status && picture) printf("%s\n", out);
+  if (!status) printf("%s\n", csv);
+  let_go(&p);
+  return status;
+}
+
+int plot_run(const struct world *w, int argc, char **argv) {
+  return agree(w->comm, w->rank ? STATUS_OK : plot(argc, argv));
+}

@@ -1,0 +1,310 @@
+/* score.c - pmf score: how near the images of a trained net come to the held-out ones, in a table between the training images
+ * (as near as one can come) and class means and noise (as far as one should be). */
+#include <cjson/cJSON.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/folder.h"
+#include "io/progress.h"
+#include "io/words.h"
+#include "jobs/jobs.h"
+#include "jobs/scores.h"
+#include "jobs/trained.h"
+#include "mpi/agree.h"
+#include "src/base/status.h"
+
+enum { STEPS_MAX = 8, CONTEXT = 3, FEW = 5000, D = CLASSIFIER_FEATURES };
+
+struct row {
+  char name[64];
+  size_t steps;                    /* evaluations of the net an image; 0: not from the net */
+  struct score score;
+};
+struct scoring {
+  const struct world *w;
+  struct trained t;
+  struct sampler sampler;
+  size_t steps[STEPS_MAX], n_steps, n;
+  char data_path[TEXT_MAX], judge_path[TEXT_MAX + 64];
+  struct dataset data;
+  struct evaluator judge;
+  struct generate generate;
+  struct scorer scorer;
+  uint8_t *means;
+  struct row rows[STEPS_MAX + CONTEXT];
+  size_t n_rows;
+  double class_means;              /* their FID[classifier]; NAN without context */
+};
+
+static char run[TEXT_MAX], checkpoint[TEXT_MAX], data[TEXT_MAX], classifier[TEXT_MAX], steps[TEXT_MAX] = "1,4", ema[TEXT_MAX],
+    context[TEXT_MAX] = "yes";
+static long n, seed;
+static double omega = NAN, t_min = NAN, t_max = NAN;
+static struct word words[] = {
+  { .name = "run", .type = WORD_TEXT, .value = run, .help = "folder of a run: its newest sound checkpoint" },
+  { .name = "checkpoint", .type = WORD_TEXT, .value = checkpoint, .help = "or one file" },
+  { .name = "data", .type = WORD_TEXT, .value = data, .help = "packed images, some held out; the run's dataset.root" },
+  { .name = "classifier", .type = WORD_TEXT, .value = classifier,
+    .help = "the evaluator's file, trained and written if it is not there; beside the data" },
+  { .name = "n", .type = WORD_INTEGER, .value = &n, .min = 2, .max = 1e7,
+    .help = "images of each kind; the run's fid.num_samples, but at least 5000" },
+  { .name = "steps", .type = WORD_TEXT, .value = steps,
+    .help = "evaluations of the net for an image, one number or a list; 1,4" },
+  { .name = "omega", .type = WORD_REAL, .value = &omega, .min = 1, .max = 1000, .help = "guidance scale; the run's" },
+  { .name = "t_min", .type = WORD_REAL, .value = &t_min, .min = 0, .max = 1, .help = "guidance acts from here; the run's" },
+  { .name = "t_max", .type = WORD_REAL, .value = &t_max, .min = 0, .max = 1, .help = "to here; the run's" },
+  { .name = "ema", .type = WORD_TEXT, .value = ema, .help = "weights: raw, ema500, ...; the run's sampling.ema" },
+  { .name = "seed", .type = WORD_INTEGER, .value = &seed, .min = 0, .max = 9e15,
+    .help = "of the noise; the run's training.seed" },
+  { .name = "context", .type = WORD_TEXT, .value = context,
+    .help = "no: without the rows for training images, class means and noise; yes" },
+  { .name = "--json", .type = WORD_TEXT, .help = "one line of JSON" },
+};
+enum { RUN, CHECKPOINT, DATA, CLASSIFIER, N, STEPS, OMEGA, T_MIN, T_MAX, EMA, SEED, CONTEXT_ROWS, JSON, WORDS };
+
+void score_help(void) {
+  puts("usage: pmf score run=DIR | checkpoint=FILE  [data=FILE.h5 key=value ...]\n\n"
+       "Makes images with a trained net, all classes in turn, and compares them with the held-out images\n"
+       "of its data by the features of a classifier, which is trained on the training images where there\n"
+       "is none yet.\n"
+       "  FID[classifier]   Frechet distance of the features; 0 is best. It is not the FID of Inception\n"
+       "                    features: compare it only where N, the reference and the classifier's hash are\n"
+       "                    the same\n"
+       "  KID[classifier]   kernel distance (unbiased) of the features as they are\n"
+       "  label agreement   images that the classifier takes for the class that was asked for\n"
+       "  of class means    FID[classifier] as a part of what the blurred mean of each class gets\n"
+       "Training images are the floor, class means and uniform noise the ceilings.\n\nwords:");
+  words_help(words, WORDS);
+  puts("\n--json prints one object: checkpoint, step, images_seen, ema, omega, t_min, t_max, seed, n, data,\n"
+       "reference (\"held-out\"), reference_n, classifier {file, hash, accuracy 0..1, features}, few_samples\n"
+       "and rank_deficient (true or false), scores [{images, evaluations (of the net; null if not from\n"
+       "it), n, fid_classifier, kid_classifier, agreement 0..1, of_class_means}]; what\n"
+       "there is not is null. With run= the line is kept as RUN/score.json too, where pmf plot finds it.\n"
+       "\nexamples:\n"
+       "  pmf score run=runs/fashion\n"
+       "  mpirun -np 2 pmf score run=runs/fashion steps=1,2,4 omega=3 context=no --json");
+}
+
+/* steps=1,4 */
+static int read_steps(struct scoring *p) {
+  char *end;
+  for (const char *c = steps;; c = end + 1) {
+    const long k = strtol(c, &end, 10);
+    if (end == c || k < 1 || k > 1000 || (*end && *end != ',') || p->n_steps == STEPS_MAX)
+      return because(STATUS_BAD, "steps=%s: expected up to %d numbers from 1 to 1000 with commas between", steps, STEPS_MAX);
+    p->steps[p->n_steps++] = (size_t)k;
+    if (!*end) return STATUS_OK;
+  }
+}
+
+static int read_words(struct scoring *p, int argc, char **argv) {
+  const int status = words_parse(argc, argv, words, WORDS, NULL, 0);
+  if (status) return status;
+  if (words[RUN].given == words[CHECKPOINT].given)
+    return because(STATUS_BAD, "expected one of run=DIR and checkpoint=FILE.h5");
+  if (strcmp(context, "yes") && strcmp(context, "no")) return because(STATUS_BAD, "context=%s: expected yes or no", context);
+  return read_steps(p);
+}
+
+/* The images must be of the kind that the net makes, and some held out. */
+static int check_data(const struct scoring *p) {
+  const struct dataset *d = &p->data;
+  const struct settings *s = &p->t.s;
+  if (d->image_size != (size_t)s->dataset.image_size || d->channels != (size_t)s->dataset.image_channels)
+    return because(STATUS_BAD, "%s has images of %zu x %zu with %zu channels, %s makes %ld x %ld with %ld", d->path,
+                   d->image_size, d->image_size, d->channels, p->t.path, s->dataset.image_size, s->dataset.image_size,
+                   s->dataset.image_channels);
+  if (d->classes != (size_t)s->dataset.num_classes)
+    return because(STATUS_BAD, "%s has %zu classes, %s makes %ld", d->path, d->classes, p->t.path, s->dataset.num_classes);
+  if (d->count[SPLIT_HELDOUT] < 2)
+    return because(STATUS_BAD, "%s has %zu held-out images: expected at least 2 to compare with; pack it with some", d->path,
+                   d->count[SPLIT_HELDOUT]);
+  return STATUS_OK;
+}
+
+/* Local: the words that go with the run, and the data. */
+static int prepare(struct scoring *p) {
+  const struct settings *s = &p->t.s;
+  int status = trained_sampler(&p->t, omega, t_min, t_max, &p->sampler);
+  if (status) return status;
+  if (!words[SEED].given) seed = s->training.seed;
+  p->n = (size_t)(words[N].given ? n : s->fid.num_samples > FEW ? s->fid.num_samples : FEW);
+  snprintf(p->data_path, sizeof p->data_path, "%s", words[DATA].given ? data : s->dataset.root);
+  if (words[CLASSIFIER].given) snprintf(p->judge_path, sizeof p->judge_path, "%s", classifier);
+  else evaluator_path(p->data_path, p->judge_path, sizeof p->judge_path);
+  status = dataset_open(&p->data, p->data_path);
+  return status ? status : check_data(p);
+}
+
+/* Local. */
+static int allocate(struct scoring *p) {
+  p->generate = (struct generate){ .net = &p->t.net, .sampler = p->sampler, .seed = (uint64_t)seed,
+                                   .n_labels = p->data.classes };
+  p->scorer = (struct scorer){ .w = p->w, .judge = &p->judge, .pixels = p->t.net.pixels,
+                               .most = { p->data.count[SPLIT_HELDOUT], p->n } };
+  const int status = generate_init(&p->generate);
+  return status ? status : scorer_init(&p->scorer);
+}
+
+/* COLLECTIVE. A row of the table. */
+static int add_row(struct scoring *p, const char *name, size_t evaluations, struct source source, size_t images) {
+  struct row *row = &p->rows[p->n_rows++];
+  const double began = progress_clock();
+  snprintf(row->name, sizeof row->name, "%s", name);
+  row->steps = evaluations;
+  const int status = scorer_score(&p->scorer, &source, images, &row->score);
+  if (!status && p->w->rank == 0) fprintf(stderr, "%s: %zu images in %.1f s\n", name, images, progress_clock() - began);
+  return status;
+}
+
+/* COLLECTIVE. As near as one can come. */
+static int score_training(struct scoring *p) {
+  const size_t all = p->data.count[SPLIT_TRAIN], images = p->n < all ? p->n : all;
+  const struct packed_images training = { &p->data, SPLIT_TRAIN, images };
+  return images < 2 ? STATUS_OK : add_row(p, "training images", 0, source_packed(&training), images);
+}
+
+/* COLLECTIVE. */
+static int score_net(struct scoring *p) {
+  const struct generated_images generated = { &p->generate, p->t.weights };
+  int status = STATUS_OK;
+  for (size_t i = 0; i < p->n_steps && !status; i++) {
+    char name[64];
+    p->generate.sampler.steps = p->steps[i];
+    snprintf(name, sizeof name, "%zu step%s", p->steps[i], p->steps[i] > 1 ? "s" : "");
+    status = add_row(p, name, p->steps[i], source_generated(&generated), p->n);
+  }
+  return status;
+}
+
+/* COLLECTIVE. As far as one should be, and farther. */
+static int score_ceilings(struct scoring *p) {
+  int status = source_class_means(p->w, &p->data, &p->means);
+  if (status) return status;
+  const struct mean_images means = { &p->data, p->means };
+  const struct noise_images noise = { (uint64_t)seed, p->t.net.pixels };
+  status = add_row(p, "class means", 0, source_means(&means), p->n);
+  p->class_means = p->rows[p->n_rows - 1].score.frechet;
+  return status ? status : add_row(p, "uniform noise", 0, source_noise(&noise), p->n);
+}
+
+static int score_all(struct scoring *p) {
+  const int with_context = !strcmp(context, "yes");
+  const struct packed_images held_out = { &p->data, SPLIT_HELDOUT, p->data.count[SPLIT_HELDOUT] };
+  const struct source reference = source_packed(&held_out);
+  int status = scorer_reference(&p->scorer, &reference, held_out.n);
+  if (!status && with_context) status = score_training(p);
+  if (!status) status = score_net(p);
+  if (!status && with_context) status = score_ceilings(p);
+  return status;
+}
+
+/* The smaller of both sets decides whether a covariance has full rank. */
+static int rank_deficient(const struct scoring *p) {
+  const size_t m = p->data.count[SPLIT_HELDOUT];
+  return (p->n < m ? p->n : m) <= D;
+}
+
+static void print_table(const struct scoring *p) {
+  printf("%s: step %llu, %s, omega %g in [%g, %g], seed %ld\n", p->t.path, (unsigned long long)p->t.step, p->t.ema,
+         p->sampler.omega, p->sampler.t_min, p->sampler.t_max, seed);
+  printf("N %zu against %zu held-out images of %s\n", p->n, p->data.count[SPLIT_HELDOUT], p->data_path);
+  printf("classifier %s: %d features, names %.1f %% of the held-out images rightly (%s)\n", p->judge.hash, D,
+         100 * p->judge.accuracy, p->judge_path);
+  if (p->n < FEW) printf("few samples (N below %d): FID[classifier] is biased\n", FEW);
+  if (rank_deficient(p)) printf("no more images than features: the covariance is rank-deficient\n");
+  printf("\n%-28s %15s %15s %15s %15s\n", "", "FID[classifier]", "KID[classifier]", "label agreement", "of class means");
+  for (size_t i = 0; i < p->n_rows; i++) {
+    const struct row *r = &p->rows[i];
+    char name[96], agreement[32] = "-", part[32] = "-";
+    snprintf(name, sizeof name, r->score.n < p->n ? "%s (N %zu)" : "%s", r->name, r->score.n);
+    if (!isnan(r->score.agreement)) snprintf(agreement, sizeof agreement, "%.1f %%", 100 * r->score.agreement);
+    if (!isnan(p->class_means) && r->score.frechet > 0)
+      snprintf(part, sizeof part, "1/%.3g", p->class_means / r->score.frechet);
+    printf("%-28s %15.3f %15.4g %15s %15s\n", name, r->score.frechet, r->score.kernel, agreement, part);
+  }
+}
+
+/* null where it is no number. */
+static void put(cJSON *o, const char *name, double value) {
+  if (isfinite(value)) cJSON_AddNumberToObject(o, name, value);
+  else cJSON_AddNullToObject(o, name);
+}
+
+static void put_rows(const struct scoring *p, cJSON *o) {
+  cJSON *list = cJSON_AddArrayToObject(o, "scores");
+  for (size_t i = 0; i < p->n_rows; i++) {
+    const struct row *r = &p->rows[i];
+    cJSON *item = cJSON_CreateObject();
+    cJSON_AddStringToObject(item, "images", r->name);
+    put(item, "evaluations", r->steps ? (double)r->steps : NAN);
+    put(item, "n", (double)r->score.n);
+    put(item, "fid_classifier", r->score.frechet);
+    put(item, "kid_classifier", r->score.kernel);
+    put(item, "agreement", r->score.agreement);
+    put(item, "of_class_means", r->score.frechet / p->class_means);
+    cJSON_AddItemToArray(list, item);
+  }
+}
+
+/* One line, to be freed with cJSON_free; NULL without memory. */
+static char *json_of(const struct scoring *p) {
+  cJSON *o = cJSON_CreateObject();
+  cJSON_AddStringToObject(o, "checkpoint", p->t.path);
+  put(o, "step", (double)p->t.step);
+  put(o, "images_seen", (double)p->t.images_seen);
+  cJSON_AddStringToObject(o, "ema", p->t.ema);
+  put(o, "omega", p->sampler.omega);
+  put(o, "t_min", p->sampler.t_min);
+  put(o, "t_max", p->sampler.t_max);
+  put(o, "seed", (double)seed);
+  put(o, "n", (double)p->n);
+  cJSON_AddStringToObject(o, "data", p->data_path);
+  cJSON_AddStringToObject(o, "reference", "held-out");
+  put(o, "reference_n", (double)p->data.count[SPLIT_HELDOUT]);
+  cJSON *judge = cJSON_AddObjectToObject(o, "classifier");
+  cJSON_AddStringToObject(judge, "file", p->judge_path);
+  cJSON_AddStringToObject(judge, "hash", p->judge.hash);
+  put(judge, "accuracy", p->judge.accuracy);
+  put(judge, "features", D);
+  cJSON_AddBoolToObject(o, "few_samples", p->n < FEW);
+  cJSON_AddBoolToObject(o, "rank_deficient", rank_deficient(p));
+  put_rows(p, o);
+  char *text = cJSON_PrintUnformatted(o);
+  cJSON_Delete(o);
+  return text;
+}
+
+/* The table or the line, and the line in the run's folder too, for pmf plot. */
+static int tell(const struct scoring *p) {
+  char *text = json_of(p);
+  if (!text) return because(STATUS_NOMEM, "no memory for a line of JSON");
+  if (words[JSON].given) puts(text);
+  else print_table(p);
+  const int status = words[RUN].given ? folder_write(run, "score.json", text) : STATUS_OK;
+  cJSON_free(text);
+  return status;
+}
+
+static const char *given(int word) { return words[word].given ? words[word].value : NULL; }
+
+int score_run(const struct world *w, int argc, char **argv) {
+  struct scoring p = { .w = w, .data.fd = -1, .class_means = NAN };
+  int status = agree(w->comm, read_words(&p, argc, argv));
+  if (!status) status = trained_open(&p.t, w, given(RUN), given(CHECKPOINT), given(EMA));
+  if (!status) status = agree(w->comm, prepare(&p));
+  if (!status) status = trained_load(&p.t, w);
+  if (!status) status = evaluator_open(&p.judge, w, &p.data, p.judge_path, 0);
+  if (!status) status = agree(w->comm, allocate(&p));
+  if (!status) status = score_all(&p);
+  if (!status) status = agree(w->comm, w->rank ? STATUS_OK : tell(&p));
+  free(p.means);
+  scorer_free(&p.scorer);
+  generate_free(&p.generate);
+  evaluator_close(&p.judge);
+  dataset_close(&p.data);
+  trained_close(&p.t);
+  return status;
+}

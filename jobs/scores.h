@@ -1,0 +1,50 @@
+/* scores.h - how near images come to the held-out ones, by the features of the classifier: FID[classifier], KID[classifier],
+ * and how often the classifier sees the class that was asked for. Shared by pmf score and by the evaluation during training.
+ * A set is shared out in whole chunks of EVALUATOR_CHUNK images, and only features are kept. All sums go over the chunks in
+ * the order of the images, so that any number of ranks gives the same bits (threads equal): the moments travel from rank to
+ * rank, and each adds its own; for the kernel distance chunk after chunk goes round, and each rank has its rows against it.
+ * Memory: one arena, freed by scorer_free; harmless on a zeroed one. */
+#ifndef JOBS_SCORES_H
+#define JOBS_SCORES_H
+#include "jobs/evaluator.h"
+#include "jobs/sources.h"
+#include "src/score/moments.h"
+
+struct feature_set {
+  size_t n;                     /* images, all ranks together */
+  size_t begin, end;            /* this rank's chunks */
+  float *x;                     /* [its images, CLASSIFIER_FEATURES] */
+  double *message;              /* n, mean and S of the moments, one after the other */
+  struct moments moments;       /* of all n images, on rank 0 */
+  double kernel, diagonal;      /* sums of k over all pairs, and over each with itself */
+  double asked, agreed;         /* images with a label; those of them that the classifier sees as that */
+};
+struct scorer {
+  const struct world *w;
+  const struct evaluator *judge;
+  size_t pixels;                /* bytes of an image */
+  size_t most[2];               /* images at most: held out, and in a set */
+  int (*stop)(void *context);   /* NULL, or asked after every chunk: nonzero on any rank ends the work */
+  void *stop_context;
+  struct arena arena;
+  struct feature_set reference, images;
+  uint8_t *u8;                  /* a chunk's */
+  int32_t *labels, *classes;
+  float *block;
+  double *scratch, *rows;
+};
+struct score {
+  size_t n;
+  double frechet, kernel;       /* FID[classifier] and KID[classifier] */
+  double agreement;             /* 0..1; NAN where no class was asked for */
+};
+/* The fields above `arena` are set by the caller. Local. Errors: STATUS_NOMEM. */
+int scorer_init(struct scorer *s);
+/* What its arena takes, in numbers of `real`. Local. */
+size_t scorer_count(size_t pixels, size_t reference, size_t images, int ranks);
+void scorer_free(struct scorer *s);
+/* COLLECTIVE. What scores are against: n >= 2 images. Errors: STATUS_IO from the data; STATUS_SAVED: `stop` said so. */
+int scorer_reference(struct scorer *s, const struct source *source, size_t n);
+/* COLLECTIVE. The score of n >= 2 images, the same on every rank. Errors: as above; STATUS_NOMEM. */
+int scorer_score(struct scorer *s, const struct source *source, size_t n, struct score *score);
+#endif

@@ -1,0 +1,93 @@
+#include "jobs/sources.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "mpi/agree.h"
+#include "mpi/reduce.h"
+#include "mpi/shard.h"
+#include "src/base/random.h"
+#include "src/base/status.h"
+
+enum { SELECTION = 1 << 24 };   /* the permutation that chooses images for a score: no epoch has this number */
+
+static size_t bytes_of(const struct dataset *d) { return d->image_size * d->image_size * d->channels; }
+
+static int make_packed(const void *context, size_t first, size_t count, uint8_t *u8, int32_t *labels) {
+  const struct packed_images *c = context;
+  const struct dataset *d = c->d;
+  const size_t all = d->count[c->split];
+  int status = STATUS_OK;
+  for (size_t i = 0; i < count && !status; i++) {
+    const size_t at = c->n < all ? random_permute(0, SELECTION, all, first + i) : first + i;
+    status = dataset_read(d, c->split, at, u8 + i * bytes_of(d));
+    labels[i] = d->labels[c->split][at];
+  }
+  return status;
+}
+
+static int make_generated(const void *context, size_t first, size_t count, uint8_t *u8, int32_t *labels) {
+  const struct generated_images *c = context;
+  generate_images(c->g, c->weights, first, count, u8);
+  for (size_t i = 0; i < count; i++) labels[i] = generate_label(c->g, first + i);
+  return STATUS_OK;
+}
+
+static int make_means(const void *context, size_t first, size_t count, uint8_t *u8, int32_t *labels) {
+  const struct mean_images *c = context;
+  const size_t bytes = bytes_of(c->d);
+  for (size_t i = 0; i < count; i++) {
+    labels[i] = c->d->labels[SPLIT_HELDOUT][(first + i) % c->d->count[SPLIT_HELDOUT]];
+    memcpy(u8 + i * bytes, c->means + (size_t)labels[i] * bytes, bytes);
+  }
+  return STATUS_OK;
+}
+
+static int make_noise(const void *context, size_t first, size_t count, uint8_t *u8, int32_t *labels) {
+  const struct noise_images *c = context;
+  for (size_t i = 0; i < count; i++, u8 += c->pixels) {
+    labels[i] = -1;
+    uint32_t bits[64];
+    for (size_t at = 0; at < c->pixels; at += sizeof bits) {
+      const size_t left = c->pixels - at, n = left < sizeof bits ? left : sizeof bits;
+      random_bits((struct purpose){ c->seed, STREAM_SCORE, at / sizeof bits, (uint32_t)(first + i) }, (n + 3) / 4, bits);
+      memcpy(u8 + at, bits, n);
+    }
+  }
+  return STATUS_OK;
+}
+
+struct source source_packed(const struct packed_images *context) { return (struct source){ make_packed, context }; }
+struct source source_generated(const struct generated_images *context) { return (struct source){ make_generated, context }; }
+struct source source_means(const struct mean_images *context) { return (struct source){ make_means, context }; }
+struct source source_noise(const struct noise_images *context) { return (struct source){ make_noise, context }; }
+
+/* This rank's part of the sums; they are whole numbers, so that their order does not matter. */
+static int add_share(const struct world *w, const struct dataset *d, double *sums, double *counts, uint8_t *u8) {
+  const size_t all = d->count[SPLIT_TRAIN], end = shard_first(all, w->rank + 1, w->ranks), bytes = bytes_of(d);
+  int status = STATUS_OK;
+  for (size_t i = shard_first(all, w->rank, w->ranks); i < end && !status; i++) {
+    const size_t label = (size_t)d->labels[SPLIT_TRAIN][i];
+    status = dataset_read(d, SPLIT_TRAIN, i, u8);
+    for (size_t j = 0; j < bytes && !status; j++) sums[label * bytes + j] += u8[j];
+    counts[label]++;
+  }
+  return status;
+}
+
+int source_class_means(const struct world *w, const struct dataset *d, uint8_t **means) {
+  const size_t bytes = bytes_of(d), n = d->classes * bytes;
+  double *sums = calloc(n + d->classes, sizeof *sums), *counts = sums ? sums + n : NULL;
+  uint8_t *image = malloc(bytes);
+  *means = malloc(n);
+  int status = sums && image && *means ? STATUS_OK : because(STATUS_NOMEM, "no memory for %zu classes' means", d->classes);
+  if (!status) status = add_share(w, d, sums, counts, image);
+  if (!(status = agree(w->comm, status))) {
+    reduce_sum_double(w->comm, n + d->classes, sums);
+    for (size_t i = 0; i < n; i++)
+      (*means)[i] = counts[i / bytes] > 0 ? (uint8_t)(sums[i] / counts[i / bytes] + 0.5) : 0;
+  }
+  free(sums);
+  free(image);
+  return status;
+}

@@ -1,0 +1,86 @@
+#include "jobs/trained.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "io/checkpoint.h"
+#include "jobs/setup.h"
+#include "mpi/agree.h"
+#include "src/base/status.h"
+
+/* COLLECTIVE. */
+static int find_file(struct trained *t, const struct world *w, const char *run, const char *checkpoint) {
+  char warning[1024];
+  if (!run == !checkpoint) return because(STATUS_BAD, "expected one of run=DIR and checkpoint=FILE.h5");
+  if (checkpoint) {
+    snprintf(t->path, sizeof t->path, "%s", checkpoint);
+    return STATUS_OK;
+  }
+  const int status = checkpoint_find(w->comm, run, false, t->path, sizeof t->path, warning, sizeof warning);
+  if (status) return status;
+  if (*warning && w->rank == 0) fprintf(stderr, "warning: %s\n", warning);
+  return *t->path ? STATUS_OK : because(STATUS_BAD, "%s has no checkpoint.h5: not a run's folder, or nothing saved yet", run);
+}
+
+static int choose_weights(struct trained *t, const struct checkpoint_info *info, const char *ema) {
+  char known[256] = "raw";
+  snprintf(t->ema, sizeof t->ema, "%s", ema ? ema : t->s.sampling.ema);
+  if (!strcmp(t->ema, "raw")) return STATUS_OK;
+  for (size_t i = 0; i < info->n_flats; i++) {
+    const char *name = info->flats[i].name;
+    if (strncmp(name, "ema", 3)) continue;   /* the optimizer's arrays are no nets */
+    if (!strcmp(name, t->ema)) return STATUS_OK;
+    if (strlen(known) + 40 < sizeof known) snprintf(known + strlen(known), sizeof known - strlen(known), ", %s", name);
+  }
+  return because(STATUS_BAD, "ema=%s: %s has %s", t->ema, t->path, known);
+}
+
+static int read_head(struct trained *t, const struct checkpoint_info *info, const char *ema) {
+  t->step = info->step;
+  t->images_seen = info->images_seen;
+  settings_default(&t->s);
+  int status = settings_parse(&t->s, info->settings, strlen(info->settings), t->path);
+  if (!status) status = settings_check(&t->s);
+  if (!status) status = choose_weights(t, info, ema);
+  if (status) return status;
+  const struct net_config config = setup_net(&t->s);
+  status = net_init(&t->net, &config, t->s.training.optimizer == OPTIMIZER_ADAMW);   /* the table that was saved */
+  if (!status) status = checkpoint_fits(t->path, info, &t->net.table);
+  if (status) return status;
+  arena_take(&t->arena, t->net.table.size);
+  status = arena_init(&t->arena);
+  if (!status) t->weights = arena_take(&t->arena, t->net.table.size);
+  return status;
+}
+
+int trained_open(struct trained *t, const struct world *w, const char *run, const char *checkpoint, const char *ema) {
+  struct checkpoint_info info = { 0 };
+  *t = (struct trained){ 0 };
+  int status = find_file(t, w, run, checkpoint);
+  if (status) return status;
+  status = checkpoint_info(t->path, &info);
+  if (!status) status = read_head(t, &info, ema);
+  checkpoint_info_free(&info);
+  return agree(w->comm, status);
+}
+
+int trained_load(struct trained *t, const struct world *w) {
+  struct flat weights = { "", t->weights, t->net.table.size };
+  snprintf(weights.name, sizeof weights.name, "%.31s", strcmp(t->ema, "raw") ? t->ema : "weights");
+  return checkpoint_load(w->comm, t->path, &weights, 1);
+}
+
+int trained_sampler(const struct trained *t, double omega, double t_min, double t_max, struct sampler *sampler) {
+  *sampler = setup_sampler(&t->s);
+  if (!isnan(omega)) sampler->omega = omega;
+  if (!isnan(t_min)) sampler->t_min = t_min;
+  if (!isnan(t_max)) sampler->t_max = t_max;
+  if (sampler->t_min < sampler->t_max) return STATUS_OK;
+  return because(STATUS_BAD, "t_min=%g is not below t_max=%g", sampler->t_min, sampler->t_max);
+}
+
+void trained_close(struct trained *t) {
+  arena_free(&t->arena);
+  net_free(&t->net);
+}

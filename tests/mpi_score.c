@@ -1,0 +1,255 @@
+/* A score is a law of the images: the same bits on any number of ranks, and those of the plain formulas (EXPECTATIONS E3, E7);
+ * and an evaluation comes when it is due, within its share of the time (E10). */
+#define HARNESS_MPI
+#include "io/progress.h"
+#include "jobs/evaluate.h"
+#include "mpi/agree.h"
+#include "src/score/frechet.h"
+#include "src/score/kernel.h"
+#include "tests/harness.h"
+#include "tests/tiny.h"
+
+enum { D = CLASSIFIER_FEATURES, MOST = 200 };
+
+static struct evaluator judge;
+static struct settings settings;
+static struct net net;
+static real *weights;
+
+/* COLLECTIVE. */
+START_TEST(a_classifier_is_trained) {
+  char path[400];
+  tiny_open();
+  snprintf(path, sizeof path, "%s/classifier.h5", tiny_folder);
+  tiny_must(evaluator_open(&judge, &world, &tiny_data, path, 1));
+  settings = tiny_settings();
+  tiny_net(&net, &settings);
+  weights = new_normal(1, net.table.size);   /* untrained ones make one grey image of all noise */
+  for (size_t i = 0; i < net.table.size; i++) weights[i] *= 0.3f;
+} END_TEST
+
+static struct generate generator(void) {
+  struct generate g = { .net = &net, .sampler = setup_sampler(&settings), .seed = 3, .n_labels = SHAPES };
+  tiny_must(generate_init(&g));
+  return g;
+}
+
+/* The score of n generated images against the first m of noise, by the ranks of w. COLLECTIVE over w. */
+static struct score score_of(const struct world *w, size_t n, size_t m) {
+  struct generate g = generator();
+  struct scorer s = { .w = w, .judge = &judge, .pixels = net.pixels, .most = { MOST, MOST } };
+  const struct generated_images generated = { &g, weights };
+  const struct noise_images noise = { 5, net.pixels };
+  const struct source images = source_generated(&generated), reference = source_noise(&noise);
+  struct score score;
+  tiny_must(scorer_init(&s));
+  tiny_must(scorer_reference(&s, &reference, m));
+  tiny_must(scorer_score(&s, &images, n, &score));
+  scorer_free(&s);
+  generate_free(&g);
+  return score;
+}
+
+START_TEST(any_number_of_ranks_gives_the_same_bits) {
+  const size_t sizes[][2] = { { 200, 130 }, { 64, 200 }, { 65, 2 }, { 3, 191 } };
+  for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+    const struct score all = score_of(&world, sizes[i][0], sizes[i][1]), one = score_of(&alone, sizes[i][0], sizes[i][1]);
+    const int same = all.n == one.n && all.frechet == one.frechet && all.kernel == one.kernel && all.agreement == one.agreement;
+    ck_assert_msg(!agree_any(world.comm, !same), "case %zu: %.17g %.17g %g against %.17g %.17g %g", i, all.frechet, all.kernel,
+                  all.agreement, one.frechet, one.kernel, one.agreement);
+  }
+} END_TEST
+
+/* Features of n images, all here, in one go. */
+static float *features_of(const struct source *source, size_t n, double *agreement) {
+  uint8_t *u8 = calloc(n, net.pixels);
+  int32_t *labels = calloc(n, sizeof *labels), *classes = calloc(n, sizeof *classes);
+  float *x = new_zeros(n * D);
+  tiny_must(source->make(source->context, 0, n, u8, labels));
+  evaluator_features(&judge, n, u8, x, classes);
+  *agreement = 0;
+  for (size_t i = 0; i < n; i++) *agreement += (labels[i] == classes[i]) / (double)n;
+  free(u8);
+  free(labels);
+  free(classes);
+  return x;
+}
+
+/* Mean and scatter in two passes. */
+static struct moments plain_moments(size_t n, const float *x) {
+  struct moments m = { D, (double)n, calloc(D, sizeof(double)), calloc(D * D, sizeof(double)) };
+  for (size_t i = 0; i < n * D; i++) m.mean[i % D] += x[i] / (double)n;
+  for (size_t i = 0; i < n; i++)
+    for (size_t j = 0; j < D; j++)
+      for (size_t k = 0; k < D; k++) m.S[j * D + k] += (x[i * D + j] - m.mean[j]) * (x[i * D + k] - m.mean[k]);
+  return m;
+}
+
+static double plain_kernel(const float *a, const float *b) {
+  double sum = 0;
+  for (size_t j = 0; j < D; j++) sum += (double)a[j] * (double)b[j];
+  return pow(sum / D + 1, 3);
+}
+
+/* Mean of k over pairs; where both are one set, without those of an image with itself. */
+static double plain_mean(size_t n, const float *x, size_t m, const float *y) {
+  double sum = 0;
+  for (size_t i = 0; i < n; i++)
+    for (size_t j = 0; j < m; j++)
+      if (x != y || i != j) sum += plain_kernel(x + i * D, y + j * D);
+  return sum / (double)(x == y ? n * (n - 1) : n * m);
+}
+
+START_TEST(scores_are_those_of_the_plain_formulas) {
+  const size_t n = 190, m = 150;
+  struct generate g = generator();
+  const struct generated_images generated = { &g, weights };
+  const struct noise_images noise = { 5, net.pixels };
+  const struct source images = source_generated(&generated), reference = source_noise(&noise);
+  double agreement, none, frechet;
+  float *x = features_of(&images, n, &agreement), *y = features_of(&reference, m, &none);
+  struct moments a = plain_moments(n, x), b = plain_moments(m, y);
+  tiny_must(frechet_distance(&a, &b, &frechet));
+  const double kernel = plain_mean(n, x, n, x) + plain_mean(m, y, m, y) - 2 * plain_mean(n, x, m, y);
+  const struct score score = score_of(&world, n, m);
+  ck_assert_double_lt(worst_over_ranks(fabs(score.frechet / frechet - 1)), 1e-9);
+  ck_assert_double_lt(worst_over_ranks(fabs(score.kernel / kernel - 1)), 1e-9);
+  ck_assert_double_lt(worst_over_ranks(fabs(score.agreement - agreement)), 1e-12);
+  ck_assert_double_gt(frechet, 1e-3);
+  free(x), free(y), free(a.mean), free(a.S), free(b.mean), free(b.S);
+  generate_free(&g);
+} END_TEST
+
+START_TEST(a_set_is_at_no_distance_from_itself) {
+  const struct packed_images some = { &tiny_data, SPLIT_TRAIN, TINY_IMAGES - 2 };
+  const struct packed_images all = { &tiny_data, SPLIT_TRAIN, TINY_IMAGES };
+  const struct source chosen = source_packed(&some), whole = source_packed(&all);
+  struct scorer s = { .w = &world, .judge = &judge, .pixels = net.pixels, .most = { MOST, MOST } };
+  struct score same, nearly;
+  tiny_must(scorer_init(&s));
+  tiny_must(scorer_reference(&s, &whole, TINY_IMAGES));
+  tiny_must(scorer_score(&s, &whole, TINY_IMAGES, &same));
+  tiny_must(scorer_score(&s, &chosen, TINY_IMAGES - 2, &nearly));
+  scorer_free(&s);
+  ck_assert_double_lt(same.frechet, 1e-9 * nearly.frechet);
+  ck_assert_double_gt(nearly.frechet, 0);
+  ck_assert_double_lt(same.kernel, 0);   /* unbiased: the equal pairs are in the mixed mean alone */
+} END_TEST
+
+/* 1 where an image is not the one that a permutation without repetition gives, or a class mean is not the mean. */
+static int wrong_source(void) {
+  const struct packed_images some = { &tiny_data, SPLIT_TRAIN, TINY_IMAGES - 1 };
+  const struct source chosen = source_packed(&some);
+  const size_t P = net.pixels;
+  uint8_t *u8 = calloc(TINY_IMAGES, P), *one = calloc(1, P), *means;
+  int32_t labels[TINY_IMAGES], label;
+  int wrong = 0;
+  tiny_must(chosen.make(chosen.context, 0, TINY_IMAGES - 1, u8, labels));
+  for (size_t i = 0; i < TINY_IMAGES - 1; i++) {
+    tiny_must(chosen.make(chosen.context, i, 1, one, &label));
+    wrong |= label != labels[i] || memcmp(one, u8 + i * P, P);
+    for (size_t j = 0; j < i; j++) wrong |= !memcmp(u8 + j * P, one, P);
+  }
+  tiny_must(source_class_means(&world, &tiny_data, &means));
+  for (size_t c = 0; c < SHAPES; c++)
+    for (size_t j = 0; j < P; j++) {
+      double sum = 0, count = 0;
+      for (size_t i = 0; i < TINY_IMAGES; i++) {
+        if (tiny_data.labels[SPLIT_TRAIN][i] != (int32_t)c) continue;
+        tiny_must(dataset_read(&tiny_data, SPLIT_TRAIN, i, one));
+        sum += one[j], count++;
+      }
+      wrong |= fabs(means[c * P + j] - (count > 0 ? sum / count : 0)) > 0.5000001;
+    }
+  free(means), free(u8), free(one);
+  return wrong;
+}
+
+START_TEST(sources_are_what_they_say) { ck_assert(!agree_any(world.comm, wrong_source())); } END_TEST
+
+START_TEST(an_image_does_not_depend_on_its_share) {
+  enum { N = 37 };
+  struct generate g = generator();
+  uint8_t *all = calloc(N, net.pixels), *part = calloc(N, net.pixels);
+  size_t next = 0;
+  int wrong = 0;
+  generate_images(&g, weights, 0, N, all);
+  for (int k = 0; k < 5; k++) {
+    size_t first, count;
+    generate_share(N, k, 5, &first, &count);
+    wrong |= count && first != next;
+    if (count) generate_images(&g, weights, first, count, part + first * net.pixels);
+    next += count;
+  }
+  wrong |= next != N || memcmp(all, part, N * net.pixels);
+  free(all), free(part);
+  generate_free(&g);
+  ck_assert(!agree_any(world.comm, wrong));
+} END_TEST
+
+static int stop_on_the_last(void *calls) { return ++*(int *)calls == 2 && world.rank == world.ranks - 1; }
+
+START_TEST(a_stop_on_one_rank_ends_the_score_on_all) {
+  int calls = 0;
+  const struct noise_images noise = { 5, net.pixels };
+  const struct source source = source_noise(&noise);
+  struct scorer s = { .w = &world, .judge = &judge, .pixels = net.pixels, .most = { 100 * MOST, 2 }, .stop = stop_on_the_last,
+                      .stop_context = &calls };
+  tiny_must(scorer_init(&s));
+  const int status = scorer_reference(&s, &source, 100 * MOST);
+  scorer_free(&s);
+  ck_assert(!agree_any(world.comm, status != STATUS_SAVED || calls != 2));
+} END_TEST
+
+START_TEST(an_evaluation_waits_for_its_turn) {
+  struct evaluation e = { .every = 10, .share = 1, .guess = 5, .last = 0 };
+  ck_assert(!evaluate_due(&e, 9, -1, 0, -1));
+  ck_assert(evaluate_due(&e, 10, -1, 0, -1));
+  ck_assert(evaluate_due(&e, 13, -1, 0, -1));   /* put off, not forgotten */
+  e.last = 13;
+  ck_assert(!evaluate_due(&e, 19, -1, 0, -1));
+  ck_assert(evaluate_due(&e, 20, -1, 0, -1));
+  ck_assert(!evaluate_due(&e, 20, -1, 0, 4));    /* the end is nearer */
+  ck_assert(!evaluate_due(&e, 20, 4, 60, -1));   /* a save */
+  ck_assert(evaluate_due(&e, 20, 4, 7, -1));     /* saves come so often that there is no better time */
+  e.share = 0.1;
+  e.began = progress_clock() - 100;
+  ck_assert(evaluate_due(&e, 20, -1, 0, -1));    /* 5 s in 100 */
+  e.spent = 6;
+  ck_assert(!evaluate_due(&e, 20, -1, 0, -1));
+  e.every = 0;
+  ck_assert(!evaluate_due(&e, 20, -1, 0, -1));
+} END_TEST
+
+START_TEST(the_plan_counts_its_memory) {
+  struct settings s = settings;
+  s.fid.num_samples = 130;
+  s.fid.online_samples = 300;
+  const size_t without = needs_of(&net, &s, world.ranks, 0).total;
+  s.fid.every_steps = 10;
+  const struct needs k = needs_of(&net, &s, world.ranks, 0);
+  struct generate g = generator();
+  struct scorer scorer = { .w = &world, .pixels = net.pixels, .most = { 130, 300 } };
+  tiny_must(scorer_init(&scorer));
+  const size_t taken = (g.arena.size + scorer.arena.size + judge.arena.size) * sizeof(real);
+  const int right = k.evaluation == taken && k.total == without + taken && scorer.arena.used == scorer.arena.size;
+  scorer_free(&scorer);
+  generate_free(&g);
+  ck_assert_msg(!agree_any(world.comm, !right), "planned %zu, taken %zu", k.evaluation, taken);
+} END_TEST
+
+START_TEST(all_is_given_back) {
+  free(weights);
+  net_free(&net);
+  evaluator_close(&judge);
+  tiny_close();
+} END_TEST
+
+int main(int argc, char **argv) {
+  return run_mpi_tests(&argc, &argv, "score",
+                       (const TTest *[]){ a_classifier_is_trained, any_number_of_ranks_gives_the_same_bits,
+                                          scores_are_those_of_the_plain_formulas, a_set_is_at_no_distance_from_itself,
+                                          sources_are_what_they_say, an_image_does_not_depend_on_its_share,
+                                          a_stop_on_one_rank_ends_the_score_on_all, an_evaluation_waits_for_its_turn,
+                                          the_plan_counts_its_memory, all_is_given_back, NULL });
+}

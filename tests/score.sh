@@ -1,0 +1,146 @@
+#!/bin/bash
+# pmf score and scores during training as a user meets them: the same on any number of ranks, training images nearer than
+# what a hasty net makes, and that nearer than noise; a score on the way changes nothing, is the one that pmf score gives of
+# the checkpoint it kept, and gives way to a stop; what is wrong is one line and exit 65.
+. "$(dirname "$0")/lib.sh"
+
+# value KEY [IMAGES]: a number of the JSON line `out`, of the row of these images.
+value() { tr '{' '\n' <out | grep -F "${2:+\"images\":\"$2\"}" | sed -n "s/.*\"$1\":\([^,}]*\).*/\1/p" | head -n 1; }
+# less WHAT A B: numbers, A < B.
+less() { awk -v a="$2" -v b="$3" 'BEGIN { exit !(a != "" && b != "" && a < b) }' || fail "$1: expected $2 < $3"; }
+# near WHAT A B: to 1e-8.
+near() {
+  awk -v a="$2" -v b="$3" 'BEGIN { d = a - b; exit !(a != "" && b != "" && d * d <= 1e-16 * b * b) }' ||
+    fail "$1: $2, expected $3"
+}
+scores() { grep '"event":"score"' "$1/metrics.jsonl"; }
+# of_score RUN KEY [STEP]
+of_score() { scores "$1" | grep "\"step\":${3:-}" | sed -n "s/.*\"$2\":\([^,}]*\).*/\1/p" | head -n 1; }
+arrays() { "$PMF" inspect "$1" 2>/dev/null | awk '/^settings:/ { show = 0 } /^(arrays|tensors):/ { show = 1 } show'; }
+
+tiny 'batch_size: 32, steps: 30, learning_rate: 0.005, ema_val: [0.02, 2], seed: 9, log_per_step: 1'
+sed -i 's/image_size: 16/image_size: 8/' tiny.yml
+"$PMF" pack shapes n=700 size=8 holdout=300 out=set.h5 >out 2>err || fail "pack: $(cat err)"
+does 2 train config=tiny.yml data=set.h5 run=plain
+
+# The table and the line of JSON, on 1, 2 and 3 ranks; 150 are no whole number of chunks.
+for ranks in 1 2 3; do
+  does $ranks score run=plain n=150 steps=1,3 --json
+  check "lines on $ranks ranks" "$(wc -l <out)" 1
+  mv out score$ranks
+done
+said 'uniform noise: 150 images'
+[ -s set.classifier.h5 ] || fail 'the classifier was not kept beside the data'
+for ranks in 2 3; do
+  for key in fid_classifier kid_classifier agreement; do
+    for row in 'training images' '1 step' '3 steps' 'class means' 'uniform noise'; do
+      cp score1 out && expected=$(value $key "$row")
+      cp score$ranks out && got=$(value $key "$row")
+      if [ "$expected" = null ]; then check "$key of $row" "$got" null
+      else near "$key of $row on $ranks ranks" "$got" "$expected"
+      fi
+    done
+  done
+done
+cp score1 out
+check 'n' "$(value n '1 step')" 150
+check 'evaluations' "$(value evaluations '3 steps')" 3
+check 'reference' "$(value reference)" '"held-out"'
+check 'few samples' "$(value few_samples)" true
+check 'a plain FID' "$(grep -ciE '"fid"|"kid"' out)" 0
+check 'agreement of noise' "$(value agreement 'uniform noise')" null
+less 'floor and 1 step' "$(value fid_classifier 'training images')" "$(value fid_classifier '1 step')"
+less 'floor and class means' "$(value fid_classifier 'training images')" "$(value fid_classifier 'class means')"
+less 'floor and 1 step by kernel' "$(value kid_classifier 'training images')" "$(value kid_classifier '1 step')"
+less 'floor and class means by kernel' "$(value kid_classifier 'training images')" "$(value kid_classifier 'class means')"
+less '1 step and noise' "$(value fid_classifier '1 step')" "$(value fid_classifier 'uniform noise')"
+less 'part of class means' "$(value of_class_means 'training images')" 1
+near 'class means as a part of themselves' "$(value of_class_means 'class means')" 1
+
+does 1 score checkpoint=plain/checkpoint.h5 n=60 steps=2 context=no
+check 'rows without context' "$(grep -c ' steps  *[0-9]' out)" 1
+for text in 'FID[classifier]' 'KID[classifier]' 'few samples' 'rank-deficient' 'N 60 against' 'held-out images of set.h5' \
+            'seed 9' 'ema2' 'omega 8.5 in [0.1, 0.7]'; do
+  grep -qF "$text" out || fail "the table lacks '$text': $(cat out)"
+done
+cp out seed9
+does 1 score checkpoint=plain/checkpoint.h5 n=60 steps=2 context=no seed=10
+cmp -s out seed9 && fail 'another seed gives the same table'
+cp set.classifier.h5 other.h5
+does 1 score run=plain n=60 context=no classifier=other.h5 --json
+[ "$(cat out)" = "$(cat plain/score.json)" ] || fail "RUN/score.json is not the line printed: $(cat plain/score.json)"
+check 'the classifier of its own' "$(value file)" '"other.h5"'
+
+# Scores on the way: the same end, a curve, and the best kept.
+does 2 train config=tiny.yml data=set.h5 run=scored fid.every_steps=10 fid.online_samples=150 fid.time_share=1
+check 'arrays of a run with scores' "$(arrays scored/checkpoint.h5)" "$(arrays plain/checkpoint.h5)"
+check 'steps of scores' "$(scored=$(scores scored | sed 's/.*"step":\([0-9]*\).*/\1/'); echo $scored)" '10 20 30'
+check 'leftovers' "$(cd scored && echo best*)" 'best best.h5'
+"$PMF" verify scored/best.h5 >out 2>err || fail "best.h5: $(cat err)"
+best=$(sed 's/.* at step \([0-9]*\) .*/\1/' scored/best)
+check 'best of the scores' "$best" "$(scores scored | sed 's/.*"step":\([0-9]*\).*"fid_classifier":\([^,]*\).*/\2 \1/' |
+                                      sort -g | sed -n '1s/.* //p')"
+near 'the best on file' "$(sed 's/FID\[classifier\] \([^ ]*\) .*/\1/' scored/best)" "$(of_score scored fid_classifier "$best")"
+does 1 score checkpoint=scored/best.h5 n=150 steps=1 context=no --json
+check 'step of best.h5' "$(value step)" "$best"
+near 'FID[classifier] on the way' "$(of_score scored fid_classifier "$best")" "$(value fid_classifier '1 step')"
+near 'KID[classifier] on the way' "$(of_score scored kid_classifier "$best")" "$(value kid_classifier '1 step')"
+near 'agreement on the way' "$(of_score scored agreement "$best")" "$(value agreement '1 step')"
+
+# The best outlives a stop; that of another classifier does not.
+more() { does 1 train config=tiny.yml data=set.h5 run=scored fid.every_steps=10 fid.online_samples=150 fid.time_share=1 "$@"; }
+sed -i 's/FID\[classifier\] [^ ]*/FID[classifier] 0.001/' scored/best
+cp scored/best.h5 before.h5
+more training.steps=40
+said 'score at step 40: '
+said 'not the best'
+cmp -s scored/best.h5 before.h5 || fail 'a worse score took the place of the best'
+sed -i 's/classifier [0-9a-f]*$/classifier 0123456789abcdef/' scored/best
+more training.steps=50
+said 'the best so far, kept as best.h5'
+cmp -s scored/best.h5 before.h5 && fail 'the best of another classifier stayed'
+
+# Little of the time for scores: none. An end that is near: none. A stop while one is under way: it gives way.
+does 1 train config=tiny.yml data=set.h5 run=thrifty fid.every_steps=1 fid.online_samples=150 fid.time_share=0.000001
+check 'scores within a millionth of the time' "$(scores thrifty | wc -l)" 0
+on 1 train config=tiny.yml data=set.h5 run=short fid.every_steps=1 fid.online_samples=400000 fid.time_share=1 \
+  training.steps=100000 training.max_time=0.02
+check 'exit code at the time limit' $? 75
+check 'scores before a near end' "$(scores short | wc -l)" 0
+"$MPIRUN" -n 2 "$PMF" train config=tiny.yml data=set.h5 run=stopped fid.every_steps=2 fid.online_samples=400000 \
+  fid.time_share=1 training.steps=100000 >out 2>err </dev/null &
+launched=$!
+until grep -q '"step":2,' stopped/metrics.jsonl 2>/dev/null; do
+  kill -0 $launched 2>/dev/null || { fail "ended before its second step: $(cat err)"; break; }
+  sleep 0.05
+done
+sleep 0.5
+kill -USR1 $launched
+wait $launched
+check 'exit code of a stop in a score' $? 75
+check 'scores of a run that was stopped in one' "$(scores stopped | wc -l)" 0
+check 'status after it' "$(cat stopped/status)" 'saved step 3 of 100000'
+
+refuses 'expected one of run=DIR and checkpoint=FILE.h5' score
+refuses 'expected one of run=DIR and checkpoint=FILE.h5' score run=plain checkpoint=plain/checkpoint.h5
+refuses 'none has no checkpoint.h5' score run=none
+refuses 'steps=0: expected up to 8 numbers' score run=plain steps=0
+refuses 'steps=1,: expected' score run=plain steps=1,
+refuses 'steps=many: expected' score run=plain steps=many
+refuses 'context=maybe: expected yes or no' score run=plain context=maybe
+refuses 'n=1: expected an integer' score run=plain n=1
+refuses 'ema=ema7: plain/checkpoint.h5 has raw, ema0.02, ema2' score run=plain ema=ema7
+refuses 't_min=0.7 is not below t_max=0.7' score run=plain t_min=0.7
+refuses 'none.h5: no such file' score run=plain data=none.h5
+refuses 'unknown word; did you mean omega=?' score run=plain omga=3
+refuses 'not' score run=plain classifier=plain/checkpoint.h5
+refuses 'fid.time_share=0: expected a number, above 0' train config=tiny.yml data=set.h5 run=new fid.time_share=0
+"$PMF" pack shapes n=60 size=8 holdout=0 out=all.h5 >out 2>err || fail "pack: $(cat err)"
+"$PMF" pack shapes n=60 size=16 out=large.h5 >out 2>err || fail "pack: $(cat err)"
+refuses 'all.h5 has 0 held-out images' score run=plain data=all.h5
+refuses 'large.h5 has images of 16 x 16' score run=plain data=large.h5
+refuses 'all.h5 has 0 held-out images: fid.every_steps=5 needs some' train config=tiny.yml data=all.h5 run=new fid.every_steps=5
+[ ! -e new ] || fail 'a run that was refused left its folder'
+[ ! -e all.classifier.h5 ] || fail 'a classifier was trained for what was refused'
+
+exit $failed
