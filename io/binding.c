@@ -56,7 +56,8 @@ int binding_cores(const struct binding *b) { return bits(b->cores); }
 static const char *plural(int n) { return n == 1 ? "" : "s"; }
 
 static int is_alike(const struct binding *a, const struct binding *b) {
-  return a->threads == b->threads && binding_cores(a) == binding_cores(b) && a->numa == b->numa && !strcmp(a->kernels, b->kernels);
+  return a->threads == b->threads && binding_cores(a) == binding_cores(b) && a->numa == b->numa &&
+         !strcmp(a->kernels, b->kernels);
 }
 /* Whether an earlier one is like number i: by kind, or by host. */
 static int was_alike(const struct binding *all, int i) {
@@ -136,8 +137,8 @@ static void check_rank(const struct binding *all, int ranks, void (*say)(void *,
   }
   if (!count) return;
   const struct binding *b = &all[first];
-  snprintf(line, sizeof line, "WARNING: %d of %d ranks, rank %d first, run more threads (%d) than they are bound to cores (%d): "
-           "OMP_NUM_THREADS=%d, or mpirun --map-by slot:PE=%d --bind-to core", count, ranks, first, b->threads,
+  snprintf(line, sizeof line, "WARNING: %d of %d ranks, rank %d first, run more threads (%d) than they are bound to cores"
+           " (%d): OMP_NUM_THREADS=%d, or mpirun --map-by slot:PE=%d --bind-to core", count, ranks, first, b->threads,
            binding_cores(b), binding_cores(b), b->threads);
   say(context, line);
 }
@@ -156,8 +157,8 @@ void binding_tell(const struct binding *all, int ranks, void (*say)(void *contex
     if (!was_host(all, i)) check_host(all, ranks, i, say, context);
   for (int i = 0; i < ranks; i++)
     if (all[i].pinned[0]) {
-      snprintf(line, sizeof line, "WARNING: %s makes OpenMP pin its threads, and products of OpenBLAS may then run on one core; "
-               "unset it and bind with mpirun", all[i].pinned);
+      snprintf(line, sizeof line, "WARNING: %s makes OpenMP pin its threads, and products of OpenBLAS may then run on one"
+               " core; unset it and bind with mpirun", all[i].pinned);
       say(context, line);
       break;
     }

@@ -15,7 +15,8 @@ struct binding {
 void binding_read(struct binding *b, int threads, const char *kernels);
 /* Physical cores that it may run on. */
 int binding_cores(const struct binding *b);
-/* Says, a line a call, how all the ranks lie: one line for each kind of them, so one in all where they are equal; then warnings:
- * more threads than cores, threads that OpenMP pins, hosts with other kernels; and a note on cores without a thread. Local. */
+/* Says, a line a call, how all the ranks lie: one line for each kind of them, so one in all where they are equal; then
+ * warnings: more threads than cores, threads that OpenMP pins, hosts with other kernels; and a note on cores without a
+ * thread. Local. */
 void binding_tell(const struct binding *all, int ranks, void (*say)(void *context, const char *line), void *context);
 #endif

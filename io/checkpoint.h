@@ -54,12 +54,15 @@ void checkpoint_info_free(struct checkpoint_info *info);
 int checkpoint_load(MPI_Comm comm, const char *path, const struct flat *flats, size_t n_flats);
 /* Local: re-reads all blocks of all arrays against their checksums. */
 int checkpoint_verify(const char *path);
-/* Local: whether the file's net is the one of this table. Errors: STATUS_BAD, naming path and the first tensor that
- * differs. */
+/* Local: whether the file's net is the one of this table, whatever optimizer it was trained with. Errors: STATUS_BAD, naming
+ * path and the first tensor that differs. */
+int checkpoint_same_net(const char *path, const struct checkpoint_info *info, const struct table *table);
+/* The same, and its optimizer. */
 int checkpoint_fits(const char *path, const struct checkpoint_info *info, const struct table *table);
 /* COLLECTIVE over comm. path[room] becomes the newest of RUN/checkpoint.h5 and RUN/checkpoint.h5.prev that is sound in
  * head and all blocks (each rank reads its slabs); "" where there is neither, which is a fresh start and no error.
- * warning[warning_room] says why a newer one was passed over, else "". Errors: STATUS_BAD where there are files and none is sound.
+ * warning[warning_room] says why a newer one was passed over, else "". Errors: STATUS_BAD where there are files and none is
+ * sound.
  * owner: for the one job that saves into RUN. It removes a stray RUN/checkpoint.h5.tmp, and sets a newest file that is not
  * sound aside as RUN/checkpoint.h5.bad, so that the next save does not rotate it over the sound one. */
 int checkpoint_find(MPI_Comm comm, const char *run, bool owner, char *path, size_t room,

@@ -12,6 +12,7 @@
 
 #include "io/blocks.h"
 #include "io/checkpoint_head.h"
+#include "io/disk.h"
 #include "io/hdf.h"
 #include "mpi/agree.h"
 #include "src/base/status.h"
@@ -230,33 +231,23 @@ static int read_back(const struct save *s) {
   return status == STATUS_BAD ? because(STATUS_IO, "not what was written: %s", status_reason()) : status;
 }
 
-static int sync_path(const char *path) {
-  const int fd = open(path, O_RDONLY);
-  const int bad = fd < 0 || (fsync(fd) && errno != EINVAL);   /* some file systems do not know it for directories */
-  const int why = errno;
-  if (fd >= 0) close(fd);
-  return bad ? because(STATUS_IO, "%s: cannot be synchronised to disk: %s", path, strerror(why)) : STATUS_OK;
+static int not_synchronised(const char *path) {
+  return because(STATUS_IO, "%s: cannot be synchronised to disk: %s", path, strerror(errno));
 }
 
 /* Rank 0: the new file takes its name, the one before it becomes .prev. */
 static int rotate(const struct save *s) {
-  char directory[PATH_MAX];
-  snprintf(directory, sizeof directory, "%s", s->path);
-  char *slash = strrchr(directory, '/');
-  if (slash) slash[slash == directory] = 0;
-  else snprintf(directory, sizeof directory, ".");
   chmod(s->tmp, 0444);
-  int status = sync_path(s->tmp);
-  if (status) return status;
+  if (disk_sync(s->tmp)) return not_synchronised(s->tmp);
   const bool had = rename(s->path, s->prev) == 0;
   if (!had && errno != ENOENT) return because(STATUS_IO, "%s: cannot be renamed: %s", s->path, strerror(errno));
   reached("rotated");
   if (rename(s->tmp, s->path)) {
-    status = because(STATUS_IO, "%s: cannot be renamed: %s", s->tmp, strerror(errno));
+    const int status = because(STATUS_IO, "%s: cannot be renamed: %s", s->tmp, strerror(errno));
     if (had) rename(s->prev, s->path);
     return status;
   }
-  return sync_path(directory);
+  return disk_sync_folder(s->path) ? not_synchronised(s->path) : STATUS_OK;
 }
 
 /* COLLECTIVE. The steps of a save; after each all ranks know how it went on the worst. */
@@ -298,7 +289,8 @@ int checkpoint_save(MPI_Comm comm, const char *path, const struct table *table, 
   snprintf(s->tmp, sizeof s->tmp, "%s.tmp", path);
   snprintf(s->prev, sizeof s->prev, "%s.prev", path);
   s->info = (struct checkpoint_info) { .step = step, .images_seen = images_seen,
-                                       .settings = (char *)(settings ? settings : ""), .table = *table, .flats = (struct flat *)flats, .n_flats = n_flats };
+                                       .settings = (char *)(settings ? settings : ""), .table = *table,
+                                       .flats = (struct flat *)flats, .n_flats = n_flats };
   int rank;
   MPI_Comm_rank(comm, &rank);
   MPI_Comm_split(comm, 0, rank, &s->comm);   /* a duplicate would keep a Cartesian topology */

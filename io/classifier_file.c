@@ -3,13 +3,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include <xxhash.h>
 
+#include "io/disk.h"
 #include "io/hdf.h"
 #include "src/base/status.h"
 
@@ -45,14 +45,6 @@ int classifier_file_images(const char *data, char images[CLASSIFIER_HASH]) {
 
 /* ---- writing ---- */
 
-static int put_real(hid_t file, const char *name, double value) {
-  const hid_t space = H5Screate(H5S_SCALAR), a = H5Acreate2(file, name, H5T_IEEE_F64LE, space, H5P_DEFAULT, H5P_DEFAULT);
-  const int bad = a < 0 || H5Awrite(a, H5T_NATIVE_DOUBLE, &value) < 0;
-  if (a >= 0) H5Aclose(a);
-  H5Sclose(space);
-  return bad ? -1 : 0;
-}
-
 static int put_all(hid_t file, const struct classifier_facts *f, size_t n, const float *weights) {
   const hsize_t size = n;
   char hash[CLASSIFIER_HASH];
@@ -61,7 +53,7 @@ static int put_all(hid_t file, const struct classifier_facts *f, size_t n, const
          || hdf_put_number(file, "size", f->size) || hdf_put_number(file, "channels", f->channels)
          || hdf_put_number(file, "classes", f->classes) || hdf_put_text(file, "images", f->images)
          || hdf_put_number(file, "seed", f->seed) || hdf_put_text(file, "blas_core", f->blas_core)
-         || put_real(file, "accuracy", f->accuracy) || hdf_put_text(file, "hash", hash)
+         || hdf_put_real(file, "accuracy", f->accuracy) || hdf_put_text(file, "hash", hash)
          || hdf_put(file, "weights", H5T_NATIVE_FLOAT, 1, &size, weights) || hdf_put_number(file, "complete", 1)
          || H5Fflush(file, H5F_SCOPE_GLOBAL) < 0;
 }
@@ -104,23 +96,8 @@ int classifier_file_may_write(const char *path) {
 static int put_bytes(const char *name, const char *bytes, size_t length) {
   const int fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
   if (fd < 0) return -1;
-  int bad = 0;
-  for (size_t done = 0; done < length && !bad;) {
-    const ssize_t n = write(fd, bytes + done, length - done);
-    if (n > 0) done += (size_t)n;
-    else bad = !(n < 0 && errno == EINTR);
-  }
-  bad = bad || fsync(fd);
+  const int bad = disk_write(fd, bytes, length, 0) || fsync(fd);
   return close(fd) || bad ? -1 : 0;
-}
-
-static void folder_to_disk(const char *path) {
-  char folder[PATH_SIZE];
-  snprintf(folder, sizeof folder, "%s", path);
-  const int fd = open(dirname(folder), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return;
-  fsync(fd);   /* some file systems do not know it for folders */
-  close(fd);
 }
 
 int classifier_file_write(const char *path, const struct classifier_facts *facts, size_t n, const float *weights) {
@@ -136,23 +113,11 @@ int classifier_file_write(const char *path, const struct classifier_facts *facts
     unlink(name);
     return because(STATUS_IO, "%s: cannot be written: %s", path, strerror(cause));
   }
-  folder_to_disk(path);
+  disk_sync_folder(path);
   return STATUS_OK;
 }
 
 /* ---- reading ---- */
-
-static int get_real(hid_t file, const char *name, double *value) {
-  const hid_t a = H5Aexists(file, name) > 0 ? H5Aopen(file, name, H5P_DEFAULT) : -1;
-  if (a < 0) return -1;
-  const hid_t type = H5Aget_type(a), space = H5Aget_space(a);
-  const int bad = H5Tget_class(type) != H5T_FLOAT || H5Sget_simple_extent_npoints(space) != 1
-                  || H5Aread(a, H5T_NATIVE_DOUBLE, value) < 0;
-  H5Sclose(space);
-  H5Tclose(type);
-  H5Aclose(a);
-  return bad ? -1 : 0;
-}
 
 static int check_format(hid_t file, const char *path) {
   char format[64];
@@ -208,7 +173,7 @@ int classifier_file_read(const char *path, const char *data, struct classifier_f
   status = check_format(file, path);
   if (!status) status = check_owner(file, path, data, facts);
   if (!status) status = get_weights(file, path, n, weights);
-  if (!status && (get_real(file, "accuracy", &facts->accuracy) || hdf_get_number(file, "seed", &facts->seed)
+  if (!status && (hdf_get_real(file, "accuracy", &facts->accuracy) || hdf_get_number(file, "seed", &facts->seed)
                   || hdf_get_text(file, "blas_core", facts->blas_core, sizeof facts->blas_core)))
     status = because(STATUS_BAD, "%s: attribute accuracy, seed or blas_core is missing", path);
   H5Fclose(file);

@@ -13,6 +13,8 @@
 
 #include "io/blocks.h"
 #include "io/dataset_draft.h"
+#include "io/disk.h"
+#include "io/hdf.h"
 #include "src/base/status.h"
 
 const char dataset_format[] = "pmf-dataset";
@@ -28,16 +30,9 @@ void dataset_checksum_name(const char *name, char out[64]) {
 
 /* All n bytes at the offset, or STATUS_IO. */
 static int read_at(int fd, const char *path, void *to, uint64_t n, uint64_t offset) {
-  char *at = to;
-  while (n > 0) {
-    const ssize_t got = pread(fd, at, n < 1 << 30 ? (size_t)n : 1 << 30, (off_t)offset);
-    if (got < 0 && errno == EINTR) continue;
-    if (got <= 0)
-      return because(STATUS_IO, "%s: cannot be read at byte %llu: %s", path, (unsigned long long)offset,
-                     got ? strerror(errno) : "the file ends there, it was cut since it was opened");
-    at += got, n -= (uint64_t)got, offset += (uint64_t)got;
-  }
-  return STATUS_OK;
+  if (!disk_read(fd, to, n, offset)) return STATUS_OK;
+  return because(STATUS_IO, "%s: cannot be read from byte %llu on: %s", path, (unsigned long long)offset,
+                 errno ? strerror(errno) : "the file ends too early, it was cut since it was opened");
 }
 
 /* ---- reading ---- */
@@ -83,25 +78,12 @@ static int raw_find(hid_t file, const char *path, const char *name, uint64_t fil
 
 /* The root's attribute as text ("" if it has none) or as a number (-1). */
 static void attribute_text(hid_t file, const char *name, char *text, size_t n) {
-  text[0] = 0;
-  const hid_t a = H5Aopen(file, name, H5P_DEFAULT);
-  if (a < 0) return;
-  const hid_t type = H5Aget_type(a), space = H5Aget_space(a);
-  if (H5Tget_class(type) == H5T_STRING && !H5Tis_variable_str(type) && H5Tget_size(type) <= n &&
-      H5Sget_simple_extent_npoints(space) == 1 && H5Aread(a, type, text) >= 0) text[n - 1] = 0;
-  else text[0] = 0;
-  H5Sclose(space), H5Tclose(type), H5Aclose(a);
+  if (hdf_get_text(file, name, text, n)) text[0] = 0;
 }
 
 static long long attribute_number(hid_t file, const char *name) {
-  long long value = -1;
-  const hid_t a = H5Aopen(file, name, H5P_DEFAULT);
-  if (a < 0) return -1;
-  const hid_t type = H5Aget_type(a), space = H5Aget_space(a);
-  if (H5Tget_class(type) != H5T_INTEGER || H5Sget_simple_extent_npoints(space) != 1 ||
-      H5Aread(a, H5T_NATIVE_LLONG, &value) < 0) value = -1;
-  H5Sclose(space), H5Tclose(type), H5Aclose(a);
-  return value;
+  uint64_t value;
+  return hdf_get_number(file, name, &value) ? -1 : (long long)value;
 }
 
 static int refused_by_hdf5(const char *path, int cause) {
@@ -224,10 +206,16 @@ void dataset_close(struct dataset *d) {
   *d = (struct dataset) { .fd = -1 };
 }
 
+static uint64_t image_bytes(const struct dataset *d) { return (uint64_t)d->image_size * d->image_size * d->channels; }
+
 int dataset_read(const struct dataset *d, enum split split, size_t index, uint8_t *u8) {
   assert(index < d->count[split]);
-  const uint64_t bytes = (uint64_t)d->image_size * d->image_size * d->channels;
-  return read_at(d->fd, d->path, u8, bytes, d->offset[split] + index * bytes);
+  return read_at(d->fd, d->path, u8, image_bytes(d), d->offset[split] + index * image_bytes(d));
+}
+
+void dataset_expect(const struct dataset *d, enum split split, size_t index) {
+  assert(index < d->count[split]);
+  posix_fadvise(d->fd, (off_t)(d->offset[split] + index * image_bytes(d)), (off_t)image_bytes(d), POSIX_FADV_WILLNEED);
 }
 
 /* ---- checksums ---- */

@@ -27,6 +27,8 @@ int dataset_open(struct dataset *d, const char *path);
 void dataset_close(struct dataset *d);
 /* u8[H*W*C] of one image. Thread-safe, no HDF5. */
 int dataset_read(const struct dataset *d, enum split split, size_t index, uint8_t *u8);
+/* Says that the image will be read: where the file system can, it fetches it meanwhile. Thread-safe, does not wait for it. */
+void dataset_expect(const struct dataset *d, enum split split, size_t index);
 
 /* Images to be packed, in memory one after the other. The caller owns all. */
 struct images {

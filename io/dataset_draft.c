@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <hdf5.h>
-#include <libgen.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +12,8 @@
 #include <unistd.h>
 
 #include "io/blocks.h"
+#include "io/disk.h"
+#include "io/hdf.h"
 #include "src/base/status.h"
 
 enum { PATH_SIZE = 4096 };
@@ -71,26 +72,6 @@ static bool put_group(hid_t file, const char *name) {
   return group >= 0 && H5Gclose(group) >= 0;
 }
 
-static bool put_attribute(hid_t file, const char *name, hid_t type, const void *value) {
-  const hid_t space = H5Screate(H5S_SCALAR), a = H5Acreate2(file, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
-  bool good = a >= 0 && H5Awrite(a, type, value) >= 0;
-  if (a >= 0 && H5Aclose(a) < 0) good = false;
-  H5Sclose(space);
-  return good;
-}
-
-static bool put_number(hid_t file, const char *name, long long value) {
-  return put_attribute(file, name, H5T_NATIVE_LLONG, &value);
-}
-
-static bool put_text(hid_t file, const char *name, const char *text) {
-  const hid_t type = H5Tcopy(H5T_C_S1);
-  H5Tset_size(type, strlen(text) + 1);
-  const bool good = put_attribute(file, name, type, text);
-  H5Tclose(type);
-  return good;
-}
-
 /* Images and their checksums get their places, labels their values. */
 static bool put_split(hid_t file, int split, const struct dataset_plan *p, struct dataset_draft *d) {
   char name[32], sums_name[64];
@@ -118,14 +99,14 @@ static bool put_provenance(hid_t file, const struct dataset_plan *p) {
   char created[32];
   const time_t now = time(NULL);
   strftime(created, sizeof created, "%Y-%m-%dT%H:%M:%SZ", gmtime(&now));
-  return put_text(file, "format", dataset_format) && put_number(file, "version", DATASET_VERSION) &&
-         put_text(file, "program", "pmf pack") && put_text(file, "command", p->command) &&
-         put_text(file, "source", p->source) && put_text(file, "created", created) &&
-         put_number(file, "image_size", (long long)p->size) && put_number(file, "channels", (long long)p->channels) &&
-         put_number(file, "classes", (long long)p->classes) &&
-         put_number(file, "train_images", (long long)p->count[SPLIT_TRAIN]) &&
-         put_number(file, "heldout_images", (long long)p->count[SPLIT_HELDOUT]) &&
-         put_number(file, "duplicates_dropped", (long long)p->duplicates_dropped);
+  return !hdf_put_text(file, "format", dataset_format) && !hdf_put_number(file, "version", DATASET_VERSION) &&
+         !hdf_put_text(file, "program", "pmf pack") && !hdf_put_text(file, "command", p->command) &&
+         !hdf_put_text(file, "source", p->source) && !hdf_put_text(file, "created", created) &&
+         !hdf_put_number(file, "image_size", p->size) && !hdf_put_number(file, "channels", p->channels) &&
+         !hdf_put_number(file, "classes", p->classes) &&
+         !hdf_put_number(file, "train_images", p->count[SPLIT_TRAIN]) &&
+         !hdf_put_number(file, "heldout_images", p->count[SPLIT_HELDOUT]) &&
+         !hdf_put_number(file, "duplicates_dropped", p->duplicates_dropped);
 }
 
 /* HDF5 1.10 crashes at exit after a file that it could not close, so nothing may fail there. What the system says
@@ -148,7 +129,7 @@ static bool put_file(const char *path, const struct dataset_plan *p, struct data
   const hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
   if (file < 0) return false;
   bool good = put_group(file, "checksums") && put_split(file, SPLIT_TRAIN, p, d) && put_split(file, SPLIT_HELDOUT, p, d) &&
-              put_class_names(file, p) && put_provenance(file, p) && put_number(file, "complete", 0) &&
+              put_class_names(file, p) && put_provenance(file, p) && !hdf_put_number(file, "complete", 0) &&
               H5Fflush(file, H5F_SCOPE_GLOBAL) >= 0;
   if (!good) make_room(path);
   if (H5Fclose(file) < 0) good = false;
@@ -180,17 +161,6 @@ int dataset_draft_create(struct dataset_draft *d, const char *path, const struct
 
 /* ---- the pixels ---- */
 
-static bool write_at(int fd, const void *data, uint64_t n, uint64_t offset) {
-  const char *at = data;
-  while (n > 0) {
-    const ssize_t done = pwrite(fd, at, n, (off_t)offset);
-    if (done < 0 && errno == EINTR) continue;
-    if (done <= 0) return false;
-    at += done, n -= (uint64_t)done, offset += (uint64_t)done;
-  }
-  return true;
-}
-
 /* The n bytes from `first` on of the split's images, which follow each other. */
 static int assemble(const struct dataset_draft *d, int split, size_t first, size_t n, dataset_fetch *fetch, void *from,
                     uint8_t *block) {
@@ -213,8 +183,8 @@ static int fill_split(const struct dataset_draft *d, int fd, int split, struct s
     const size_t n = blocks_length(bytes, b);
     status = assemble(d, split, b * BLOCK_BYTES, n, fetch, from, block);
     const uint64_t sum = status ? 0 : blocks_sum(block, n);
-    if (!status && (!write_at(fd, block, n, d->images[split] + b * BLOCK_BYTES) ||
-                    !write_at(fd, &sum, sizeof sum, d->sums[split] + b * sizeof sum))) status = cannot_be_written(d);
+    if (!status && (disk_write(fd, block, n, d->images[split] + b * BLOCK_BYTES) ||
+                    disk_write(fd, &sum, sizeof sum, d->sums[split] + b * sizeof sum))) status = cannot_be_written(d);
   }
   return status;
 }
@@ -249,20 +219,12 @@ static bool set_mark(const char *path) {
   return H5Fclose(file) >= 0 && good;
 }
 
-/* fsync of a file or folder. */
-static bool to_disk(const char *path) {
-  const int fd = open(path, O_RDONLY);
-  if (fd < 0) return false;
-  const bool good = !fsync(fd);
-  return !close(fd) && good;
-}
-
 int dataset_draft_finish(const struct dataset_draft *d) {
-  char temporary[PATH_SIZE + 8], folder[PATH_SIZE];
+  char temporary[PATH_SIZE + 8];
   temporary_name(d, temporary);
-  snprintf(folder, sizeof folder, "%s", d->path);
   errno = 0;
-  if (set_mark(temporary) && to_disk(temporary) && !rename(temporary, d->path) && to_disk(dirname(folder))) return STATUS_OK;
+  if (set_mark(temporary) && !disk_sync(temporary) && !rename(temporary, d->path) && !disk_sync_folder(d->path))
+    return STATUS_OK;
   return cannot_be_written(d);
 }
 

@@ -77,7 +77,7 @@ static enum listed what_is(const char *path, const struct dirent *e, bool *folde
 
 static int add_class(struct folder_list *l, const char *folder, const char *name, int source) {
   struct dirent **entry;
-  int32_t class;
+  int32_t class = 0;
   int status = find_class(l, name, &class);
   if (status) return status;
   const int n = scandir(folder, &entry, not_dots, bytewise);

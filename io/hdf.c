@@ -98,6 +98,10 @@ int hdf_put_number(hid_t file, const char *name, uint64_t value) {
   return put_attribute(file, name, H5T_NATIVE_UINT64, &value);
 }
 
+int hdf_put_real(hid_t file, const char *name, double value) {
+  return put_attribute(file, name, H5T_NATIVE_DOUBLE, &value);
+}
+
 int hdf_put_text(hid_t file, const char *name, const char *text) {
   const hid_t type = hdf_text_type(strlen(text) + 1);
   const int bad = put_attribute(file, name, type, text);
@@ -138,16 +142,24 @@ int hdf_get_text(hid_t file, const char *name, char *text, size_t room) {
   return bad;
 }
 
-int hdf_get_number(hid_t file, const char *name, uint64_t *value) {
+/* One value of that class, as that type. */
+static int get_attribute(hid_t file, const char *name, H5T_class_t class, hid_t as, void *value) {
   const hid_t a = open_attribute(file, name);
   if (a < 0) return -1;
   const hid_t type = H5Aget_type(a), space = H5Aget_space(a);
-  const int bad = H5Tget_class(type) != H5T_INTEGER || H5Sget_simple_extent_npoints(space) != 1
-                  || H5Aread(a, H5T_NATIVE_UINT64, value) < 0;
+  const int bad = H5Tget_class(type) != class || H5Sget_simple_extent_npoints(space) != 1 || H5Aread(a, as, value) < 0;
   H5Sclose(space);
   H5Tclose(type);
   H5Aclose(a);
   return bad ? -1 : 0;
+}
+
+int hdf_get_number(hid_t file, const char *name, uint64_t *value) {
+  return get_attribute(file, name, H5T_INTEGER, H5T_NATIVE_UINT64, value);
+}
+
+int hdf_get_real(hid_t file, const char *name, double *value) {
+  return get_attribute(file, name, H5T_FLOAT, H5T_NATIVE_DOUBLE, value);
 }
 
 int hdf_attributes(hid_t file, struct hdf_attribute *list, int n) {

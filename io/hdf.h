@@ -25,6 +25,8 @@ int hdf_get(hid_t at, const char *name, hid_t type, int rank, hsize_t *dims, voi
 /* Attributes of the root. Text is cut to room - 1 characters. */
 int hdf_put_number(hid_t file, const char *name, uint64_t value);
 int hdf_get_number(hid_t file, const char *name, uint64_t *value);
+int hdf_put_real(hid_t file, const char *name, double value);
+int hdf_get_real(hid_t file, const char *name, double *value);
 int hdf_put_text(hid_t file, const char *name, const char *text);
 int hdf_get_text(hid_t file, const char *name, char *text, size_t room);
 /* Fixed-length text of so many bytes; close with H5Tclose. */

@@ -45,26 +45,38 @@ static void mirror(size_t size, size_t channels, uint8_t *u8) {
       }
 }
 
-/* Sample first + j of the step's batch, as place j of the slot. */
+/* The image that is sample first + j of the step's batch. */
+static uint64_t image_of(const struct loader *l, uint64_t step, size_t j) {
+  const uint64_t images = l->d->count[SPLIT_TRAIN], steps = images / l->batch_size;
+  return random_permute(l->seed, step / steps, images, step % steps * l->batch_size + l->first + j);
+}
+
+/* It as place j of the slot. */
 static int read_sample(const struct loader *l, uint64_t step, size_t j, struct slot *s) {
   const struct dataset *d = l->d;
-  const uint64_t images = d->count[SPLIT_TRAIN], steps = images / l->batch_size, sample = l->first + j;
-  const uint64_t index = random_permute(l->seed, step / steps, images, step % steps * l->batch_size + sample);
+  const uint64_t index = image_of(l, step, j);
   uint8_t *u8 = s->u8 + j * image_bytes(d);
   s->index[j] = index;
   s->y[j] = d->labels[SPLIT_TRAIN][index];
   const int status = dataset_read(d, SPLIT_TRAIN, index, u8);
   if (status || !l->use_flip) return status;
   uint32_t bits;
-  random_bits((struct purpose) { l->seed, STREAM_FLIP, step, (uint32_t)sample }, 1, &bits);
+  random_bits((struct purpose) { l->seed, STREAM_FLIP, step, (uint32_t)(l->first + j) }, 1, &bits);
   if (bits & 1) mirror(d->image_size, d->channels, u8);
   return STATUS_OK;
 }
 
+/* The batch after the one that is read: the disk has many reads at once to order, and does not idle while bytes are copied. */
+static void announce(const struct loader *l, uint64_t step) {
+  for (size_t j = 0; j < l->count; j++) dataset_expect(l->d, SPLIT_TRAIN, image_of(l, step, j));
+}
+
 static void *read_ahead(void *loader) {
   struct loader *l = loader;
+  announce(l, l->start);
   for (uint64_t step = l->start;; step++) {
     struct slot *s = &l->slot[step % 2];
+    announce(l, step + 1);
     pthread_mutex_lock(&l->lock);
     while (s->full && !l->stop) pthread_cond_wait(&l->changed, &l->lock);
     const bool stop = l->stop;

@@ -1,4 +1,5 @@
-/* loader.h - a rank's share of each global batch, read one step ahead by a helper thread (pread, no HDF5, no MPI).
+/* loader.h - a rank's share of each global batch, read two steps ahead by a helper thread (pread, no HDF5, no MPI). The
+ * system is told of each batch a step before that is read, so that a disk works on many images at once.
  * Data order (DESIGN): an epoch has S = floor(images/B) steps; step k (from 0) is step k mod S of epoch k / S; its sample
  * i is image random_permute(seed, epoch, images, (k mod S) B + i). With use_flip a sample is mirrored where a bit of
  * (seed, STREAM_FLIP, step, sample) says so. */

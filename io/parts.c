@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "io/disk.h"
 #include "src/base/status.h"
 
 enum { NAME = 4096 + 32 };
@@ -40,13 +41,7 @@ int parts_init(struct parts *p, const char *path, int rank, size_t bytes) {
 }
 
 int parts_add(struct parts *p, const uint8_t *piece) {
-  for (size_t done = 0; done < p->bytes;) {
-    errno = 0;
-    const ssize_t n = pwrite(p->fd, piece + done, p->bytes - done, (off_t)(p->count * p->bytes + done));
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return failed(p, p->rank, "written");
-    done += (size_t)n;
-  }
+  if (disk_write(p->fd, piece, p->bytes, p->count * p->bytes)) return failed(p, p->rank, "written");
   p->count++;
   return STATUS_OK;
 }
@@ -66,14 +61,7 @@ int parts_read(struct parts *p, int rank, size_t slot, size_t skip, size_t n, ui
     if (p->fd < 0) return failed(p, rank, "read");
     p->open = rank;
   }
-  for (size_t done = 0; done < n;) {
-    errno = 0;
-    const ssize_t got = pread(p->fd, to + done, n - done, (off_t)(slot * p->bytes + skip + done));
-    if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) return failed(p, rank, "read");
-    done += (size_t)got;
-  }
-  return STATUS_OK;
+  return disk_read(p->fd, to, n, slot * p->bytes + skip) ? failed(p, rank, "read") : STATUS_OK;
 }
 
 void parts_free(struct parts *p) {

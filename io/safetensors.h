@@ -1,5 +1,5 @@
 /* safetensors.h - weights as one .safetensors file: 8 bytes of header length (little endian), a JSON header padded with
- * blanks to a multiple of 8, then the tensors' float32 one behind the other, in the table's order.
+ * blanks to a multiple of 8, then the tensors' float32 one behind the other, in the table's order. Read through weights.h.
  * Source: the format's description at huggingface.co/docs/safetensors. Ranks: local. */
 #ifndef IO_SAFETENSORS_H
 #define IO_SAFETENSORS_H

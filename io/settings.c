@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "io/authors.h"
 #include "io/presets.h"
 #include "io/words.h"
 #include "io/yaml.h"
@@ -34,7 +35,8 @@ static const struct key keys[] = {
   { KEY(TEXT, dataset.root),                   0, 0, NULL, "", "", "the packed HDF5 file; data=FILE sets it" },
   { KEY(INTEGER, dataset.image_size),          1, 65536, NULL, "256", "pixels", "height and width" },
   { KEY(INTEGER, dataset.image_channels),      1, 4, NULL, "3", "", "1 grey, 3 colour" },
-  { KEY(INTEGER, dataset.num_classes),         0, 1e6, NULL, "1000", "", "labels are 0 .. classes-1" },
+  { KEY(INTEGER, dataset.num_classes),         0, 1e6, NULL, "1000", "",
+    "labels are 0 .. classes-1; 0: no labels, no guidance" },
   { KEY(TRUTH, dataset.use_flip),              0, 0, NULL, "false", "", "mirror images at random" },
 
   { KEY(TEXT, model.model_str),                0, 0, NETS, "", "",
@@ -98,6 +100,7 @@ static const struct key keys[] = {
   { KEY(REAL, training.max_time),              0, 1e9, NULL, "0", "minutes", "save and end then; 0: no limit" },
 
   { KEY(INTEGER, checkpoint.every_steps),      0, 1e12, NULL, "0", "steps", "0: not by steps" },
+  { KEY(REAL, checkpoint.every_epochs),        0, 1e6, NULL, "0", "epochs", "0: not by epochs; every_steps wins" },
   { KEY(REAL, checkpoint.every_minutes),       0, 1e9, NULL, "15", "minutes", "0: not by time" },
   { KEY(INTEGER, checkpoint.keep),             1, 1000, NULL, "2", "files", "older ones are removed" },
   { KEY(CHOICE, checkpoint.async),             0, 0, "off|on", "off", "", "write while training goes on" },
@@ -127,6 +130,9 @@ static const struct net { const char *name; long patch, depth, hidden, heads; } 
   { "pmfDiT_L_32", 32, 32, 1024, 16 }, { "pmfDiT_H_16", 16, 48, 1280, 16 }, { "pmfDiT_H_32", 32, 48, 1280, 16 },
 };
 enum { NETS_COUNT = sizeof nets / sizeof *nets, NET_SIZES = 9 };
+
+/* The keys of files that mean nothing here, named by settings_tell_unused. */
+static struct { char names[1024]; int left_out; } unused;
 
 static const struct key *find(const char *name) {
   for (int i = 0; i < KEYS; i++)
@@ -168,9 +174,10 @@ static bool is_text(const char *text) {
   return !more;
 }
 
+/* In small letters, or as YAML also has them: False, FALSE. */
 static bool set_truth(const char *text, bool *value) {
-  const int i = choice("false|no|off|true|yes|on", text);
-  if (i >= 0) *value = i >= 3;
+  const int i = choice("false|no|off|False|No|Off|FALSE|NO|OFF|true|yes|on|True|Yes|On|TRUE|YES|ON", text);
+  if (i >= 0) *value = i >= 9;
   return i >= 0;
 }
 
@@ -291,10 +298,13 @@ static int wrong(const struct key *k, const char *where, const char *found) {
 }
 
 static int unknown(const char *name, const char *where) {
-  const char *names[SECTIONS + KEYS];
+  enum { AUTHORS_MAX = 64 };
+  const char *names[SECTIONS + KEYS + AUTHORS_MAX], *theirs;
+  size_t count = SECTIONS;
   memcpy(names, sections, sizeof sections);
-  for (int i = 0; i < KEYS; i++) names[SECTIONS + i] = keys[i].name;
-  const char *nearest = words_nearest(name, names, SECTIONS + KEYS);
+  for (int i = 0; i < KEYS; i++) names[count++] = keys[i].name;
+  for (size_t i = 0; i < AUTHORS_MAX && (theirs = authors_name(i)); i++) names[count++] = theirs;
+  const char *nearest = words_nearest(name, names, count);
   const char *a = where ? where : "", *b = where ? ": " : "";
   if (nearest) return because(STATUS_BAD, "%s%sunknown key %s; did you mean %s?", a, b, name, nearest);
   return because(STATUS_BAD, "%s%sunknown key %s; the sections are dataset, model, training, checkpoint, sampling, fid",
@@ -304,7 +314,7 @@ static int unknown(const char *name, const char *where) {
 int settings_set(struct settings *s, const char *key, const char *value, const char *where) {
   const struct key *k = find(key);
   if (!k) return unknown(key, where);
-  if (!set(s, k, value)) return wrong(k, where, value);
+  if (!set(s, k, authors_value(key, value))) return wrong(k, where, value);
   keep_name_true(s, k);
   return STATUS_OK;
 }
@@ -318,23 +328,46 @@ void settings_default(struct settings *s) {
   }
 }
 
+static int leave_unused(const struct yaml_entry *e, const char *where) {
+  const size_t n = strlen(unused.names);
+  if (!*e->value) return STATUS_OK;   /* a section, whose keys will be named, or nothing said */
+  if (n + strlen(e->key) + 3 > sizeof unused.names) unused.left_out++;
+  else snprintf(unused.names + n, sizeof unused.names - n, "%s%s", n ? ", " : "", e->key);
+  return authors_check(e->key, e->value, where);
+}
+
 static int overlay(struct settings *s, const struct yaml_entry *e, const char *where) {
-  const struct key *k = find(e->key);
+  const struct key *k = find(authors_key(e->key));
   if (!k) {
+    if (authors_only(e->key)) return leave_unused(e, where);
     if (!is_section(e->key)) return unknown(e->key, where);
     if (e->kind == YAML_SECTION || e->kind == YAML_EMPTY) return STATUS_OK;
     return because(STATUS_BAD, "%s: %s is a section: expected keys below it; found a value", where, e->key);
   }
   if (e->kind == YAML_SECTION) return wrong(k, where, "a section");
+  if (e->kind == YAML_NESTED) return because(STATUS_BAD, "%s: a list holds plain values only", where);
   if (e->kind == YAML_LIST && k->type != REALS) return wrong(k, where, "a list");
   if (e->kind == YAML_EMPTY && k->type != TEXT) return wrong(k, where, "nothing");
-  return settings_set(s, e->key, e->value, where);
+  return settings_set(s, k->name, e->value, where);
+}
+
+/* Two names of one key must not disagree. */
+static int one_name_each(const struct yaml_entries *y, const char *where) {
+  for (size_t i = 0; i < y->count; i++)
+    for (size_t j = 0; j < i; j++) {
+      const struct yaml_entry *a = &y->entries[j], *b = &y->entries[i];
+      if (!strcmp(authors_key(a->key), authors_key(b->key)) && strcmp(a->value, b->value))
+        return because(STATUS_BAD, "%s:%d: %s: %.100s, and in line %d %s: %.100s: the same setting under two names", where,
+                       b->line, b->key, b->value, a->line, a->key, a->value);
+    }
+  return STATUS_OK;
 }
 
 /* *count: the entries that stand there. */
 static int overlay_text(struct settings *s, const char *text, size_t length, const char *where, size_t *count) {
   struct yaml_entries y;
   int status = yaml_entries_read(&y, text, length, where);
+  if (!status) status = one_name_each(&y, where);
   *count = y.count;
   /* The name of a net first: sizes given beside it win, wherever they stand. */
   for (int rest = 0; rest < 2; rest++)
@@ -416,6 +449,13 @@ char *settings_text(const struct settings *s) {
   return NULL;
 }
 
+void settings_tell_unused(void) {
+  if (!*unused.names) return;
+  fprintf(stderr, "warning: of no use here and left out: %s", unused.names);
+  if (unused.left_out) fprintf(stderr, " and %d more", unused.left_out);
+  fputc('\n', stderr);
+}
+
 static void help_line(const struct key *k) {
   enum { KIND = 29, PRESET = 56, MEANING = 73 };   /* where the columns begin */
   char kind[192], meaning[256], part[128] = "";
@@ -495,6 +535,7 @@ int settings_load(struct settings *s, int argc, char **argv, struct word *words,
   if (!others.found) return because(STATUS_NOMEM, "no memory for the words");
 
   settings_default(s);
+  unused.names[0] = '\0', unused.left_out = 0;
   int status = words_match(argc, argv, all, n_words + OURS, bare, bare_max, &others);
   if (n_words) memcpy(words, all, n_words * sizeof *words);
   if (!status && *preset && *config)

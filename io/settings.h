@@ -1,6 +1,8 @@
 /* settings.h - every setting of a run: one struct, one table of keys (io/settings.c) that drives
  * defaults, parsing of YAML and key=value words, range checks, help and the stored copy.
  * Keys carry the authors' names where they have one: section.key is s->section.key here.
+ * A file may be one of the authors' own (io/authors.h): their other names are taken, and what means nothing here is kept for
+ * settings_tell_unused.
  * Errors: STATUS_BAD with one line: where (file:line or the word), the key, what was expected; an unknown key
  * gets "did you mean". Settings that this version knows but cannot do yet are STATUS_BAD with that reason. */
 #ifndef IO_SETTINGS_H
@@ -11,6 +13,7 @@
 
 enum { TEXT_MAX = 1024, EMA_MAX = 8 };
 enum { PREDICTION_X, PREDICTION_U };
+enum { V_HEAD_NONE, V_HEAD_FRESH };
 enum { TIMES_TRIANGLE, TIMES_EQUAL, TIMES_ZERO, TIMES_BOTH };
 enum { OPTIMIZER_MUON, OPTIMIZER_ADAMW };
 enum { SCHEDULE_CONST, SCHEDULE_COSINE };
@@ -44,7 +47,7 @@ struct settings {
     int precision, recompute, reduce, shard, reproducible;
     double max_time;           /* minutes; 0: none */
   } training;
-  struct { long every_steps; double every_minutes; long keep; int async, io; } checkpoint;
+  struct { long every_steps; double every_epochs, every_minutes; long keep; int async, io; } checkpoint;
   struct { long num_steps; double omega, t_min, t_max; char ema[64]; } sampling;   /* ema: raw, ema500, ... */
   struct {
     long num_samples;          /* of pmf score; and the most held-out images that a score during training is against */
@@ -76,11 +79,14 @@ int settings_load(struct settings *s, int argc, char **argv, struct word *words,
 /* Settings that are each right but do not fit together (patch against image, heads against width, ...), and what this
  * version cannot do yet. */
 int settings_check(const struct settings *s);
+/* One warning on standard error that names the keys of the authors' which the last settings_load found and left out; nothing if
+ * there were none. For the first rank, once the settings are known to be right. */
+void settings_tell_unused(void);
 /* Overlays YAML text; `where` names it in errors. Used for presets, configs and the copy in a checkpoint. */
 int settings_parse(struct settings *s, const char *text, size_t length, const char *where);
 /* The defaults. */
 void settings_default(struct settings *s);
-/* All settings as YAML that settings_parse reads back to the same values. Returns malloc'ed text (free it), NULL without memory. */
+/* All settings as YAML that settings_parse reads back to the same values: malloc'ed, the caller's; NULL without memory. */
 char *settings_text(const struct settings *s);
 /* Overlays key=value (where: how errors name it). */
 int settings_set(struct settings *s, const char *key, const char *value, const char *where);

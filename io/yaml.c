@@ -68,16 +68,21 @@ static int scalar(struct walk *w, const char **text) {
   return strlen(*text) == w->event.data.scalar.length ? STATUS_OK : refuse(w, "a value with a zero byte");
 }
 
-/* Appends an entry that owns `key`, of kind SECTION and with value "" until its value is read. */
-static int add(struct walk *w, char *key, struct yaml_entry **entry) {
-  struct yaml_entries *y = w->y;
+static struct yaml_entry *find(const struct yaml_entries *y, const char *key) {
   for (size_t i = 0; i < y->count; i++)
-    if (!strcmp(y->entries[i].key, key)) {
-      const int status = because(STATUS_BAD, "%s:%d: %s is given twice (first in line %d)", w->where, line_of(w), key,
-                                 y->entries[i].line);
-      free(key);
-      return status;
-    }
+    if (!strcmp(y->entries[i].key, key)) return &y->entries[i];
+  return NULL;
+}
+
+/* Appends an entry that owns `key`, of kind SECTION and with value "" until its value is read. */
+static int add(struct walk *w, char *key, int line, struct yaml_entry **entry) {
+  struct yaml_entries *y = w->y;
+  const struct yaml_entry *before = find(y, key);
+  if (before) {
+    const int status = because(STATUS_BAD, "%s:%d: %s is given twice (first in line %d)", w->where, line, key, before->line);
+    free(key);
+    return status;
+  }
   if (y->count == y->capacity) {
     const size_t capacity = y->capacity ? 2 * y->capacity : 64;
     struct yaml_entry *more = realloc(y->entries, capacity * sizeof *more);
@@ -92,20 +97,27 @@ static int add(struct walk *w, char *key, struct yaml_entry **entry) {
     return no_memory(w);
   }
   *entry = &y->entries[y->count++];
-  **entry = (struct yaml_entry) { .key = key, .value = value, .kind = YAML_SECTION, .line = line_of(w) };
+  **entry = (struct yaml_entry) { .key = key, .value = value, .kind = YAML_SECTION, .line = line };
   return STATUS_OK;
 }
 
 /* The rest of a list whose start is the current event. */
 static int list(struct walk *w, struct yaml_entry *entry) {
   entry->kind = YAML_LIST;
-  for (bool first = true;; first = false) {
+  for (int depth = 1, items = 0;;) {
     const char *item;
     int status = next(w);
-    if (status || w->event.type == YAML_SEQUENCE_END_EVENT) return status;
-    if (w->event.type != YAML_SCALAR_EVENT) return refuse(w, "a list holds plain values only");
+    const yaml_event_type_t type = w->event.type;
+    if (status || (type == YAML_SEQUENCE_END_EVENT && !--depth)) return status;
+    if (type == YAML_SEQUENCE_END_EVENT) continue;
+    if (type == YAML_SEQUENCE_START_EVENT) {
+      entry->kind = YAML_NESTED;
+      if (++depth > DEPTH_MAX) return refuse(w, "lists nested too deep");
+      continue;
+    }
+    if (type != YAML_SCALAR_EVENT) return refuse(w, "a list holds plain values only");
     if ((status = scalar(w, &item))) return status;
-    char *longer = joined(entry->value, first ? "" : ",", item);
+    char *longer = joined(entry->value, items++ ? "," : "", item);
     if (!longer) return no_memory(w);
     free(entry->value);
     entry->value = longer;
@@ -138,8 +150,19 @@ static int section(struct walk *w, const char *name, int depth) {
     if (w->event.type != YAML_SCALAR_EVENT) return refuse(w, "expected a key");
     if ((status = scalar(w, &text))) return status;
     char *key = joined(name, *name ? "." : "", text);
+    const int line = line_of(w);
     if (!key) return no_memory(w);
-    if ((status = add(w, key, &entry)) || (status = next(w))) return status;
+    if ((status = next(w))) {
+      free(key);
+      return status;
+    }
+    const struct yaml_entry *before = w->event.type == YAML_MAPPING_START_EVENT ? find(w->y, key) : NULL;
+    if (before && before->kind == YAML_SECTION) {   /* its next part */
+      free(key);
+      key = before->key;
+    } else if ((status = add(w, key, line, &entry))) {
+      return status;
+    }
     if (w->event.type == YAML_SCALAR_EVENT) status = value(w, entry);
     else if (w->event.type == YAML_SEQUENCE_START_EVENT) status = list(w, entry);
     else status = section(w, key, depth + 1);   /* may move entries: key stays where it is */

@@ -9,15 +9,20 @@ struct bench {
   const struct world *w;
   struct settings s;
   long steps;      /* measured, after one that is not */
+  long n;          /* bench_data: images */
+  double step_seconds;
   int json;
 };
 int bench_step(struct bench *b);     /* real training steps on generated data */
 int bench_sample(struct bench *b);   /* one image, and a chunk */
 int bench_gemm(struct bench *b);     /* products at the net's shapes */
 int bench_comm(struct bench *b);     /* ways to sum over the ranks */
+int bench_data(struct bench *b);     /* random reads of packed images, alone and behind steps */
 /* Ranks x threads: starts mpirun for each, so it must not run within MPI. argv: the user's words, for `bench step`. LOCAL. */
 int bench_node(struct bench *b, int argc, char **argv);
 
+/* COLLECTIVE. Packs so many images of noise in $TMPDIR; the caller removes the file `path`. */
+int bench_noise(const struct world *w, const struct settings *s, size_t count, char path[TEXT_MAX]);
 /* The median of x[n], which is sorted. */
 double bench_median(double *x, size_t n);
 #endif

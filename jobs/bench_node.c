@@ -90,8 +90,8 @@ static int run(struct division *d, const struct bench *b, int n, char **words) {
   read_json(ends[0], text);
   waitpid(child, &code, 0);
   d->code = WIFEXITED(code) ? WEXITSTATUS(code) : 128 + WTERMSIG(code);
-  if (d->code == 127) return because(STATUS_BAD, "bench node starts ranks with %s, which is not to be found; MPIRUN names another",
-                                     launcher());
+  if (d->code == 127)
+    return because(STATUS_BAD, "bench node starts ranks with %s, which is not to be found; MPIRUN names another", launcher());
   cJSON *o = cJSON_Parse(text);
   d->images_per_s = number(o, "images_per_s");
   d->seconds = number(o, "step_seconds");
@@ -156,8 +156,8 @@ int bench_node(struct bench *b, int argc, char **argv) {
   }
   qsort(all, (size_t)n, sizeof *all, faster);
   if (!all[0].images_per_s)
-    return because(STATUS_BAD, "no division of the %d cores could train; what %s said is above (exit code %d)", cores, launcher(),
-                   all[0].code);
+    return because(STATUS_BAD, "no division of the %d cores could train; what %s said is above (exit code %d)", cores,
+                   launcher(), all[0].code);
   (b->json ? print_json : print_table)(all, n, cores);
   return STATUS_OK;
 }

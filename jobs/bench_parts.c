@@ -24,7 +24,8 @@ static void print_json(cJSON *o) {
 /* --- sample ---------------------------------------------------------------------------------------------------------- */
 
 /* Median seconds of B images on this rank, and the share of the sgemm rate at its shapes. Local. */
-static int sample_of(const struct bench *b, const struct net *n, const real *weights, size_t B, double *seconds, double *share) {
+static int sample_of(const struct bench *b, const struct net *n, const real *weights, size_t B, double *seconds,
+                     double *share) {
   struct sampler sampler = setup_sampler(&b->s);
   struct sampler_work w;
   struct arena a = { 0 };

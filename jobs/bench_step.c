@@ -4,7 +4,6 @@
 #include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "io/memory.h"
@@ -14,7 +13,6 @@
 #include "jobs/trainer.h"
 #include "mpi/agree.h"
 #include "src/base/matmul.h"
-#include "src/base/random.h"
 #include "src/base/status.h"
 #include "src/flow/times.h"
 #include "src/net/flops.h"
@@ -27,29 +25,6 @@ struct result {
   double figure[FIGURES], phase[PHASES];
   size_t peak, plan;
 };
-
-/* A packed file of one batch of noise, on rank 0. */
-static int make_data(const struct settings *s, char path[TEXT_MAX]) {
-  const char *folder = getenv("TMPDIR");
-  const size_t size = (size_t)s->dataset.image_size, C = (size_t)s->dataset.image_channels, P = size * size * C;
-  const size_t classes = (size_t)s->dataset.num_classes, count = (size_t)s->training.batch_size;
-  snprintf(path, TEXT_MAX, "%s/pmf-bench-%ld.h5", folder ? folder : "/tmp", (long)getpid());
-  struct images images = { count, size, C, classes, malloc(count * P + 4), malloc(count * sizeof(int32_t)) }, none = images;
-  char (*names)[CLASS_NAME_MAX] = calloc(classes, sizeof *names);
-  int status = images.pixels && images.labels && names ? STATUS_OK : because(STATUS_NOMEM, "no memory for a batch of images");
-  for (size_t i = 0; i < count && !status; i++) {
-    images.labels[i] = (int32_t)(i % classes);
-    random_bits((struct purpose){ 1, STREAM_TEST, i, 0 }, P / 4, (uint32_t *)(void *)(images.pixels + i * (P / 4 * 4)));
-  }
-  for (size_t i = 0; i < classes && !status; i++) snprintf(names[i], sizeof names[i], "%zu", i);
-  size_t dropped;
-  none.count = 0;
-  if (!status) status = dataset_write(path, &images, &none, names, "noise", "pmf bench", &dropped);
-  free(names);
-  free(images.pixels);
-  free(images.labels);
-  return status;
-}
 
 /* COLLECTIVE. What the libraries take for themselves at the first call is there before the plan begins. */
 static void libraries_take(MPI_Comm comm) {
@@ -143,7 +118,8 @@ static void print_table(const struct bench *b, const struct trainer *t, const st
   printf("medians of %ld steps; a share is of the sgemm rate at the net's shapes, %.1f GF/s a rank\n\n", b->steps, f[SGEMM]);
   printf("  images/s        %10.2f      (%.3f s a step; %.2f guidance evaluations and %.2f tangents an image)\n",
          f[IMAGES_PER_S], f[SECONDS], f[GUIDANCE], f[TANGENTS]);
-  printf("  gradient        %10.1f %%    (%.1f GF/s a rank, %.3f s)\n", 100 * f[GRADIENT_SHARE], f[GRADIENT_GFLOPS], f[GRADIENT]);
+  printf("  gradient        %10.1f %%    (%.1f GF/s a rank, %.3f s)\n", 100 * f[GRADIENT_SHARE], f[GRADIENT_GFLOPS],
+         f[GRADIENT]);
   printf("  Newton-Schulz   %10.1f %%    (symmetric products counted as half)\n", 100 * f[NS_SHARE]);
   printf("  whole step      %10.1f %%\n", 100 * f[STEP_SHARE]);
   printf("  memory a rank   %10.3f GiB  at its peak; planned %.3f\n\n  seconds by phase\n", (double)r->peak / GiB,
@@ -156,9 +132,8 @@ int bench_step(struct bench *b) {
   char path[TEXT_MAX];
   struct result r = { 0 };
   struct trainer t = { .w = b->w, .s = b->s, .data.fd = -1 };
-  int status = agree(b->w->comm, b->w->rank ? STATUS_OK : make_data(&b->s, path));
+  int status = bench_noise(b->w, &b->s, (size_t)b->s.training.batch_size, path);
   if (status) return status;
-  MPI_Bcast(path, sizeof path, MPI_CHAR, 0, b->w->comm);
   snprintf(t.s.dataset.root, sizeof t.s.dataset.root, "%s", path);
   t.s.training.steps = b->steps + 1;
   status = trainer_open(&t);

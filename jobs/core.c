@@ -38,7 +38,8 @@ void core_choose(char **argv) {
 }
 
 void core_describe(char text[static 256]) {
-  const char *now = matmul_core(), *was = getenv(mark), *set = getenv("OPENBLAS_CORETYPE"), *better = processor_better_core(now);
+  const char *now = matmul_core(), *better = processor_better_core(now);
+  const char *was = getenv(mark), *set = getenv("OPENBLAS_CORETYPE");
   if (was) snprintf(text, 256, "OpenBLAS kernels: %.40s (it had taken this processor for %.40s)", now, was);
   else if (better) snprintf(text, 256, "OpenBLAS kernels: %.40s; %s would be faster here%s", now, better,
                             set ? ", but OPENBLAS_CORETYPE is set" : "");

@@ -23,8 +23,8 @@ struct evaluation {
   double best;                  /* INFINITY where there is none */
   uint64_t best_step;
 };
-/* COLLECTIVE, once the state is there. Opens the evaluator of t->data (and trains it where there is none), extracts the features
- * of the held-out images, and times a chunk for the first guess. Nothing where fid.every_steps is 0.
+/* COLLECTIVE, once the state is there. Opens the evaluator of t->data (and trains it where there is none), extracts the
+ * features of the held-out images, and times a chunk for the first guess. Nothing where fid.every_steps is 0.
  * Errors: those of evaluator_open and scorer_init. */
 int evaluate_open(struct evaluation *e, const struct world *w, struct trainer *t, const char *run, int (*stop)(void *),
                   void *stop_context);

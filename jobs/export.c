@@ -10,8 +10,10 @@
 #include "io/settings.h"
 #include "io/words.h"
 #include "jobs/jobs.h"
+#include "jobs/setup.h"
 #include "mpi/agree.h"
 #include "src/base/status.h"
+#include "src/net/net.h"
 
 /* What the user asked for. */
 struct order { char in[TEXT_MAX], out[TEXT_MAX], ema[TEXT_MAX], v_head[TEXT_MAX]; };
@@ -92,14 +94,14 @@ static int choose_array(const char *path, const struct checkpoint_info *info, co
   return because(STATUS_BAD, "ema=%s: %s holds %s", wanted, path, known);
 }
 
-static bool without_v_head(const struct tensor *t) {
-  return strncmp(t->name, "v_heads.", 8) && strncmp(t->name, "v_final_layer.", 14);
-}
+static bool without_v_head(const struct tensor *t) { return !net_in_v_head(t); }
 
 static int write_weights(const struct order *o, const char *path, const struct checkpoint_info *info, struct flat *flat) {
   char note[256];
   bool (*wanted)(const struct tensor *) = strcmp(o->v_head, "yes") ? without_v_head : NULL;
   const char *kind = strcmp(flat->name, "weights") ? flat->name : "raw";
+  if (!wanted && !setup_has_v_head(&info->table))
+    return because(STATUS_BAD, "v_head=yes: %s has no v head, as imported weights", path);
   flat->data = malloc(flat->size * sizeof(float) + 1);
   if (!flat->data) return because(STATUS_NOMEM, "%s: no memory for %zu weights", path, flat->size);
   int status = checkpoint_load(MPI_COMM_SELF, path, flat, 1);

@@ -29,6 +29,7 @@ size_t generate_count(const struct net *n) {
 void generate_free(struct generate *g) { arena_free(&g->arena); }
 
 int32_t generate_label(const struct generate *g, size_t i) {
+  if (!g->n_labels) return -1;
   return g->labels ? g->labels[i % g->n_labels] : (int32_t)(i % g->n_labels);
 }
 
@@ -45,7 +46,7 @@ void generate_images(const struct generate *g, const real *weights, size_t first
     int32_t y[CHUNK];
     for (size_t i = 0; i < CHUNK; i++) {
       const size_t index = first + at + i;
-      y[i] = generate_label(g, index);
+      y[i] = g->n_labels ? generate_label(g, index) : (int32_t)g->net->config.classes;
       random_normal((struct purpose){ g->seed, STREAM_SAMPLE, 0, (uint32_t)index }, P, g->z + i * P);
     }
     sampler_images(&g->sampler, g->net, weights, &work, CHUNK, y, g->z);

@@ -15,7 +15,7 @@ struct generate {
   struct sampler sampler;    /* may change between calls */
   uint64_t seed;
   const int32_t *labels;     /* [n_labels] classes to go round: image i has labels[i mod n_labels]; NULL: 0 .. n_labels-1 */
-  size_t n_labels;
+  size_t n_labels;           /* 0: no classes */
   struct arena arena;
   real *z;
   struct sampler_work work;
@@ -27,6 +27,7 @@ size_t generate_count(const struct net *n);
 void generate_free(struct generate *g);
 /* Images first .. first + count - 1 as bytes u8[count,H,W,C]; first is a multiple of GENERATE_CHUNK. Local. */
 void generate_images(const struct generate *g, const real *weights, size_t first, size_t count, uint8_t *u8);
+/* -1: none. */
 int32_t generate_label(const struct generate *g, size_t i);
 /* Which of n images rank k of R makes: whole chunks. Local. */
 void generate_share(size_t n, int k, int R, size_t *first, size_t *count);

@@ -9,6 +9,7 @@
 #include "io/hdf.h"
 #include "io/words.h"
 #include "jobs/jobs.h"
+#include "jobs/setup.h"
 #include "mpi/agree.h"
 #include "src/base/status.h"
 
@@ -70,6 +71,7 @@ static int inspect_checkpoint(const char *path) {
   if (!status) {
     printf("step %llu, %llu images seen, %zu parameters in %zu tensors\n", (unsigned long long)info.step,
            (unsigned long long)info.images_seen, table_parameters(&info.table), info.table.count);
+    if (!setup_has_v_head(&info.table)) printf("no v head: training from it asks for model.init_v_head=fresh\n");
     print_arrays(&info);
     printf("settings:\n");
     for (const char *line = info.settings; *line; line += strcspn(line, "\n"), line += *line == '\n')

@@ -14,6 +14,8 @@ int sample_run(const struct world *w, int argc, char **argv);
 void sample_help(void);
 int score_run(const struct world *w, int argc, char **argv);
 void score_help(void);
+int import_run(const struct world *w, int argc, char **argv);
+void import_help(void);
 int export_run(const struct world *w, int argc, char **argv);
 void export_help(void);
 int inspect_run(const struct world *w, int argc, char **argv);

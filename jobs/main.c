@@ -30,13 +30,14 @@ static const struct job {
   { "plot",    "losses and scores of a run as a picture, and the numbers in it", plot_run, plot_help },
   { "plan",    "memory, flops and seconds of a training, before it is started", plan_run, plan_help },
   { "bench",   "how fast this machine does the work, against its own limits", bench_run, bench_help },
+  { "import",  "released weights (.safetensors, PyTorch's .pt) into a checkpoint", import_run, import_help },
   { "export",  "weights of a checkpoint as safetensors", export_run, export_help },
   { "inspect", "what is in a checkpoint or a packed file", inspect_run, inspect_help },
   { "verify",  "check every block of a checkpoint or a packed file against its checksum", verify_run, verify_help },
 };
 enum { JOBS = sizeof jobs / sizeof *jobs };
 
-static const char *const later[] = { "iotest", "import", "report", "compare",
+static const char *const later[] = { "iotest", "report", "compare",
                                      "check-data", "study", "sbatch" };
 enum { LATER = sizeof later / sizeof *later };
 

@@ -19,7 +19,8 @@ static size_t taken(size_t n) {
 struct needs needs_of(const struct net *n, const struct settings *s, int ranks, size_t micro) {
   const struct table *t = &n->table;
   const struct optimizer optimizer = setup_optimizer(s);
-  const size_t share = shard_most((size_t)s->training.batch_size, ranks), bytes = n->pixels + sizeof(int32_t) + sizeof(uint64_t);
+  const size_t share = shard_most((size_t)s->training.batch_size, ranks);
+  const size_t bytes = n->pixels + sizeof(int32_t) + sizeof(uint64_t);   /* of an image as read, its label and number */
   const size_t emas = (size_t)s->training.ema_val.count;
   struct needs k = { .weights = taken(t->size), .moments = taken(t->size) + taken(t->second_size),
                      .emas = emas * taken(t->size), .gradients = taken(t->size),
@@ -56,7 +57,8 @@ int needs_fit(const struct net *n, struct settings *s, int ranks, size_t room, s
     *needs = needs_of(n, s, ranks, 0);
     return STATUS_OK;
   }
-  char advice[128] = "even training.micro_batch=1 does not fit; try training.recompute=block, fewer EMAs, or fewer ranks a node";
+  char advice[128] = "even training.micro_batch=1 does not fit; try training.recompute=block, fewer EMAs, or fewer ranks"
+                     " a node";
   if (fits) snprintf(advice, sizeof advice, "the largest that fits is training.micro_batch=%zu", fits);
   return because(STATUS_BAD, "micro-batches of %zu need %.3f GiB a rank, and there are %.3f; %s", needs->micro,
                  (double)needs->total / GiB, (double)room / GiB, advice);

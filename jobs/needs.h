@@ -23,7 +23,7 @@ struct needs {
 struct needs needs_of(const struct net *n, const struct settings *s, int ranks, size_t micro);
 /* The largest micro-batch whose total stays within `room`; 0 if none does. */
 size_t needs_largest_micro(const struct net *n, const struct settings *s, int ranks, size_t room);
-/* What a training takes that has `room` bytes a rank (0: not known). A micro-batch that was left to us shrinks until it fits, in
- * *s too. Errors: STATUS_BAD: it does not fit; the reason names the largest micro-batch that would. */
+/* What a training takes that has `room` bytes a rank (0: not known). A micro-batch that was left to us shrinks until it
+ * fits, in *s too. Errors: STATUS_BAD: it does not fit; the reason names the largest micro-batch that would. */
 int needs_fit(const struct net *n, struct settings *s, int ranks, size_t room, struct needs *needs);
 #endif

@@ -17,8 +17,10 @@
 
 static long ranks, threads;
 static struct word words[] = {
-  { .name = "ranks", .type = WORD_INTEGER, .value = &ranks, .min = 1, .max = 1e6, .help = "to plan for; those that run now" },
-  { .name = "threads", .type = WORD_INTEGER, .value = &threads, .min = 1, .max = 1024, .help = "of a rank; those that run now" },
+  { .name = "ranks", .type = WORD_INTEGER, .value = &ranks, .min = 1, .max = 1e6,
+    .help = "to plan for; those that run now" },
+  { .name = "threads", .type = WORD_INTEGER, .value = &threads, .min = 1, .max = 1024,
+    .help = "of a rank; those that run now" },
   { .name = "--json", .type = WORD_TEXT, .help = "one line of JSON" },
 };
 enum { RANKS, THREADS, JSON, WORDS };
@@ -119,7 +121,8 @@ static void print_table(const struct plan *p) {
   const struct { const char *name; size_t bytes; } parts[] = {
     { "weights", k->weights }, { "gradients", k->gradients }, { "moments", k->moments }, { "EMAs", k->emas },
     { "activations", k->activations }, { "tangents", k->tangents }, { "buffers", k->buffers },
-    { "rounded inputs", k->rounded }, { "optimizer", k->optimizer }, { "loader", k->loader }, { "evaluation", k->evaluation }, { "total", k->total },
+    { "rounded inputs", k->rounded }, { "optimizer", k->optimizer }, { "loader", k->loader },
+    { "evaluation", k->evaluation }, { "total", k->total },
   };
   for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
     printf("  %-14s %10.1f\n", parts[i].name, (double)parts[i].bytes / MiB);
@@ -144,6 +147,7 @@ int plan_run(const struct world *w, int argc, char **argv) {
     status = make(&p);
   }
   status = agree(w->comm, status);
+  if (!status && w->rank == 0) settings_tell_unused();
   if (!status && w->rank == 0) (words[JSON].given ? print_json : print_table)(&p);
   net_free(&p.net);
   return status;

@@ -27,7 +27,8 @@ void precision_choose(const struct world *w, const struct settings *s) {
   precision = choice(s, everywhere);
   *chosen = 0;
   if (precision == MATMUL_BF16) {
-    snprintf(chosen, sizeof chosen, "linear layers: products in bf16 by oneDNN %s, sums and all else float32", onednn_version());
+    snprintf(chosen, sizeof chosen, "linear layers: products in bf16 by oneDNN %s, sums and all else float32",
+             onednn_version());
   } else if (precision == MATMUL_ROUNDED) {
     snprintf(chosen, sizeof chosen, "warning: training.precision=bf16 gains nothing here (missing: %s): linear layers round"
              " their inputs to bf16 and multiply in float32", missing);

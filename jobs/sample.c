@@ -1,4 +1,6 @@
-/* sample.c - pmf sample: images from noise with a trained net, in one or more evaluations, as a grid or single files. */
+/* sample.c - pmf sample: images from noise with a trained net, in one or more evaluations, as a grid, as single files, or as
+ * one .npz for other programs. */
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -6,54 +8,74 @@
 #include <sys/stat.h>
 
 #include "io/folder.h"
+#include "io/npz.h"
 #include "io/png.h"
+#include "io/progress.h"
 #include "io/words.h"
 #include "jobs/generate.h"
 #include "jobs/jobs.h"
+#include "jobs/delivery.h"
 #include "jobs/trained.h"
 #include "mpi/agree.h"
+#include "mpi/shard.h"
 #include "src/base/status.h"
+
+enum { LABELS = 1024 };
 
 struct sampling {
   const struct world *w;
   struct trained t;
   struct generate generate;
-  int32_t *labels;                 /* the classes to go round */
-  size_t n_labels, n, first, count;
-  uint8_t *u8;                     /* [count] images of this rank; on rank 0 of all */
+  int32_t *labels;                 /* the classes to go round; none for a net without classes */
+  size_t n_labels, n;
+  struct delivery delivery;
+  size_t labelled;                 /* labels handed out */
+  int64_t some_labels[LABELS];
+  struct progress progress;
 };
 
-static char run[TEXT_MAX], checkpoint[TEXT_MAX], out[TEXT_MAX], classes[TEXT_MAX], ema[TEXT_MAX], head[TEXT_MAX];
+static char run[TEXT_MAX], checkpoint[TEXT_MAX], out[TEXT_MAX], classes[TEXT_MAX], ema[TEXT_MAX], head[TEXT_MAX],
+    solver[TEXT_MAX];
 static long n = 80, steps, seed;
 static double omega = NAN, t_min = NAN, t_max = NAN;
 static struct word words[] = {
   { .name = "run", .type = WORD_TEXT, .value = run, .help = "folder of a run: its newest sound checkpoint" },
   { .name = "checkpoint", .type = WORD_TEXT, .value = checkpoint, .help = "or one file" },
-  { .name = "out", .type = WORD_TEXT, .value = out, .help = "FILE.png: one grid; otherwise a folder for single PNG files" },
+  { .name = "out", .type = WORD_TEXT, .value = out,
+    .help = "FILE.png: one grid; FILE.npz: arrays for other programs; else a folder for PNG files" },
   { .name = "n", .type = WORD_INTEGER, .value = &n, .min = 1, .max = 1e7, .help = "images; 80" },
   { .name = "steps", .type = WORD_INTEGER, .value = &steps, .min = 1, .max = 1000,
-    .help = "evaluations of the net for an image; the run's sampling.num_steps" },
+    .help = "steps from noise to image; the run's sampling.num_steps" },
   { .name = "omega", .type = WORD_REAL, .value = &omega, .min = 1, .max = 1000, .help = "guidance scale; the run's" },
   { .name = "t_min", .type = WORD_REAL, .value = &t_min, .min = 0, .max = 1, .help = "guidance acts from here; the run's" },
   { .name = "t_max", .type = WORD_REAL, .value = &t_max, .min = 0, .max = 1, .help = "to here; the run's" },
   { .name = "classes", .type = WORD_TEXT, .value = classes, .help = "labels to go round: all, 3, 0,4,7 or 2-5; all" },
   { .name = "ema", .type = WORD_TEXT, .value = ema, .help = "weights: raw, ema500, ...; the run's sampling.ema" },
-  { .name = "head", .type = WORD_TEXT, .value = head, .help = "u: the average velocity; v comes in a later version; u" },
+  { .name = "head", .type = WORD_TEXT, .value = head,
+    .help = "u: the average velocity, a jump a step; v: the flow, many small steps; u" },
+  { .name = "solver", .type = WORD_TEXT, .value = solver,
+    .help = "of head=v: euler, or heun with two evaluations a step but for the last; euler" },
   { .name = "seed", .type = WORD_INTEGER, .value = &seed, .min = 0, .max = 9e15,
     .help = "of the noise; the run's training.seed" },
 };
-enum { RUN, CHECKPOINT, OUT, N, STEPS, OMEGA, T_MIN, T_MAX, CLASSES, EMA, HEAD, SEED, WORDS };
+enum { RUN, CHECKPOINT, OUT, N, STEPS, OMEGA, T_MIN, T_MAX, CLASSES, EMA, HEAD, SOLVER, SEED, WORDS };
 
 void sample_help(void) {
-  puts("usage: pmf sample run=DIR | checkpoint=FILE  out=FILE.png | DIR  [key=value ...]\n\n"
+  puts("usage: pmf sample run=DIR | checkpoint=FILE  out=FILE.png | FILE.npz | DIR  [key=value ...]\n\n"
        "Makes images with a trained net. In a grid each column is a class where classes go round all of\n"
-       "them.\n\nwords:");
+       "them. FILE.npz has the images as arr_0 (uint8 [n,height,width,channels]) and their classes as arr_1\n"
+       "(int64 [n]), as numpy.load and the usual evaluators read them. A net trained without classes takes\n"
+       "no classes, omega, t_min or t_max.\n\nwords:");
   words_help(words, WORDS);
   puts("\nexamples:\n"
        "  pmf sample run=runs/fashion out=samples.png                  80 images, one evaluation each\n"
        "  pmf sample run=runs/fashion steps=4 classes=7 n=16 out=sneakers.png\n"
-       "  mpirun -np 2 pmf sample run=runs/fashion n=1000 omega=3 out=images");
+       "  pmf sample run=runs/fashion head=v solver=heun steps=50 out=flow.png\n"
+       "  mpirun -np 2 pmf sample run=runs/fashion n=50000 out=images.npz");
 }
+
+/* What a word was given, or NULL. */
+static const char *given(int word) { return words[word].given ? words[word].value : NULL; }
 
 static int ends_with(const char *text, const char *end) {
   const size_t a = strlen(text), b = strlen(end);
@@ -66,17 +88,12 @@ static int read_words(int argc, char **argv) {
   if (words[RUN].given == words[CHECKPOINT].given)
     return because(STATUS_BAD, "expected one of run=DIR and checkpoint=FILE.h5");
   if (!words[OUT].given) return because(STATUS_BAD, "out= is missing: FILE.png for a grid, or a folder");
-  if (ends_with(out, ".npz"))
-    return because(STATUS_BAD, "out=%s: .npz comes in a later version; this one has .png and folders", out);
-  if (words[HEAD].given && !strcmp(head, "v"))
-    return because(STATUS_BAD, "head=v: sampling along the v head comes in a later version; this one has head=u");
-  if (words[HEAD].given && strcmp(head, "u")) return because(STATUS_BAD, "head=%s: expected u", head);
   static const char *const pictures[] = { ".jpg", ".jpeg", ".PNG", ".gif", ".webp" };
   for (size_t i = 0; i < sizeof pictures / sizeof *pictures; i++)
-    if (ends_with(out, pictures[i])) return because(STATUS_BAD, "out=%s: expected FILE.png, or a folder", out);
+    if (ends_with(out, pictures[i])) return because(STATUS_BAD, "out=%s: expected FILE.png, FILE.npz, or a folder", out);
   struct stat is;
-  if (!stat(out, &is) && S_ISDIR(is.st_mode) && ends_with(out, ".png"))
-    return because(STATUS_BAD, "out=%s is a folder; expected the name of a PNG file", out);
+  if (!stat(out, &is) && S_ISDIR(is.st_mode) && (ends_with(out, ".png") || ends_with(out, ".npz")))
+    return because(STATUS_BAD, "out=%s is a folder; expected the name of a file", out);
   return STATUS_OK;
 }
 
@@ -93,6 +110,9 @@ static int add_labels(struct sampling *p, long first, long last) {
 }
 
 static int read_labels(struct sampling *p) {
+  if (!p->t.s.dataset.num_classes)
+    return words[CLASSES].given ? because(STATUS_BAD, "classes=%s: %s was trained without classes", classes, p->t.path)
+                                : STATUS_OK;
   if (!words[CLASSES].given || !strcmp(classes, "all")) return add_labels(p, 0, p->t.s.dataset.num_classes - 1);
   char *end;
   for (const char *c = classes;; c = end + 1) {
@@ -107,10 +127,23 @@ static int read_labels(struct sampling *p) {
   }
 }
 
+/* Rank 0: what will be made, and how. */
+static void describe(const struct sampling *p) {
+  const struct sampler *c = &p->generate.sampler;
+  const size_t evaluations = sampler_evaluations(c);
+  const char *const way = c->head == HEAD_U ? "" : c->solver == SOLVER_HEUN ? " (head v, heun)" : " (head v, euler)";
+  char guided[128] = "no classes";
+  if (p->n_labels) snprintf(guided, sizeof guided, "omega %g in [%g, %g]", c->omega, c->t_min, c->t_max);
+  fprintf(stderr, "%s: step %llu, %s, %zu image%s, %zu evaluation%s each%s, %s, seed %ld\n", p->t.path,
+          (unsigned long long)p->t.step, p->t.ema, p->n, p->n > 1 ? "s" : "", evaluations, evaluations > 1 ? "s" : "", way,
+          guided, seed);
+}
+
 static int prepare(struct sampling *p) {
   struct generate *g = &p->generate;
   struct sampler *c = &g->sampler;
   int status = trained_sampler(&p->t, omega, t_min, t_max, c);
+  if (!status) status = trained_head(&p->t, given(HEAD), given(SOLVER), c);
   if (!status) status = read_labels(p);
   if (status) return status;
   if (words[STEPS].given) c->steps = (size_t)steps;
@@ -119,74 +152,120 @@ static int prepare(struct sampling *p) {
   g->seed = (uint64_t)seed;
   g->labels = p->labels;
   g->n_labels = p->n_labels;
-  if (p->w->rank == 0)
-    fprintf(stderr, "%s: step %llu, %s, %zu image%s, %zu evaluation%s each, omega %g in [%g, %g], seed %ld\n", p->t.path,
-            (unsigned long long)p->t.step, p->t.ema, (size_t)n, n > 1 ? "s" : "", c->steps, c->steps > 1 ? "s" : "", c->omega,
-            c->t_min, c->t_max, seed);
+  p->n = (size_t)n;
+  if (p->w->rank == 0) describe(p);
   return generate_init(g);
 }
 
-/* Rank 0 gets all images, one rank after the other. COLLECTIVE. */
-static void gather(struct sampling *p) {
-  const size_t P = p->t.net.pixels, piece = (size_t)1 << 28;
-  for (int rank = 1; rank < p->w->ranks; rank++) {
-    size_t first, count;
-    generate_share(p->n, rank, p->w->ranks, &first, &count);
-    for (size_t i = 0; i < count * P; i += piece) {
-      const int bytes = (int)(count * P - i < piece ? count * P - i : piece);
-      if (p->w->rank == 0) MPI_Recv(p->u8 + first * P + i, bytes, MPI_BYTE, rank, 0, p->w->comm, MPI_STATUS_IGNORE);
-      if (p->w->rank == rank) MPI_Send(p->u8 + i, bytes, MPI_BYTE, 0, 0, p->w->comm);
-    }
-  }
-}
+/* Rank 0: how far it has come, where that takes long. */
+static void show(struct sampling *p, size_t done) { progress_count(&p->progress, "images", done < p->n ? done : p->n); }
 
-static int write_grid(const struct sampling *p) {
-  size_t cols = 1;
-  if (p->n_labels > 1 && p->n_labels <= 16) cols = p->n_labels;
-  else while (cols * cols < p->n) cols++;
-  const struct png_grid grid = { (p->n + cols - 1) / cols, cols, (size_t)p->t.s.dataset.image_size,
-                                 (size_t)p->t.s.dataset.image_channels, 0, p->n, p->u8 };
-  return png_write_grid(out, &grid);
-}
+/* --- one file, on rank 0 ---------------------------------------------------------------------------------------------- */
 
-static int write_files(const struct sampling *p) {
-  const size_t P = p->t.net.pixels, size = (size_t)p->t.s.dataset.image_size;
-  for (size_t i = 0; i < p->count; i++) {
-    char path[TEXT_MAX + 64];
-    snprintf(path, sizeof path, "%s/%06zu_class%d.png", out, p->first + i, (int)generate_label(&p->generate, p->first + i));
-    const int status = png_write(path, size, size, (size_t)p->t.s.dataset.image_channels, p->u8 + i * P);
-    if (status) return status;
-  }
+static int next_images(void *context, const void **data, size_t *bytes) {
+  struct sampling *p = context;
+  const uint8_t *u8;
+  size_t count;
+  delivery_next(&p->delivery, &u8, &count);
+  show(p, p->delivery.next * GENERATE_CHUNK);
+  *data = u8;
+  *bytes = count * p->t.net.pixels;
   return STATUS_OK;
 }
 
-/* The folder of the files, or the one that the grid goes into: before the work, so that it is not lost. */
-static int make_folder(int grid) {
+static int next_labels(void *context, const void **data, size_t *bytes) {
+  struct sampling *p = context;
+  size_t i = 0;
+  for (; i < LABELS && p->labelled < p->n; i++) p->some_labels[i] = generate_label(&p->generate, p->labelled++);
+  *data = p->some_labels;
+  *bytes = i * sizeof *p->some_labels;
+  return STATUS_OK;
+}
+
+static int write_arrays(struct sampling *p) {
+  const size_t size = (size_t)p->t.s.dataset.image_size, C = (size_t)p->t.s.dataset.image_channels;
+  const struct npz_array arrays[] = { { "arr_0", "|u1", 4, { p->n, size, size, C }, next_images, p },
+                                      { "arr_1", "<i8", 1, { p->n }, next_labels, p } };
+  return npz_write(out, p->n_labels ? 2 : 1, arrays);
+}
+
+static int write_grid(struct sampling *p) {
+  const size_t P = p->t.net.pixels;
+  size_t cols = 1;
+  if (p->n_labels > 1 && p->n_labels <= 16) cols = p->n_labels;
+  else while (cols * cols < p->n) cols++;
+  uint8_t *all = malloc(p->n * P);
+  if (!all) return because(STATUS_NOMEM, "no memory for a grid of %zu images; out=FOLDER keeps none", p->n);
+  for (size_t done = 0; done < p->n;) {
+    const void *data;
+    size_t bytes;
+    next_images(p, &data, &bytes);
+    memcpy(all + done * P, data, bytes);
+    done += bytes / P;
+  }
+  const struct png_grid grid = { (p->n + cols - 1) / cols, cols, (size_t)p->t.s.dataset.image_size,
+                                 (size_t)p->t.s.dataset.image_channels, 0, p->n, all };
+  const int status = png_write_grid(out, &grid);
+  free(all);
+  return status;
+}
+
+/* COLLECTIVE. */
+static int write_one(struct sampling *p, int (*write)(struct sampling *p)) {
+  int status = agree(p->w->comm, delivery_open(&p->delivery, p->w, &p->generate, p->t.weights, p->n));
+  if (!status) status = delivery_end(&p->delivery, p->w->rank ? STATUS_OK : write(p));
+  delivery_close(&p->delivery);
+  return status;
+}
+
+/* --- a folder, by each rank its share ---------------------------------------------------------------------------------- */
+
+static int write_file(const struct sampling *p, size_t i, const uint8_t *u8) {
+  char path[TEXT_MAX + 64], class[32] = "";
+  const size_t size = (size_t)p->t.s.dataset.image_size;
+  if (p->n_labels) snprintf(class, sizeof class, "_class%d", (int)generate_label(&p->generate, i));
+  snprintf(path, sizeof path, "%s/%06zu%s.png", out, i, class);
+  return png_write(path, size, size, (size_t)p->t.s.dataset.image_channels, u8);
+}
+
+/* COLLECTIVE. The ranks agree after each chunk, so that a full disk ends the work of all. */
+static int write_files(struct sampling *p) {
+  size_t first, count;
+  uint8_t *u8 = malloc(GENERATE_CHUNK * p->t.net.pixels);
+  int status = agree(p->w->comm, u8 ? STATUS_OK : because(STATUS_NOMEM, "no memory for %d images", GENERATE_CHUNK));
+  generate_share(p->n, p->w->rank, p->w->ranks, &first, &count);
+  const size_t most = shard_most((p->n + GENERATE_CHUNK - 1) / GENERATE_CHUNK, p->w->ranks);
+  for (size_t at = 0; at < most * GENERATE_CHUNK && !status; at += GENERATE_CHUNK) {
+    const size_t left = at < count ? count - at : 0, m = left < GENERATE_CHUNK ? left : GENERATE_CHUNK;
+    if (m) generate_images(&p->generate, p->t.weights, first + at, m, u8);
+    for (size_t i = 0; i < m && !status; i++) status = write_file(p, first + at + i, u8 + i * p->t.net.pixels);
+    status = agree(p->w->comm, status);
+    if (p->w->rank == 0) show(p, (at + GENERATE_CHUNK) * (size_t)p->w->ranks);   /* as if all kept pace */
+  }
+  free(u8);
+  return status;
+}
+
+/* The folder of the files, or the one that the file goes into: before the work, so that it is not lost. */
+static int make_folder(int one) {
   char path[TEXT_MAX];
   snprintf(path, sizeof path, "%s", out);
   char *slash = strrchr(path, '/');
-  if (grid && (!slash || slash == path)) return STATUS_OK;
-  if (grid) *slash = 0;
+  if (one && (!slash || slash == path)) return STATUS_OK;
+  if (one) *slash = 0;
   return folder_make(path);
 }
 
+/* COLLECTIVE. */
 static int make_and_write(struct sampling *p) {
-  const int grid = ends_with(out, ".png"), root = p->w->rank == 0;
-  p->n = (size_t)n;
-  generate_share(p->n, p->w->rank, p->w->ranks, &p->first, &p->count);
-  p->u8 = malloc((grid && root ? p->n : p->count) * p->t.net.pixels + 1);
-  int status = agree(p->w->comm, p->u8 ? STATUS_OK : because(STATUS_NOMEM, "no memory for %zu images", p->n));
+  const int grid = ends_with(out, ".png"), arrays = ends_with(out, ".npz");
+  int status = agree(p->w->comm, p->w->rank ? STATUS_OK : make_folder(grid || arrays));
   if (status) return status;
-  status = agree(p->w->comm, root ? make_folder(grid) : STATUS_OK);
-  if (status) return status;
-  generate_images(&p->generate, p->t.weights, p->first, p->count, p->u8);
-  if (!grid) return agree(p->w->comm, write_files(p));
-  gather(p);
-  return agree(p->w->comm, root ? write_grid(p) : STATUS_OK);
+  progress_start(&p->progress, p->n, 1, 0);
+  status = grid ? write_one(p, write_grid) : arrays ? write_one(p, write_arrays) : write_files(p);
+  if (p->progress.live) progress_say(&p->progress, "%s", status ? "stopped" : "written");
+  return status;
 }
-
-/* What a word was given, or NULL. */
-static const char *given(int word) { return words[word].given ? words[word].value : NULL; }
 
 int sample_run(const struct world *w, int argc, char **argv) {
   struct sampling p = { .w = w };
@@ -196,7 +275,6 @@ int sample_run(const struct world *w, int argc, char **argv) {
   if (!status) status = trained_load(&p.t, w);
   if (!status) status = make_and_write(&p);
   if (!status && w->rank == 0) printf("%s\n", out);
-  free(p.u8);
   free(p.labels);
   generate_free(&p.generate);
   trained_close(&p.t);

@@ -39,7 +39,7 @@ struct scoring {
 };
 
 static char run[TEXT_MAX], checkpoint[TEXT_MAX], data[TEXT_MAX], classifier[TEXT_MAX], steps[TEXT_MAX] = "1,4", ema[TEXT_MAX],
-    context[TEXT_MAX] = "yes";
+    context[TEXT_MAX] = "yes", head[TEXT_MAX], solver[TEXT_MAX];
 static long n, seed;
 static double omega = NAN, t_min = NAN, t_max = NAN;
 static struct word words[] = {
@@ -51,18 +51,22 @@ static struct word words[] = {
   { .name = "n", .type = WORD_INTEGER, .value = &n, .min = 2, .max = 1e7,
     .help = "images of each kind; the run's fid.num_samples, but at least 5000" },
   { .name = "steps", .type = WORD_TEXT, .value = steps,
-    .help = "evaluations of the net for an image, one number or a list; 1,4" },
+    .help = "steps from noise to image, one number or a list; 1,4" },
   { .name = "omega", .type = WORD_REAL, .value = &omega, .min = 1, .max = 1000, .help = "guidance scale; the run's" },
   { .name = "t_min", .type = WORD_REAL, .value = &t_min, .min = 0, .max = 1, .help = "guidance acts from here; the run's" },
   { .name = "t_max", .type = WORD_REAL, .value = &t_max, .min = 0, .max = 1, .help = "to here; the run's" },
   { .name = "ema", .type = WORD_TEXT, .value = ema, .help = "weights: raw, ema500, ...; the run's sampling.ema" },
+  { .name = "head", .type = WORD_TEXT, .value = head,
+    .help = "u: the average velocity, a jump a step; v: the flow, many small steps; u" },
+  { .name = "solver", .type = WORD_TEXT, .value = solver,
+    .help = "of head=v: euler, or heun with two evaluations a step but for the last; euler" },
   { .name = "seed", .type = WORD_INTEGER, .value = &seed, .min = 0, .max = 9e15,
     .help = "of the noise; the run's training.seed" },
   { .name = "context", .type = WORD_TEXT, .value = context,
     .help = "no: without the rows for training images, class means and noise; yes" },
   { .name = "--json", .type = WORD_TEXT, .help = "one line of JSON" },
 };
-enum { RUN, CHECKPOINT, DATA, CLASSIFIER, N, STEPS, OMEGA, T_MIN, T_MAX, EMA, SEED, CONTEXT_ROWS, JSON, WORDS };
+enum { RUN, CHECKPOINT, DATA, CLASSIFIER, N, STEPS, OMEGA, T_MIN, T_MAX, EMA, HEAD, SOLVER, SEED, CONTEXT_ROWS, JSON, WORDS };
 
 void score_help(void) {
   puts("usage: pmf score run=DIR | checkpoint=FILE  [data=FILE.h5 key=value ...]\n\n"
@@ -73,7 +77,8 @@ void score_help(void) {
        "                    features: compare it only where N, the reference and the classifier's hash are\n"
        "                    the same\n"
        "  KID[classifier]   kernel distance (unbiased) of the features as they are\n"
-       "  label agreement   images that the classifier takes for the class that was asked for\n"
+       "  label agreement   images that the classifier takes for the class that was asked for; - for a net\n"
+       "                    without classes\n"
        "  of class means    FID[classifier] as a part of what the blurred mean of each class gets\n"
        "Training images are the floor, class means and uniform noise the ceilings.\n\nwords:");
   words_help(words, WORDS);
@@ -86,6 +91,9 @@ void score_help(void) {
        "  pmf score run=runs/fashion\n"
        "  mpirun -np 2 pmf score run=runs/fashion steps=1,2,4 omega=3 context=no --json");
 }
+
+/* What a word was given, or NULL. */
+static const char *given(int word) { return words[word].given ? words[word].value : NULL; }
 
 /* steps=1,4 */
 static int read_steps(struct scoring *p) {
@@ -116,7 +124,7 @@ static int check_data(const struct scoring *p) {
     return because(STATUS_BAD, "%s has images of %zu x %zu with %zu channels, %s makes %ld x %ld with %ld", d->path,
                    d->image_size, d->image_size, d->channels, p->t.path, s->dataset.image_size, s->dataset.image_size,
                    s->dataset.image_channels);
-  if (d->classes != (size_t)s->dataset.num_classes)
+  if (s->dataset.num_classes && d->classes != (size_t)s->dataset.num_classes)
     return because(STATUS_BAD, "%s has %zu classes, %s makes %ld", d->path, d->classes, p->t.path, s->dataset.num_classes);
   if (d->count[SPLIT_HELDOUT] < 2)
     return because(STATUS_BAD, "%s has %zu held-out images: expected at least 2 to compare with; pack it with some", d->path,
@@ -128,6 +136,7 @@ static int check_data(const struct scoring *p) {
 static int prepare(struct scoring *p) {
   const struct settings *s = &p->t.s;
   int status = trained_sampler(&p->t, omega, t_min, t_max, &p->sampler);
+  if (!status) status = trained_head(&p->t, given(HEAD), given(SOLVER), &p->sampler);
   if (status) return status;
   if (!words[SEED].given) seed = s->training.seed;
   p->n = (size_t)(words[N].given ? n : s->fid.num_samples > FEW ? s->fid.num_samples : FEW);
@@ -141,7 +150,7 @@ static int prepare(struct scoring *p) {
 /* Local. */
 static int allocate(struct scoring *p) {
   p->generate = (struct generate){ .net = &p->t.net, .sampler = p->sampler, .seed = (uint64_t)seed,
-                                   .n_labels = p->data.classes };
+                                   .n_labels = (size_t)p->t.s.dataset.num_classes };
   p->scorer = (struct scorer){ .w = p->w, .judge = &p->judge, .pixels = p->t.net.pixels,
                                .most = { p->data.count[SPLIT_HELDOUT], p->n } };
   const int status = generate_init(&p->generate);
@@ -169,12 +178,13 @@ static int score_training(struct scoring *p) {
 /* COLLECTIVE. */
 static int score_net(struct scoring *p) {
   const struct generated_images generated = { &p->generate, p->t.weights };
+  const char *const way = p->sampler.head == HEAD_U ? "" : p->sampler.solver == SOLVER_HEUN ? " of v, heun" : " of v, euler";
   int status = STATUS_OK;
   for (size_t i = 0; i < p->n_steps && !status; i++) {
     char name[64];
     p->generate.sampler.steps = p->steps[i];
-    snprintf(name, sizeof name, "%zu step%s", p->steps[i], p->steps[i] > 1 ? "s" : "");
-    status = add_row(p, name, p->steps[i], source_generated(&generated), p->n);
+    snprintf(name, sizeof name, "%zu step%s%s", p->steps[i], p->steps[i] > 1 ? "s" : "", way);
+    status = add_row(p, name, sampler_evaluations(&p->generate.sampler), source_generated(&generated), p->n);
   }
   return status;
 }
@@ -208,8 +218,10 @@ static int rank_deficient(const struct scoring *p) {
 }
 
 static void print_table(const struct scoring *p) {
-  printf("%s: step %llu, %s, omega %g in [%g, %g], seed %ld\n", p->t.path, (unsigned long long)p->t.step, p->t.ema,
-         p->sampler.omega, p->sampler.t_min, p->sampler.t_max, seed);
+  char guided[128] = "no classes";
+  if (p->generate.n_labels)
+    snprintf(guided, sizeof guided, "omega %g in [%g, %g]", p->sampler.omega, p->sampler.t_min, p->sampler.t_max);
+  printf("%s: step %llu, %s, %s, seed %ld\n", p->t.path, (unsigned long long)p->t.step, p->t.ema, guided, seed);
   printf("N %zu against %zu held-out images of %s\n", p->n, p->data.count[SPLIT_HELDOUT], p->data_path);
   printf("classifier %s: %d features, names %.1f %% of the held-out images rightly (%s)\n", p->judge.hash, D,
          100 * p->judge.accuracy, p->judge_path);
@@ -287,8 +299,6 @@ static int tell(const struct scoring *p) {
   cJSON_free(text);
   return status;
 }
-
-static const char *given(int word) { return words[word].given ? words[word].value : NULL; }
 
 int score_run(const struct world *w, int argc, char **argv) {
   struct scoring p = { .w = w, .data.fd = -1, .class_means = NAN };

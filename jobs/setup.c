@@ -14,6 +14,8 @@ struct net_config setup_net(const struct settings *s) {
   };
 }
 
+int setup_has_v_head(const struct table *t) { return t->count && net_in_v_head(&t->tensors[t->count - 1]); }
+
 struct times setup_times(const struct settings *s) {
   static const enum times_sampler sampler[] = { [TIMES_TRIANGLE] = TIMES_OF_TRIANGLE, [TIMES_EQUAL] = TIMES_ALL_EQUAL,
                                                 [TIMES_ZERO] = TIMES_ALL_ZERO, [TIMES_BOTH] = TIMES_EQUAL_OR_ZERO };
@@ -23,7 +25,8 @@ struct times setup_times(const struct settings *s) {
 
 struct guidance setup_guidance(const struct settings *s) {
   const struct times times = setup_times(s);
-  return (struct guidance){ s->model.cfg_beta, s->model.cfg_max, s->model.class_dropout_prob, times_proportion(&times) };
+  return (struct guidance){ s->model.cfg_beta, s->model.cfg_max, s->model.class_dropout_prob, times_proportion(&times),
+                            s->dataset.num_classes == 0 };
 }
 
 struct objective_config setup_objective(const struct settings *s) {
@@ -36,8 +39,11 @@ struct optimizer setup_optimizer(const struct settings *s) {
 }
 
 struct sampler setup_sampler(const struct settings *s) {
-  return (struct sampler){ s->model.prediction == PREDICTION_U ? PREDICT_U : PREDICT_X, (size_t)s->sampling.num_steps,
-                           s->sampling.omega, s->sampling.t_min, s->sampling.t_max, s->model.noise_scale };
+  const int guided = s->dataset.num_classes > 0;
+  return (struct sampler){ .prediction = s->model.prediction == PREDICTION_U ? PREDICT_U : PREDICT_X,
+                           .steps = (size_t)s->sampling.num_steps, .noise_scale = s->model.noise_scale,
+                           .omega = guided ? s->sampling.omega : 1, .t_min = guided ? s->sampling.t_min : 0,
+                           .t_max = guided ? s->sampling.t_max : 1 };   /* unguided: as it was trained */
 }
 
 static double epoch_steps(const struct settings *s, size_t images) {
@@ -47,6 +53,12 @@ static double epoch_steps(const struct settings *s, size_t images) {
 uint64_t setup_steps(const struct settings *s, size_t images) {
   if (s->training.steps > 0) return (uint64_t)s->training.steps;
   return (uint64_t)(s->training.num_epochs * epoch_steps(s, images) + 0.5);
+}
+
+uint64_t setup_save_steps(const struct settings *s, size_t images) {
+  if (s->checkpoint.every_steps > 0) return (uint64_t)s->checkpoint.every_steps;
+  const double steps = s->checkpoint.every_epochs * epoch_steps(s, images);
+  return steps > 0 && steps < 1 ? 1 : (uint64_t)(steps + 0.5);
 }
 
 struct schedule setup_schedule(const struct settings *s, size_t images) {

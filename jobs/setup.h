@@ -11,6 +11,8 @@
 #include "src/optim/schedule.h"
 
 struct net_config setup_net(const struct settings *s);
+/* Does this table, of a checkpoint, have a head for v? Imported weights may have none. */
+int setup_has_v_head(const struct table *t);
 struct times setup_times(const struct settings *s);
 struct guidance setup_guidance(const struct settings *s);
 struct objective_config setup_objective(const struct settings *s);
@@ -18,6 +20,8 @@ struct optimizer setup_optimizer(const struct settings *s);
 struct sampler setup_sampler(const struct settings *s);
 /* Steps of the whole run: training.steps, or num_epochs of floor(images/batch) steps. */
 uint64_t setup_steps(const struct settings *s, size_t images);
+/* Steps from one checkpoint to the next, by every_steps or every_epochs; 0: not counted in steps. */
+uint64_t setup_save_steps(const struct settings *s, size_t images);
 struct schedule setup_schedule(const struct settings *s, size_t images);
 /* The decay of EMA number i at the step that makes `seen` images seen. */
 double setup_ema_decay(const struct settings *s, int i, double seen);

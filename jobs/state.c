@@ -76,6 +76,9 @@ int state_resume(const struct world *w, struct state *state, const struct net *n
   if (!*path) return STATUS_OK;
   struct checkpoint_info info;
   status = checkpoint_info(path, &info);
+  if (!status && info.n_flats == 1)
+    status = because(STATUS_BAD, "%s holds weights alone, as pmf import writes them: begin a run in another folder with"
+                     " load_from=%s", path, path);
   if (!status) status = checkpoint_fits(path, &info, &n->table);
   if (!status) status = fits(&info, state, path);
   status = agree(w->comm, status);
@@ -87,6 +90,34 @@ int state_resume(const struct world *w, struct state *state, const struct net *n
     info.settings = NULL;
   }
   checkpoint_info_free(&info);
+  return status;
+}
+
+/* Which of the file's tensors are to be had: *from is n's table, or that without v head. */
+static int choose_from(const struct checkpoint_info *info, const struct net *n, const struct settings *s, const char *path,
+                       struct table *from) {
+  const int has = setup_has_v_head(&info->table), fresh = s->model.init_v_head == V_HEAD_FRESH;
+  if (!has && !fresh)
+    return because(STATUS_BAD, "%s has no v head, which training needs: model.init_v_head=fresh draws a new one", path);
+  if (has && fresh)
+    return because(STATUS_BAD, "%s has a v head and model.init_v_head=fresh asks for a new one; expected none", path);
+  *from = has ? n->table : net_without_v_head(n);
+  return checkpoint_same_net(path, info, from);
+}
+
+int state_begin_from(const struct world *w, struct state *state, const struct net *n, const struct settings *s,
+                     const char *path) {
+  struct checkpoint_info info;
+  struct table from = { 0 };
+  int status = checkpoint_info(path, &info);
+  if (!status) status = choose_from(&info, n, s, path, &from);
+  checkpoint_info_free(&info);
+  status = agree(w->comm, status);
+  if (status) return status;
+  const struct flat weights = { "weights", state->weights, from.size };
+  status = checkpoint_load(w->comm, path, &weights, 1);
+  for (int i = 0; i < s->training.ema_val.count && !status; i++)
+    memcpy(state->ema[i], state->weights, n->table.size * sizeof(real));
   return status;
 }
 

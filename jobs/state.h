@@ -24,9 +24,14 @@ int state_init(struct state *state, const struct net *n, const struct settings *
 size_t state_count(const struct net *n, const struct settings *s);
 void state_free(struct state *state);
 /* COLLECTIVE. Goes on from RUN's newest sound checkpoint where there is one; *text receives its settings (malloc'ed) or NULL.
- * Says on rank 0 why a newer one was passed over. Errors: STATUS_BAD: another net or other EMAs than the settings ask for, or no
- * sound checkpoint among those there. */
+ * Says on rank 0 why a newer one was passed over. Errors: STATUS_BAD: another net or other EMAs than the settings ask for,
+ * or no sound checkpoint among those there. */
 int state_resume(const struct world *w, struct state *state, const struct net *n, const char *run, char **text);
+/* COLLECTIVE. The raw weights of a checkpoint of the same net as initial ones, the EMAs as copies; step and moments stay those
+ * of the start. A head for v that the file lacks stays as state_init drew it, if model.init_v_head=fresh. Errors: STATUS_BAD:
+ * another net; no v head and no fresh one asked for; or both. */
+int state_begin_from(const struct world *w, struct state *state, const struct net *n, const struct settings *s,
+                     const char *path);
 /* COLLECTIVE. Saves as RUN/checkpoint.h5. settings: YAML. Errors: those of checkpoint_save; STATUS_DIVERGED where the ranks'
  * weights are not the same bits. */
 int state_save(const struct world *w, const struct state *state, const struct net *n, const char *run, const char *settings);

@@ -112,6 +112,7 @@ int step_gradient(struct step *t, const struct world *w, struct loader *loader, 
   phases_begin(t->phases, PHASE_DATA);
   const int status = agree(w->comm, loader_next(loader, t->x, t->y, NULL));
   if (status) return status;
+  if (!t->net->config.classes) memset(t->y, 0, t->count * sizeof *t->y);   /* the null row is the table's only one */
   *sums = (struct objective_sums){ 0 };
   memset(t->grads, 0, size * sizeof *t->grads);
   for (size_t first = 0; first < t->count; first += t->micro)

@@ -24,8 +24,9 @@ struct step {
   struct objective_work work;
   struct phases *phases;                /* the caller's, or NULL */
 };
-/* What the layout takes, in numbers of `real`: all, the net's part of it, and that without rows of tangents; the size of the
- * micro-batch and how many of it may have tangents. For the largest share among `ranks`; micro = 0: as step_init would choose. Local. */
+/* What the layout takes, in numbers of `real`: all, the net's part of it, and that without rows of tangents; the size of
+ * the micro-batch and how many of it may have tangents. For the largest share among `ranks`; micro = 0: as step_init would
+ * choose. Local. */
 struct step_size { size_t all, net, net_primal, micro, micro_dot; };
 struct step_size step_count(const struct net *n, const struct settings *s, int ranks, size_t micro);
 /* micro = 0: chosen from the memory that activations may take. Local. Errors: STATUS_NOMEM. */

@@ -9,6 +9,7 @@
 #include "io/folder.h"
 #include "io/metrics.h"
 #include "io/progress.h"
+#include "io/provenance.h"
 #include "io/stop.h"
 #include "io/words.h"
 #include "jobs/core.h"
@@ -33,23 +34,28 @@ struct run {
   struct objective_sums interval;  /* since the last line */
   double saved_at, save_seconds, deadline;
   struct evaluation evaluation;
+  int argc;
+  char **argv;                     /* the words of this start */
 };
 
-static char words_run[TEXT_MAX], words_restart[TEXT_MAX];
+static char words_run[TEXT_MAX], words_restart[TEXT_MAX], words_from[TEXT_MAX];
 static struct word words[] = {
   { .name = "run", .type = WORD_TEXT, .value = words_run, .help = "folder of the run: checkpoints, metrics, settings" },
   { .name = "restart", .type = WORD_TEXT, .value = words_restart,
     .help = "auto: go on from RUN's checkpoint if there is one; require: it must be there; never: refuse if it is" },
+  { .name = "load_from", .type = WORD_TEXT, .value = words_from,
+    .help = "a checkpoint whose raw weights a new run begins with; a run that goes on does not read it" },
   { .name = "--dry-run", .type = WORD_TEXT, .help = "print all settings, sizes and memory, and train nothing" },
 };
-enum { RUN, RESTART, DRY_RUN, WORDS };
+enum { RUN, RESTART, LOAD_FROM, DRY_RUN, WORDS };
 
 void train_help(void) {
   puts("usage: pmf train preset=NAME | config=FILE.yml  data=FILE.h5 run=DIR  [key=value ...]\n"
        "       mpirun -np 2 pmf train preset=fashion data=runs/fashion.h5 run=runs/f training.steps=500\n\n"
        "Trains on all ranks. RUN/checkpoint.h5 is saved on the way, at the end, and on USR1, TERM, INT,\n"
        "the file RUN/stop or training.max_time (exit code 75); the same command goes on from there.\n"
-       "RUN/metrics.jsonl has one JSON object a line, RUN/used_parameters.yml all settings.\n\nwords:");
+       "RUN/metrics.jsonl has one JSON object a line, RUN/used_parameters.yml all settings,\n"
+       "RUN/provenance.json versions, hosts and words of each start.\n\nwords:");
   words_help(words, WORDS);
   puts("\nsettings (key=value, over the preset):");
   settings_help(NULL);
@@ -71,9 +77,14 @@ static int read_words(struct run *run, int argc, char **argv) {
   return STATUS_OK;
 }
 
-/* Names each line that differs between the settings of the checkpoint and those of this start. */
-static void tell_changes(const char *before, const char *now) {
-  while (*before && *now) {
+/* Names each line that differs between the settings of the checkpoint and those of this start. A checkpoint of another version
+ * may have other keys, so its settings are read and written again. */
+static void tell_changes(const char *saved, const char *now) {
+  struct settings s;
+  settings_default(&s);
+  if (settings_parse(&s, saved, strlen(saved), "checkpoint")) return;
+  char *again = settings_text(&s);
+  for (const char *before = again; before && *before && *now;) {
     const size_t m = strcspn(before, "\n"), n = strcspn(now, "\n");
     if (m != n || strncmp(before, now, n)) {
       const size_t a = strspn(before, " "), b = strspn(now, " ");
@@ -83,6 +94,7 @@ static void tell_changes(const char *before, const char *now) {
     before += m + (before[m] == '\n');
     now += n + (now[n] == '\n');
   }
+  free(again);
 }
 
 static int resume(struct run *run) {
@@ -95,6 +107,10 @@ static int resume(struct run *run) {
   if (!before && run->restart == RESTART_REQUIRE)
     status = because(STATUS_BAD, "%s has no checkpoint and restart=require was asked for", run->folder);
   if (!status && before && run->w->rank == 0) tell_changes(before, run->t.text);
+  if (!status && !before && words[LOAD_FROM].given) {
+    status = state_begin_from(run->w, &run->t.state, &run->t.net, &run->t.s, words_from);
+    if (!status && run->w->rank == 0) fprintf(stderr, "begins with the weights of %s\n", words_from);
+  }
   free(before);
   return status;
 }
@@ -125,15 +141,18 @@ static void write_status(const struct run *run, const char *what) {
 
 static void say_line(void *progress, const char *line) { progress_say(progress, "%s", line); }
 
-/* COLLECTIVE. On which cores the ranks lie, and what is wrong with that. */
-static void tell_binding(struct run *run) {
+/* COLLECTIVE. On which cores the ranks lie: *all, on rank 0, is to be freed. */
+static int gather_bindings(const struct run *run, struct binding **all) {
   const int first = run->w->rank == 0;
-  struct binding mine, *all = first ? calloc((size_t)run->w->ranks, sizeof *all) : NULL;
-  if (agree_any(run->w->comm, first && !all)) return;   /* it is only said */
+  struct binding mine;
+  *all = first ? calloc((size_t)run->w->ranks, sizeof **all) : NULL;
+  const int missing = first && !*all;
+  const int status = agree(run->w->comm, missing ? because(STATUS_NOMEM, "no memory for the places of %d ranks", run->w->ranks)
+                                                 : STATUS_OK);
+  if (status) return status;
   binding_read(&mine, omp_get_max_threads(), matmul_core());
-  MPI_Gather(&mine, sizeof mine, MPI_BYTE, all, sizeof mine, MPI_BYTE, 0, run->w->comm);
-  if (first) binding_tell(all, run->w->ranks, say_line, &run->progress);
-  free(all);
+  MPI_Gather(&mine, sizeof mine, MPI_BYTE, *all, sizeof mine, MPI_BYTE, 0, run->w->comm);
+  return STATUS_OK;
 }
 
 /* Of this process; rank 0 alone looks for the file. */
@@ -149,7 +168,7 @@ static int open_evaluation(struct run *run) {
   return evaluate_open(&run->evaluation, run->w, &run->t, run->folder, must_stop, run);
 }
 
-static int start(struct run *run) {
+static int start(struct run *run, const struct binding *bindings) {
   const int first = run->w->rank == 0;
   int status = agree(run->w->comm, first ? folder_lock(run->folder, &run->lock) : STATUS_OK);
   if (!status) status = resume(run);   /* what is refused leaves no folder */
@@ -163,6 +182,9 @@ static int start(struct run *run) {
     status = metrics_open(&run->metrics, run->folder, run->t.state.step);
     if (!status) status = folder_write(run->folder, "used_parameters.yml", run->t.text);
     if (!status) status = core_remember(run->folder);
+    if (!status)
+      status = provenance_add(run->folder, &(struct provenance){ "train", run->argc, run->argv, run->t.state.step, bindings,
+                                                                 run->w->ranks });
     if (!status)
       status = metrics_write(run->metrics, run->t.state.step ? "resume" : "start", run->t.state.step,
                              (struct metric[]){ { "ranks", run->w->ranks }, { "micro_batch", (double)run->t.step.micro } },
@@ -185,7 +207,7 @@ static int start(struct run *run) {
     precision_describe(products);
     if (*products) progress_say(&run->progress, "%s", products);
   }
-  tell_binding(run);
+  if (first) binding_tell(bindings, run->w->ranks, say_line, &run->progress);
   if (first && run->t.state.step)
     progress_say(&run->progress, "going on after step %llu of %llu", (unsigned long long)run->t.state.step,
                  (unsigned long long)run->t.steps);
@@ -201,7 +223,9 @@ static int save(struct run *run, int needed) {
   run->save_seconds = run->saved_at - began;
   progress_exclude(&run->progress, run->save_seconds);
   if (run->w->rank == 0) {
-    if (status) progress_say(&run->progress, "WARNING: not saved at step %llu: %s", (unsigned long long)run->t.state.step, status_reason());
+    if (status)
+      progress_say(&run->progress, "WARNING: not saved at step %llu: %s", (unsigned long long)run->t.state.step,
+                   status_reason());
     metrics_write(run->metrics, status ? "save failed" : "save", run->t.state.step,
                   (struct metric[]){ { "seconds", run->save_seconds } }, 1, status ? status_reason() : NULL);
   }
@@ -225,14 +249,14 @@ static int score_due(const struct run *run) {
 
 /* COLLECTIVE. Agreed at the step boundary: is there a reason to stop on any rank, does rank 0's clock ask for more? */
 static struct due ask(struct run *run) {
-  const long every = run->t.s.checkpoint.every_steps;
+  const uint64_t every = setup_save_steps(&run->t.s, run->t.data.count[SPLIT_TRAIN]);
   const int first = run->w->rank == 0;
   const char *reason = reason_to_stop(run);
   if (reason && first) progress_say(&run->progress, "stopping: %s", reason);
   int flags[3] = { reason != NULL, first && run->t.s.checkpoint.every_minutes > 0 && seconds_to_save(run) <= 0,
                    first && score_due(run) };
   MPI_Allreduce(MPI_IN_PLACE, flags, 3, MPI_INT, MPI_MAX, run->w->comm);
-  return (struct due){ flags[0], flags[1] || (every > 0 && run->t.state.step % (uint64_t)every == 0), flags[2] };
+  return (struct due){ flags[0], flags[1] || (every && run->t.state.step % every == 0), flags[2] };
 }
 
 static void report_score(struct run *run, const struct score *score, int best, double seconds) {
@@ -245,9 +269,11 @@ static void report_score(struct run *run, const struct score *score, int best, d
     { "seconds", seconds },
   };
   metrics_write(run->metrics, "score", run->t.state.step, m, sizeof m / sizeof *m, NULL);
-  progress_say(&run->progress, "score at step %llu: FID[classifier] %.3f of %zu images in %zu evaluation%s, %.1f %% of their"
-               " class; %s; %.1f s", step, score->frechet, score->n, evaluations, evaluations > 1 ? "s" : "",
-               100 * score->agreement, best ? "the best so far, kept as best.h5" : "not the best", seconds);
+  char agreed[64] = "no classes";
+  if (!isnan(score->agreement)) snprintf(agreed, sizeof agreed, "%.1f %% of their class", 100 * score->agreement);
+  progress_say(&run->progress, "score at step %llu: FID[classifier] %.3f of %zu images in %zu evaluation%s, %s; %s; %.1f s",
+               step, score->frechet, score->n, evaluations, evaluations > 1 ? "s" : "", agreed,
+               best ? "the best so far, kept as best.h5" : "not the best", seconds);
 }
 
 /* COLLECTIVE. A score that fails stops nothing; one that is given up for a stop leaves the next question to find that. */
@@ -280,7 +306,8 @@ static int report(struct run *run, double rate) {
   if (!due) return STATUS_OK;
   write_status(run, "running");
   const struct metric m[] = {
-    { "images", (double)run->t.state.images_seen }, { "loss", s->loss / n }, { "mse_u", s->mse_u / n }, { "mse_v", s->mse_v / n },
+    { "images", (double)run->t.state.images_seen }, { "loss", s->loss / n }, { "mse_u", s->mse_u / n },
+    { "mse_v", s->mse_v / n },
     { "mse_u_fm", s->mse_u_fm / fmax(1, (double)s->fm) }, { "mse_u_others", (s->mse_u - s->mse_u_fm) / others },
     { "du_dt_rms", sqrt(s->du_dt_square / fmax(1, (double)s->tangents)) }, { "du_dt_max", s->du_dt_max },
     { "guidance_per_image", (double)s->guidance / n }, { "learning_rate", rate },
@@ -334,14 +361,19 @@ static int loop(struct run *run) {
 
 /* COLLECTIVE. All that is known before memory is taken. */
 static int prepare(struct run *run, int argc, char **argv) {
-  const int status = agree(run->w->comm, read_words(run, argc, argv));
-  return status ? status : trainer_open(&run->t);
+  int status = agree(run->w->comm, read_words(run, argc, argv));
+  if (!status) status = trainer_open(&run->t);
+  if (!status && run->w->rank == 0) settings_tell_unused();
+  return status;
 }
 
 /* COLLECTIVE. */
 static int train(struct run *run) {
+  struct binding *bindings = NULL;
   int status = trainer_allocate(&run->t);
-  if (!status) status = start(run);
+  if (!status) status = gather_bindings(run, &bindings);
+  if (!status) status = start(run, bindings);
+  free(bindings);
   if (status) return status;
   if (run->t.state.step >= run->t.steps) {
     if (run->w->rank == 0)
@@ -361,7 +393,7 @@ static int train(struct run *run) {
 }
 
 int train_run(const struct world *w, int argc, char **argv) {
-  struct run run = { .w = w, .lock = -1, .t = { .w = w, .data.fd = -1 } };
+  struct run run = { .w = w, .lock = -1, .t = { .w = w, .data.fd = -1 }, .argc = argc, .argv = argv };
   stop_install();
   int status = prepare(&run, argc, argv);
   if (!status && words[DRY_RUN].given) {

@@ -46,7 +46,10 @@ static int read_head(struct trained *t, const struct checkpoint_info *info, cons
   if (status) return status;
   const struct net_config config = setup_net(&t->s);
   status = net_init(&t->net, &config, t->s.training.optimizer == OPTIMIZER_ADAMW);   /* the table that was saved */
-  if (!status) status = checkpoint_fits(t->path, info, &t->net.table);
+  if (status) return status;
+  t->v_head = setup_has_v_head(&info->table);
+  const struct table stored = t->v_head ? t->net.table : net_without_v_head(&t->net);
+  status = checkpoint_same_net(t->path, info, &stored);
   if (status) return status;
   arena_take(&t->arena, t->net.table.size);
   status = arena_init(&t->arena);
@@ -66,18 +69,33 @@ int trained_open(struct trained *t, const struct world *w, const char *run, cons
 }
 
 int trained_load(struct trained *t, const struct world *w) {
-  struct flat weights = { "", t->weights, t->net.table.size };
+  const size_t size = t->v_head ? t->net.table.size : net_without_v_head(&t->net).size;
+  struct flat weights = { "", t->weights, size };
   snprintf(weights.name, sizeof weights.name, "%.31s", strcmp(t->ema, "raw") ? t->ema : "weights");
   return checkpoint_load(w->comm, t->path, &weights, 1);
 }
 
 int trained_sampler(const struct trained *t, double omega, double t_min, double t_max, struct sampler *sampler) {
   *sampler = setup_sampler(&t->s);
+  if (!t->s.dataset.num_classes && !(isnan(omega) && isnan(t_min) && isnan(t_max)))
+    return because(STATUS_BAD, "%s was trained without classes: it takes no omega, t_min or t_max", t->path);
   if (!isnan(omega)) sampler->omega = omega;
   if (!isnan(t_min)) sampler->t_min = t_min;
   if (!isnan(t_max)) sampler->t_max = t_max;
   if (sampler->t_min < sampler->t_max) return STATUS_OK;
   return because(STATUS_BAD, "t_min=%g is not below t_max=%g", sampler->t_min, sampler->t_max);
+}
+
+int trained_head(const struct trained *t, const char *head, const char *solver, struct sampler *sampler) {
+  const int v = head && !strcmp(head, "v"), heun = solver && !strcmp(solver, "heun");
+  if (head && !v && strcmp(head, "u")) return because(STATUS_BAD, "head=%s: expected u or v", head);
+  if (solver && !heun && strcmp(solver, "euler")) return because(STATUS_BAD, "solver=%s: expected euler or heun", solver);
+  if (solver && !v) return because(STATUS_BAD, "solver=%s: head u jumps and needs none; expected head=v with it", solver);
+  if (v && !t->v_head)
+    return because(STATUS_BAD, "head=v: %s has no v head, as imported weights; expected head=u", t->path);
+  sampler->head = v ? HEAD_V : HEAD_U;
+  sampler->solver = heun ? SOLVER_HEUN : SOLVER_EULER;
+  return STATUS_OK;
 }
 
 void trained_close(struct trained *t) {

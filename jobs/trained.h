@@ -15,6 +15,7 @@ struct trained {
   char ema[TEXT_MAX];           /* raw, ema500, ... */
   struct net net;
   struct arena arena;
+  int v_head;                   /* imported weights may have none; its weights are 0 then */
   real *weights;                /* [net.table.size] */
 };
 /* COLLECTIVE. The newest sound checkpoint of the folder `run` (rank 0 says why a newer one was passed over), or the file
@@ -23,7 +24,11 @@ struct trained {
 int trained_open(struct trained *t, const struct world *w, const char *run, const char *checkpoint, const char *ema);
 /* COLLECTIVE. Reads the weights. Errors: STATUS_BAD, naming the block that is damaged. */
 int trained_load(struct trained *t, const struct world *w);
-/* The run's sampler, with those of omega, t_min, t_max that are not NAN. Local. Errors: STATUS_BAD: t_min not below t_max. */
+/* The run's sampler, with those of omega, t_min, t_max that are not NAN. Local. Errors: STATUS_BAD: t_min not below t_max, or
+ * one of them for a net without classes. */
 int trained_sampler(const struct trained *t, double omega, double t_min, double t_max, struct sampler *sampler);
+/* The sampler's head u or v, and the solver euler or heun of v; NULL: not asked for, u and euler. Local. Errors: STATUS_BAD:
+ * another word, a solver for u, v where the checkpoint has none. */
+int trained_head(const struct trained *t, const char *head, const char *solver, struct sampler *sampler);
 void trained_close(struct trained *t);
 #endif

@@ -21,7 +21,7 @@ static int check_data(const struct settings *s, const struct dataset *d) {
   if (d->channels != (size_t)s->dataset.image_channels)
     return because(STATUS_BAD, "%s has %zu channels, dataset.image_channels is %ld", file, d->channels,
                    s->dataset.image_channels);
-  if (d->classes != (size_t)s->dataset.num_classes)
+  if (s->dataset.num_classes && d->classes != (size_t)s->dataset.num_classes)
     return because(STATUS_BAD, "%s has %zu classes, dataset.num_classes is %ld", file, d->classes, s->dataset.num_classes);
   if (d->count[SPLIT_TRAIN] < (size_t)s->training.batch_size)
     return because(STATUS_BAD, "%s has %zu training images, fewer than training.batch_size = %ld", file,
@@ -34,7 +34,8 @@ static int check_same(const struct trainer *t) {
   const size_t *images = &t->data.count[SPLIT_TRAIN];
   const int settings = agree_same(t->w->comm, t->text, strlen(t->text));
   const int data = agree_same(t->w->comm, images, sizeof *images);
-  if (!settings) return because(STATUS_BAD, "the ranks read different settings: is the preset or config the same on every node?");
+  if (!settings)
+    return because(STATUS_BAD, "the ranks read different settings: is the preset or config the same on every node?");
   if (!data) return because(STATUS_BAD, "%s: the ranks see different numbers of images: is it one file?", t->s.dataset.root);
   return STATUS_OK;
 }

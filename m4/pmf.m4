@@ -37,14 +37,15 @@ AC_DEFUN([PMF_MPI], [
   AS_IF([test "$pmf_mpi" = no], [PMF_MISSING([mpi])])
 ])
 
-# PMF_OPENBLAS: OPENBLAS_CFLAGS and OPENBLAS_LIBS of a library whose openblas_get_parallel() says 2, OpenMP. Where several
+# PMF_OPENBLAS: OPENBLAS_CFLAGS and OPENBLAS_LIBS of a library whose openblas_get_parallel() says 2, OpenMP, and that has
+# LAPACK: a build of it may have been told NO_LAPACK=1, and then the link of pmf would fail at the end. Where several
 # flavours are installed (Debian), the OpenMP one lies in a folder of its own, which the loader does not search: hence the
 # run path. When cross-compiling the answer cannot be had, and the first that links is taken.
 AC_DEFUN([PMF_OPENBLAS], [
   AC_ARG_VAR([OPENBLAS_CFLAGS], [C compiler flags for OpenBLAS])
   AC_ARG_VAR([OPENBLAS_LIBS], [linker flags for OpenBLAS, the OpenMP flavour])
   AC_MSG_CHECKING([for OpenBLAS, the OpenMP flavour])
-  pmf_openblas=no
+  pmf_openblas=no pmf_no_lapack=
   pmf_given_cflags=$OPENBLAS_CFLAGS pmf_given_libs=$OPENBLAS_LIBS
   pmf_openblas_cflags=$CFLAGS pmf_openblas_libs=$LIBS
   pmf_multiarch=`$CC -print-multiarch 2>/dev/null`
@@ -72,10 +73,16 @@ AC_DEFUN([PMF_OPENBLAS], [
     CFLAGS="$pmf_openblas_cflags $OPENMP_CFLAGS $OPENBLAS_CFLAGS" LIBS="$OPENBLAS_LIBS $pmf_openblas_libs"
     AC_RUN_IFELSE([AC_LANG_PROGRAM([[#include <cblas.h>]], [[return openblas_get_parallel() == 2 ? 0 : 1]])],
                   [pmf_openblas=yes], [], [AC_LINK_IFELSE([], [pmf_openblas=yes])])
-    test $pmf_openblas = yes && break
+    test $pmf_openblas = yes || continue
+    AC_LINK_IFELSE([AC_LANG_PROGRAM([[char dsyevd_(void), dgesdd_(void);]], [[return dsyevd_() + dgesdd_()]])], [break])
+    pmf_openblas=no
+    pmf_no_lapack="$pmf_no_lapack $OPENBLAS_LIBS"
   done
   CFLAGS=$pmf_openblas_cflags LIBS=$pmf_openblas_libs
   AS_IF([test $pmf_openblas = yes], [AC_MSG_RESULT([$OPENBLAS_LIBS])], [AC_MSG_RESULT([no]); PMF_MISSING([openblas])])
+  AS_IF([test -n "$pmf_no_lapack"],
+    [AC_MSG_WARN([passed over, as it has no LAPACK (dsyevd_, dgesdd_): OpenBLAS in$pmf_no_lapack
+Build it without NO_LAPACK=1, take a package of it, or add a LAPACK: OPENBLAS_LIBS="$pmf_no_lapack -llapack".])])
 ])
 
 # PMF_HDF5: HDF5_CFLAGS and HDF5_LIBS of a library built with MPI.

@@ -26,7 +26,11 @@ phases="data draw guidance forward backward reduce optimizer ema other"
 plan_keys="parameters parameters_sampling micro_batch weights_bytes moments_bytes emas_bytes gradients_bytes activations_bytes
   tangents_bytes buffers_bytes rounded_bytes optimizer_bytes loader_bytes total_bytes checkpoint_bytes gradient_flops_per_image
   newton_schulz_flops sgemm_gflops gradient_seconds newton_schulz_seconds step_seconds"
+data_keys="ranks images image_bytes kept_in_memory alone_cold_images_per_s alone_warm_images_per_s loader_cold_images_per_s
+  loader_warm_images_per_s step_seconds wait_cold_seconds wait_warm_seconds pace_cold pace_warm"
 
+export TMPDIR=$PWD
+does 1 pack shapes n=100 size=16 out=set.h5
 for ranks in 1 2; do
   does $ranks bench step config=tiny.yml steps=2 --json
   # shellcheck disable=SC2086   # the words are the keys
@@ -35,7 +39,8 @@ for ranks in 1 2; do
   grep -q '"seconds":{' out || fail "no seconds by phase: $(cat out)"
   [ "$(value ranks)" = $ranks ] || fail "bench step counts $(value ranks) ranks, not $ranks"
   does $ranks bench step config=tiny.yml steps=1
-  says 'precision f32' 'images/s +[0-9.]+' 'gradient +[0-9.]+ %' 'Newton-Schulz +[0-9.]+ %' 'whole step +[0-9.]+ %' 'memory a rank' 'forward +[0-9.]+'
+  says 'precision f32' 'images/s +[0-9.]+' 'gradient +[0-9.]+ %' 'Newton-Schulz +[0-9.]+ %' 'whole step +[0-9.]+ %' \
+    'memory a rank' 'forward +[0-9.]+'
   does $ranks bench sample config=tiny.yml steps=2 --json
   has latency_s latency_share images_per_s chunk_share
   does $ranks bench sample config=tiny.yml steps=1
@@ -47,6 +52,13 @@ for ranks in 1 2; do
   [ "$(grep -cE ' x +[0-9]+ x +[0-9]+ +[0-9.]+ GF/s$' out)" = 12 ] || fail "not twelve products: $(cat out)"
   does $ranks bench comm config=tiny.yml steps=2
   says '^bytes,Allreduce ms,' '^1024(,[0-9.]+){4}$' '^67108864(,[0-9.]+){4}$'
+  does $ranks bench data config=tiny.yml size=32 n=40 steps=2 step_seconds=0.01 --json
+  # shellcheck disable=SC2086
+  has $data_keys
+  check 'pixels a side' "$(value image_size)" 32
+  check 'images in batches of' "$(value images) $(value batch_size)" '40 10'
+  does $ranks bench data config=tiny.yml data=set.h5 steps=1 step_seconds=0.01
+  says '^100 images of 16 x 16 x 3 .* batches of 12' '^  cold +[0-9]+ ' '^  warm +[0-9]+ ' '[0-9]+ % of it stayed in memory'
   does $ranks plan config=tiny.yml --json
   # shellcheck disable=SC2086
   has $plan_keys
@@ -60,7 +72,8 @@ has cores best_ranks best_threads
 "$PMF" bench node config=tiny.yml steps=1 >out 2>err </dev/null || fail "bench node: $(cat err)"
 says 'ranks +threads +images/s' '^The fastest here: +OMP_NUM_THREADS=[0-9]+ mpirun -np [0-9]+'
 
-# The plan, which begins after what the libraries take for themselves, holds within 5 %; of a net of almost nothing within 4 MiB.
+# The plan, which begins after what the libraries take for themselves, holds within 5 %; of a net of almost nothing within
+# 4 MiB.
 for ranks in 1 2; do
   does $ranks bench step config=tiny.yml steps=1 --json
   own=$(($(value peak_bytes) - $(value plan_bytes)))
@@ -71,8 +84,9 @@ for ranks in 1 2; do
     fail "fashion on $ranks ranks took $(value peak_bytes) bytes, planned were $(value plan_bytes)"
 done
 
+[ -z "$(ls pmf-bench* 2>/dev/null)" ] || fail "generated data stay behind: $(ls pmf-bench*)"
+
 # Any ranks and threads: one loss, but for rounding.
-does 1 pack shapes n=100 size=16 out=set.h5
 for combo in '1 1' '2 1' '1 2' '2 2' '3 1'; do
   # shellcheck disable=SC2086
   set -- $combo
@@ -83,9 +97,13 @@ for combo in '1 1' '2 1' '1 2' '2 2' '3 1'; do
     fail "other losses on $1 ranks x $2 threads: $(paste losses.1.1 "losses.$1.$2")"
 done
 
-refuses 'expected one of step, sample, gemm, comm, node' bench config=tiny.yml
+refuses 'expected one of step, sample, gemm, comm, data, node' bench config=tiny.yml
 refuses 'bench stop: expected one of' bench stop config=tiny.yml
 refuses 'training.batchsize' bench step config=tiny.yml training.batchsize=3
+refuses 'n= is for bench data alone' bench step config=tiny.yml n=40
+refuses 'size=: the images of data= have their own' bench data config=tiny.yml data=set.h5 size=32
+refuses 'nothing.h5: no such file' bench data config=tiny.yml data=nothing.h5
+refuses 'n=3' bench data config=tiny.yml n=3
 refuses 'steps=0' bench step config=tiny.yml steps=0
 refuses 'ranks=none' plan config=tiny.yml ranks=none
 refuses 'patch' plan config=tiny.yml model.patch_size=5

@@ -15,12 +15,7 @@
 #include "src/optim/optimizer.h"
 #include "tests/harness.h"
 
-#ifdef __has_feature
-#if __has_feature(address_sanitizer)
-#define __SANITIZE_ADDRESS__ 1   /* as gcc says it */
-#endif
-#endif
-#if defined __GLIBC__ && !defined __SANITIZE_ADDRESS__
+#if defined __GLIBC__ && !SANITIZED
 #define COUNTED 1
 static atomic_int counting, allocations;
 static void *last;   /* who asked */

@@ -115,7 +115,8 @@ static void check_precision(enum matmul_precision precision) {
         matmul_set_precision(precision);
         for (int again = 0; again < 2; again++) {   /* compiled, and found again */
           multiply(kind, s, &o, (float)beta, C);
-          const double exact = product_error(kind, s, &o, (float)beta, 1, C), rough = product_error(kind, s, &o, (float)beta, 0, C);
+          const double exact = product_error(kind, s, &o, (float)beta, 1, C);
+          const double rough = product_error(kind, s, &o, (float)beta, 0, C);
           ck_assert_msg(exact < 1e-6, "kind %d, shape %d, beta %d: %g from the rounded inputs' product", kind, i, beta, exact);
           ck_assert_msg(rough < 1.01 / 128, "kind %d, shape %d, beta %d: %g from the product", kind, i, beta, rough);
         }

@@ -1,5 +1,5 @@
-/* What is said of ranks, cores and threads, for machines that are made up here: one line where all ranks are equal, one for each
- * kind otherwise, and a warning for each way to lose speed. */
+/* What is said of ranks, cores and threads, for machines that are made up here: one line where all ranks are equal, one for
+ * each kind otherwise, and a warning for each way to lose speed. */
 #include "io/binding.h"
 #include "tests/harness.h"
 

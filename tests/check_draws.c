@@ -179,7 +179,7 @@ START_TEST(the_most_tangents_of_a_window_are_known) {
 
 START_TEST(draws_do_not_depend_on_their_order) {
   const struct times c = { TIMES_OF_TRIANGLE, 0.8, 0.8, 0.5, 1 };
-  const struct guidance g = { 1, 7, 0.1, 0.5 };
+  const struct guidance g = { 1, 7, 0.1, 0.5, 0 };
   enum { M = 50 };
   real a[M][5], b[M][5];
   int drop[2][M], fm;
@@ -212,7 +212,7 @@ START_TEST(guidance_scales_follow_their_power) {
   for (size_t k = 0; k < sizeof betas / sizeof *betas; k++)
     for (size_t j = 0; j < sizeof widths / sizeof *widths; j++) {
       const double s = widths[j];
-      const struct guidance g = { betas[k], s, 0.1, 0.5 };
+      const struct guidance g = { betas[k], s, 0.1, 0.5, 0 };
       ck_assert_double_eq_tol(guidance_scale(betas[k], s, 0), 1, 1e-12);
       ck_assert_double_eq_tol(guidance_scale(betas[k], s, 1), 1 + s, 1e-9);
       size_t wrong = 0;
@@ -230,7 +230,7 @@ START_TEST(guidance_scales_follow_their_power) {
 } END_TEST
 
 START_TEST(guidance_intervals_are_halves) {
-  const struct guidance g = { 1, 7, 0.1, 0.5 };
+  const struct guidance g = { 1, 7, 0.1, 0.5, 0 };
   double product[3] = { 0 };
   size_t wrong = 0;
   for (uint32_t i = 0; i < N; i++) {
@@ -266,7 +266,7 @@ START_TEST(labels_are_dropped_as_often_as_asked) {
     { 0.3, 0, 0, 0.3 }, { 0.3, 1, 0.3, 0 }, { 0, 0.5, 0, 0 }, { 1, 0.5, 1, 1 }, { 0.25, 0.25, 1, 0 } };
   for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
     const struct times c = { TIMES_OF_TRIANGLE, 0.8, 0.8, kinds[k].p, 0 };
-    const struct guidance g = { 1, 7, kinds[k].q, times_proportion(&c) };
+    const struct guidance g = { 1, 7, kinds[k].q, times_proportion(&c), 0 };
     size_t count[2] = { 0 }, dropped[2] = { 0 };
     for (uint32_t i = 0; i < N; i++) {
       real w, t_min, t_max;
@@ -360,11 +360,24 @@ START_TEST(nets_of_the_paper_have_its_parameters) {   /* millions, with and with
   }
 } END_TEST
 
+START_TEST(without_classes_nothing_is_guided) {
+  const struct guidance g = { 1, 7, 0.1, 0.5, 1 };
+  size_t wrong = 0;
+  for (uint32_t i = 0; i < 1000; i++) {
+    real w = 0, t_min = -1, t_max = -1;
+    int drop = 0;
+    guidance_draw(&g, seed, step_number, i, i % 2, &w, &t_min, &t_max, &drop);
+    wrong += w != 1 || t_min != 0 || t_max != 1 || drop != 1;
+  }
+  ck_assert_uint_eq(wrong, 0);
+} END_TEST
+
 int main(void) {
   return run_tests("draws", (const TTest *[]){
     times_have_the_means_of_the_spec, times_are_logistic_normal, a_tenth_is_redrawn_uniformly,
     the_share_of_flow_matching_goes_by_index, the_most_tangents_of_a_window_are_known,
     draws_do_not_depend_on_their_order, guidance_scales_follow_their_power, guidance_intervals_are_halves,
     the_gate_is_open_inside_the_interval, labels_are_dropped_as_often_as_asked,
+    without_classes_nothing_is_guided,
     initial_weights_are_those_of_the_spec, nets_of_the_paper_have_its_parameters, NULL });
 }

@@ -36,7 +36,8 @@ START_TEST(each_pass_is_the_sum_of_its_products) {
     ck_assert_double_eq(f.guidance, start + (SHARED + HEAD) * block + patches_out());
     ck_assert_double_eq(f.sample, f.guidance);
     /* The tangent of P v has two products, of q k^T too; of the conditions only h has one. */
-    ck_assert_double_eq(f.tangent, patches_in() + condition() + (SHARED + HEAD) * (linear_layers() + 2 * attention()) + patches_out());
+    ck_assert_double_eq(f.tangent, patches_in() + condition() + (SHARED + HEAD) * (linear_layers() + 2 * attention()) +
+                                   patches_out());
     /* A product's gradients are two like it; the image wants none of its own. Blocks not kept are done once more. */
     const double backward = 2 * (start + (SHARED + 2 * HEAD) * block + 2 * patches_out()) - product(N, NECK, PATCH);
     const double first_of_conditions = 4 * product(1, D, WAVES);   /* nor do the waves */

@@ -32,12 +32,12 @@ says 0 "every block agrees" verify "$file"
 says 0 "step 4, 256 images seen" inspect "$file"
 says 0 "blocks.0.mlp.w1.weight" inspect "$file"
 says 0 "ema500 weights of $file at step 4" export in=run out="$out"
-says 0 "raw weights" export in="$file" out="$out" ema=raw v_head=yes
+says 0 "raw weights" export in="$file" out="$out" ema=raw
 says 65 "ema=ema7: $file holds raw, ema500" export in="$file" out=none ema=ema7
 says 65 "v_head=maybe: expected yes or no" export in="$file" out=none v_head=maybe
 says 65 "is an HDF5 file, which export does not replace" export in=run out="$file"
 says 65 "is a checkpoint, which pack does not replace" pack shapes n=8 size=8 out="$file"
-says 65 "expected FILE.png, or a folder" sample run=run out=x.jpg
+says 65 "expected FILE.png, FILE.npz, or a folder" sample run=run out=x.jpg
 says 65 "none?end: missing" inspect "none
 end"
 says 65 "in= is missing" export out=none

@@ -99,8 +99,8 @@ static struct net net;
 static struct net_work one;   /* for one sample, forward only */
 static struct arena one_arena;
 static real *weights;
-static void set_up(void) {
-  ck_assert_int_eq(net_init(&net, &shape, 0), 0);
+static void set_up(const struct net_config *config) {
+  ck_assert_int_eq(net_init(&net, config, 0), 0);
   new_net_work(&net, 1, 0, 0, &one_arena, &one);
   weights = new_zeros(net.table.size);
   fill_weights(10, &net.table, weights);
@@ -175,18 +175,15 @@ static void thaw(struct frozen *f) {
 }
 
 /* Values of each sample: v_t, guided target, both velocities, du/dt (as (V - u)/h), losses; and their sums. */
-START_TEST(values_are_those_of_the_definition) {
-  set_up();
+static void check_values(const struct batch *k) {
   const size_t P = net.pixels;
-  struct batch k;
-  set_batch(&k, P, CASES, in_order);
   for (size_t n = 0; n < CONFIGS; n++) {
     struct result r = new_result(&net);
-    run(&configs[n], &net, weights, CASES, &k.b, &r, 1, NULL);
+    run(&configs[n], &net, weights, CASES, &k->b, &r, 1, NULL);
     double loss = 0, mse_u = 0, mse_v = 0, mse_fm = 0, square = 0, max = 0;
     real *du_dt = new_zeros(P);
     for (size_t i = 0; i < CASES; i++) {
-      struct frozen f = freeze(&configs[n], &k.b, i);
+      struct frozen f = freeze(&configs[n], &k->b, i);
       const struct objective_values *o = &r.values;
       ck_assert_msg(relative_error(P, o->v_t + i * P, f.v_t) < limit_same, "v_t of %s", cases[i].name);
       ck_assert_msg(relative_error(P, o->v_g + i * P, f.v_g) < limit_same, "v_g of %s", cases[i].name);
@@ -199,7 +196,7 @@ START_TEST(values_are_those_of_the_definition) {
       ck_assert_double_eq_tol(o->L_v[i], f.L_v, limit_same * f.L_v);
       loss += f.a_u * f.L_u + f.a_v * f.L_v;
       mse_u += f.L_u / (double)P, mse_v += f.L_v / (double)P;
-      if (cases[i].fm) mse_fm += f.L_u / (double)P;
+      if (k->fm[i]) mse_fm += f.L_u / (double)P;
       else square += dot(P, f.du_dt, f.du_dt) / (double)P, max = fmax(max, max_abs(P, f.du_dt));
       thaw(&f);
     }
@@ -212,6 +209,12 @@ START_TEST(values_are_those_of_the_definition) {
     free(du_dt);
     free_result(&r);
   }
+}
+START_TEST(values_are_those_of_the_definition) {
+  set_up(&shape);
+  struct batch k;
+  set_batch(&k, net.pixels, CASES, in_order);
+  check_values(&k);
   free_batch(&k);
   tear_down();
 } END_TEST
@@ -233,15 +236,12 @@ static void along_weights(void *context, double s, real *loss) {
   free(moved), free(u), free(v);
 }
 /* In a random direction inside each tensor, and by two of its elements. */
-START_TEST(gradient_is_that_of_the_frozen_loss) {
-  set_up();
-  struct batch k;
-  set_batch(&k, net.pixels, CASES, in_order);
+static void check_gradient(const struct batch *k) {
   for (size_t n = 0; n < CONFIGS; n++) {
     struct frozen f[CASES];
-    for (size_t i = 0; i < CASES; i++) f[i] = freeze(&configs[n], &k.b, i);
+    for (size_t i = 0; i < CASES; i++) f[i] = freeze(&configs[n], &k->b, i);
     struct result r = new_result(&net);
-    run(&configs[n], &net, weights, CASES, &k.b, &r, 0, NULL);
+    run(&configs[n], &net, weights, CASES, &k->b, &r, 0, NULL);
     real *direction = new_zeros(net.table.size), numeric;
     struct frozen_loss loss = { &configs[n], f, direction };
     for (size_t i = 0; i < net.table.count; i++) {
@@ -268,9 +268,38 @@ START_TEST(gradient_is_that_of_the_frozen_loss) {
     free(direction);
     free_result(&r);
   }
+}
+START_TEST(gradient_is_that_of_the_frozen_loss) {
+  set_up(&shape);
+  struct batch k;
+  set_batch(&k, net.pixels, CASES, in_order);
+  check_gradient(&k);
   free_batch(&k);
   tear_down();
 } END_TEST
+
+/* A net without classes: the label table has the null row alone, w = 1 in [0, 1], all labels are dropped. Then v_g = v_t, and
+ * the samples that are not FM need one evaluation, the direction of their tangent. */
+START_TEST(without_classes_there_is_no_guidance) {
+  struct net_config unconditional = shape;
+  unconditional.classes = 0;
+  set_up(&unconditional);
+  struct batch k;
+  set_batch(&k, net.pixels, CASES, in_order);
+  for (size_t i = 0; i < CASES; i++) k.w[i] = 1, k.t_min[i] = 0, k.t_max[i] = 1, k.y[i] = 0, k.drop[i] = 1;
+  check_values(&k);
+  check_gradient(&k);
+  for (size_t n = 0; n < CONFIGS; n++) {
+    struct result r = new_result(&net);
+    run(&configs[n], &net, weights, CASES, &k.b, &r, 1, NULL);
+    ck_assert_uint_eq(r.sums.guidance, tangents_of(&k.b));
+    ck_assert_double_eq(max_abs_difference(CASES * net.pixels, r.values.v_g, r.values.v_t), 0);
+    free_result(&r);
+  }
+  free_batch(&k);
+  tear_down();
+} END_TEST
+
 
 static void check_sums(const struct objective_sums *a, const struct objective_sums *b) {
   ck_assert_double_eq_tol(a->loss, b->loss, limit_same * b->loss);
@@ -289,7 +318,7 @@ static void check_sums(const struct objective_sums *a, const struct objective_su
 START_TEST(order_of_samples_does_not_matter) {
   static const size_t orders[][CASES] = { { 9, 8, 7, 6, 5, 4, 3, 2, 1, 0 }, { 2, 8, 0, 1, 3, 4, 5, 6, 7, 9 },
                                           { 5, 0, 6, 8, 1, 2, 9, 3, 7, 4 } };
-  set_up();
+  set_up(&shape);
   const size_t P = net.pixels;
   for (size_t n = 0; n < CONFIGS; n++) {
     struct batch k;
@@ -318,7 +347,7 @@ START_TEST(order_of_samples_does_not_matter) {
 
 /* Micro-batches of 1, 3 (the last one short) and all; a workspace larger than its batch. */
 START_TEST(micro_batches_add_up) {
-  set_up();
+  set_up(&shape);
   const size_t P = net.pixels;
   struct batch k;
   set_batch(&k, P, CASES, in_order);
@@ -344,7 +373,7 @@ START_TEST(micro_batches_add_up) {
 } END_TEST
 
 START_TEST(only_what_is_needed_is_evaluated) {
-  set_up();
+  set_up(&shape);
   const size_t P = net.pixels;
   struct batch k;
   set_batch(&k, P, CASES, in_order);
@@ -374,7 +403,7 @@ static void hear_final(void *context, size_t offset) {
   l->offset = offset;
 }
 START_TEST(hooks_hear_of_every_part) {
-  set_up();
+  set_up(&shape);
   struct batch k;
   set_batch(&k, net.pixels, CASES, in_order);
   struct result r = new_result(&net), silent = new_result(&net);
@@ -401,7 +430,7 @@ static void make_plain(struct batch *k, int by_drop) {
 }
 /* Then V = u, and the loss is a(|u - v_t|^2) + a(|v - v_t|^2) at h = 0: plain flow matching, here by hand. */
 START_TEST(at_equal_times_the_loss_is_flow_matching) {
-  set_up();
+  set_up(&shape);
   const size_t P = net.pixels;
   for (size_t n = 0; n < CONFIGS; n++)
     for (int by_drop = 0; by_drop < 2; by_drop++) {
@@ -440,7 +469,7 @@ START_TEST(at_equal_times_the_loss_is_flow_matching) {
 
 /* A sample that is not FM but has r = t and the whole interval gives what an FM sample gives: the savings are exact. */
 START_TEST(savings_of_flow_matching_are_exact) {
-  set_up();
+  set_up(&shape);
   for (size_t n = 0; n < CONFIGS; n++) {
     struct result r[2];
     for (int fm = 0; fm < 2; fm++) {
@@ -461,7 +490,8 @@ START_TEST(savings_of_flow_matching_are_exact) {
 
 int main(void) {
   return run_tests("objective in double", (const TTest *[]){
-    values_are_those_of_the_definition, gradient_is_that_of_the_frozen_loss, order_of_samples_does_not_matter,
+    values_are_those_of_the_definition, gradient_is_that_of_the_frozen_loss,
+    without_classes_there_is_no_guidance, order_of_samples_does_not_matter,
     micro_batches_add_up, hooks_hear_of_every_part, only_what_is_needed_is_evaluated,
     at_equal_times_the_loss_is_flow_matching, savings_of_flow_matching_are_exact, NULL });
 }

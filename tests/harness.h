@@ -18,6 +18,18 @@
 #include "src/base/random.h"
 #include "src/base/real.h"
 
+/* Does the address sanitizer look on, which keeps memory for itself and has a malloc of its own? */
+#if defined __SANITIZE_ADDRESS__
+#define SANITIZED 1
+#elif defined __has_feature
+#if __has_feature(address_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#ifndef SANITIZED
+#define SANITIZED 0
+#endif
+
 static inline double dot(size_t n, const real *a, const real *b) {
   double sum = 0;
   for (size_t i = 0; i < n; i++) sum += (double)a[i] * (double)b[i];

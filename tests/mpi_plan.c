@@ -30,7 +30,8 @@ static int broken(const struct settings *s) {
   size_t checkpoint = 0;
   for (size_t i = 0; i < state.n_flats; i++) checkpoint += state.flats[i].size * sizeof(real);
   const size_t work = optimizer_work(&optimizer, &net.table) * sizeof(real);
-  const size_t images = 2 * most(step.count) * (net.pixels + sizeof(int32_t) + sizeof(uint64_t));   /* as bytes, with label and index */
+  const size_t image = net.pixels + sizeof(int32_t) + sizeof(uint64_t);   /* as bytes, with label and index */
+  const size_t images = 2 * most(step.count) * image;
   const int wrong = (k.weights + k.moments + k.emas != state.arena.size * sizeof(real))
                     + (k.gradients + k.activations + k.tangents + k.buffers != most(step.arena.size) * sizeof(real))
                     + (state.arena.used != state.arena.size) + (step.arena.used != step.arena.size)
@@ -88,7 +89,7 @@ START_TEST(an_arena_takes_what_it_says) {
   tiny_must(arena_init(&a));
   const size_t taken = memory_now() - before;
   arena_free(&a);
-  ck_assert_double_eq(worst_over_ranks(before && (taken < bytes || taken > bytes + ((size_t)1 << 18))), 0);
+  ck_assert_double_eq(worst_over_ranks(before && !SANITIZED && (taken < bytes || taken > bytes + ((size_t)1 << 18))), 0);
 } END_TEST
 
 /* COLLECTIVE. 1 unless the buffer of rounded inputs, grown by two steps where it was not reserved, is as large as planned. */
@@ -99,7 +100,7 @@ static int rounding_differs(long width) {
   snprintf(t.s.dataset.root, sizeof t.s.dataset.root, "%s/shapes.h5", tiny_folder);
   t.s.model.hidden_size = width;
   t.s.model.times = TIMES_ZERO;  /* all have tangents */
-  t.s.training.batch_size = 8;   /* equal shares */
+  t.s.training.batch_size = 2 * world.ranks;   /* equal shares */
   t.s.training.precision = PRECISION_BF16;
   tiny_must(trainer_open(&t));
   const size_t planned = t.needs.rounded;

@@ -126,6 +126,29 @@ START_TEST(with_any_share_of_flow_matching_and_dropped_labels) {
   }
 } END_TEST
 
+/* A set with classes serves a net without: its labels are not looked at. */
+START_TEST(without_classes_labels_do_not_matter) {
+  struct settings s = tiny_settings();
+  struct net net;
+  struct outcome o[2];
+  s.dataset.num_classes = 0;
+  s.training.batch_size = 7;
+  check_all_micro_batches(&s, 1);
+  s.training.micro_batch = 2;
+  tiny_net(&net, &s);
+  real *weights = random_weights(&net);
+  int32_t *labels = tiny_data.labels[SPLIT_TRAIN];
+  for (int other = 0; other < 2; other++) {
+    o[other] = gradient(&world, &net, &s, weights, 1, NO_FAULT);
+    for (size_t i = 0; i < TINY_IMAGES; i++) labels[i] = (labels[i] + (other ? SHAPES - 1 : 1)) % SHAPES;
+  }
+  const int same = !memcmp(o[0].grads, o[1].grads, net.table.size * sizeof(real)) && o[0].sums.loss == o[1].sums.loss;
+  ck_assert(!agree_any(world.comm, !same));
+  ck_assert_uint_eq(o[0].sums.guidance, o[0].sums.tangents);
+  free(o[0].grads), free(o[1].grads), free(weights);
+  net_free(&net);
+} END_TEST
+
 START_TEST(the_same_again_has_the_same_bits) {
   struct settings s = tiny_settings();
   struct net net;
@@ -173,6 +196,7 @@ int main(int argc, char **argv) {
                        (const TTest *[]){ images_are_packed, any_ranks_and_micro_batches_give_one_gradient,
                                           with_every_sampler_of_times_and_either_prediction,
                                           with_any_share_of_flow_matching_and_dropped_labels,
+                                          without_classes_labels_do_not_matter,
                                           the_same_again_has_the_same_bits, a_rank_with_the_wrong_samples_is_seen,
                                           neighbouring_steps_differ, their_folder_is_removed, NULL });
 }

@@ -79,7 +79,8 @@ for ranks in 1 3; do
   packs $ranks folder=bad size=16 holdout=3
   reports '38 images of 16 x 16 pixels, 3 channels, 3 classes'
   reports 'repeated: 1 training images have the pixels of an earlier one'
-  reports 'left out 13 of 51 files: 2 hidden, 1 outside of the class folders, 2 folders inside a class folder, 1 not regular files, 2 unreadable, 1 empty, 1 neither PNG nor JPEG, 2 damaged, 1 smaller than size='
+  reports "left out 13 of 51 files: 2 hidden, 1 outside of the class folders, 2 folders inside a class folder, \
+1 not regular files, 2 unreadable, 1 empty, 1 neither PNG nor JPEG, 2 damaged, 1 smaller than size="
   reports 'classes left out, without a usable training picture: d, empty'
   lists 'bad/a cat/cut one.png: damaged PNG: '
   lists 'bad/a cat/cut\nline.jpg: damaged JPEG: Premature end of JPEG file'

@@ -30,7 +30,8 @@ runs_kernels() {
 # nearest: the comparison in out that uses most of its limit.
 nearest() {
   awk '/\(limit [^)]*\)$/ { limit = $NF; sub(/\)/, "", limit); share = $(NF - 2) / limit
-                            if (share >= worst) { worst = share; line = $3 " " $(NF - 2) " of " limit } } END { print line }' out
+                            if (share >= worst) { worst = share; line = $3 " " $(NF - 2) " of " limit } }
+       END { print line }' out
 }
 skip() { echo "$* is skipped: this processor does not have it"; }
 

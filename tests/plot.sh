@@ -7,8 +7,9 @@ step() { # step RUN STEP SECONDS LOSS
   printf '{"event":"step","step":%d,"images":%d,"loss":%s,"mse_u":0.5,"mse_v":%s,"seconds":%s}\n' \
     "$2" $(($2 * 10)) "$4" "$4" "$3" >>"$1/metrics.jsonl"
 }
-# One start to step 40, and a line of 50 that was cut; resumed from 20 on other ranks, so that 30 and 40 were done again, but for
-# the score of 30; 50 twice; an event that plot does not know; a number that was infinite; lines that are no JSON or not whole.
+# One start to step 40, and a line of 50 that was cut; resumed from 20 on other ranks, so that 30 and 40 were done again,
+# but for the score of 30; 50 twice; an event that plot does not know; a number that was infinite; lines that are no JSON
+# or not whole.
 mkdir run
 {
   echo '{"event":"start","step":0,"ranks":1}'

@@ -43,7 +43,8 @@ if grep -q '^linear layers: products in bf16 by oneDNN' bf16.err; then
   grep -q '^linear layers: products in bf16' auto.err || fail "auto does not take bf16: $(cat auto.err)"
   cmp -s bf16.losses auto.losses || fail 'auto took bf16 and has other losses'
 else
-  [ "$(grep -c '^warning: training.precision=bf16 gains nothing here' bf16.err)" = 1 ] || fail "not one warning: $(cat bf16.err)"
+  [ "$(grep -c '^warning: training.precision=bf16 gains nothing here' bf16.err)" = 1 ] ||
+    fail "not one warning: $(cat bf16.err)"
   grep -q '^linear layers: float32 (training.precision=auto' auto.err || fail "auto does not say float32: $(cat auto.err)"
   cmp -s f32.losses auto.losses || fail 'auto took float32 and has other losses'
 fi

@@ -235,7 +235,8 @@ static void check_sample(struct reference *r, const struct model *m) {
   const float *noise = input(r, "sample", "noise", B * P, &bad);
   int32_t *y = labels(r, "sample", B, n->config.classes, &bad);
   struct sampler c = { PREDICT_X, 1, reference_attribute(r, "sample", "w", 1), reference_attribute(r, "sample", "t_min", 0),
-                       reference_attribute(r, "sample", "t_max", 1), reference_attribute(r, "/", "noise_scale", 1) };
+                       reference_attribute(r, "sample", "t_max", 1), reference_attribute(r, "/", "noise_scale", 1),
+                       HEAD_U, SOLVER_EULER };
   struct sampler_work w;
   struct arena arena = { 0 };
   sampler_layout(&arena, n, B, &w);

@@ -169,7 +169,8 @@ static void check_schedules(struct reference *r, double batch) {
     const char *set = "schedules/cosine";
     const struct schedule cosine = { 1, reference_attribute(r, set, "learning_rate", NAN),
                                      reference_attribute(r, set, "lr_min_factor", NAN),
-                                     reference_attribute(r, set, "warmup_steps", NAN), reference_attribute(r, set, "steps", NAN) };
+                                     reference_attribute(r, set, "warmup_steps", NAN),
+                                     reference_attribute(r, set, "steps", NAN) };
     const size_t n = a->count;
     for (size_t i = 0; i < n; i++) mine[i] = schedule_rate(&cosine, i);
     compare_values(r, set, mine, n);

@@ -64,6 +64,8 @@ for text in 'FID[classifier]' 'KID[classifier]' 'few samples' 'rank-deficient' '
   grep -qF "$text" out || fail "the table lacks '$text': $(cat out)"
 done
 cp out seed9
+does 1 score checkpoint=plain/checkpoint.h5 n=60 steps=3 context=no head=v solver=heun --json
+check 'evaluations along v' "$(value evaluations '3 steps of v, heun')" 5
 does 1 score checkpoint=plain/checkpoint.h5 n=60 steps=2 context=no seed=10
 cmp -s out seed9 && fail 'another seed gives the same table'
 cp set.classifier.h5 other.h5
@@ -128,6 +130,7 @@ refuses 'steps=0: expected up to 8 numbers' score run=plain steps=0
 refuses 'steps=1,: expected' score run=plain steps=1,
 refuses 'steps=many: expected' score run=plain steps=many
 refuses 'context=maybe: expected yes or no' score run=plain context=maybe
+refuses 'solver=heun: head u jumps' score run=plain solver=heun
 refuses 'n=1: expected an integer' score run=plain n=1
 refuses 'ema=ema7: plain/checkpoint.h5 has raw, ema0.02, ema2' score run=plain ema=ema7
 refuses 't_min=0.7 is not below t_max=0.7' score run=plain t_min=0.7

@@ -6,7 +6,7 @@ shows "usage: pmf JOB" --help
 shows "usage: pmf JOB" help
 shows "training.batch_size" help settings
 shows "pmf " --version
-for job in pack train sample plot export inspect verify; do
+for job in pack train sample plot import export inspect verify; do
   shows "pmf $job" $job --help
   shows "pmf $job" help $job
 done
@@ -15,7 +15,7 @@ refuses "expected a job"
 refuses "unknown job trian; did you mean train?" trian
 refuses "unknown job trian; did you mean train?" help trian
 refuses "unknown job --verion" --verion
-for job in iotest import report compare check-data study sbatch; do
+for job in iotest report compare check-data study sbatch; do
   refuses "the job $job comes in a later version" $job
 done
 
@@ -44,7 +44,7 @@ for nothing in '' '\n' '# only words\n' '---\n'; do
 done
 
 # Help keeps within 100 columns.
-for topic in "" settings pack train sample score plot plan bench export inspect verify; do
+for topic in "" settings pack train sample score plot plan bench import export inspect verify; do
   "$PMF" help ${topic:+"$topic"} >out 2>err || fail "help $topic: $(cat err)"
   wide=$(awk 'length > 100' out)
   [ -z "$wide" ] || fail "help $topic: wider than 100 columns: $wide"

@@ -154,7 +154,7 @@ trains 75 2 run=alone training.steps=100000 training.max_time=0.005
 said 'stopping: the time'
 said "warning: the checkpoint was made with max_time: 0"
 check 'what a stop leaves' "$(cd alone && echo *)" \
-  'blas_core checkpoint.h5 checkpoint.h5.prev lock metrics.jsonl status used_parameters.yml'
+  'blas_core checkpoint.h5 checkpoint.h5.prev lock metrics.jsonl provenance.json status used_parameters.yml'
 
 # A checkpoint with other settings than asked for.
 train() {

@@ -12,6 +12,10 @@ double guidance_scale(double beta, double s, double U) {
 void guidance_draw(const struct guidance *c, uint64_t seed, uint64_t step, uint32_t index, int fm, real *w, real *t_min,
                    real *t_max, int *drop) {
   const double p = c->data_proportion, q = c->class_dropout_prob;
+  if (c->unconditional) {
+    *w = 1, *t_min = 0, *t_max = 1, *drop = 1;
+    return;
+  }
   real u[3], dropped;
   random_uniform((struct purpose){ seed, STREAM_GUIDANCE, step, index }, 3, u);
   random_uniform((struct purpose){ seed, STREAM_DROP, step, index }, 1, &dropped);

@@ -11,6 +11,7 @@ struct guidance {
   double cfg_beta, cfg_max;        /* density proportional to w^-beta on [1, 1 + cfg_max] */
   double class_dropout_prob;
   double data_proportion;          /* share of FM samples, times_proportion */
+  int unconditional;               /* no classes: w = 1 in [0, 1], every label dropped */
 };
 /* The scale of U in (0,1):  beta = 1: exp(U log(1+s));  else exp(log1p(U expm1((1-beta) log1p(s))) / (1-beta)). */
 double guidance_scale(double beta, double s, double U);

@@ -1,8 +1,8 @@
 /* block.h - one transformer block on a residual stream x of B sequences (SPEC 5):
  *   y = x + g_a attention(RMSNorm(x)),   x' = y + g_m mlp(RMSNorm(y)).
- * Forward carries tangents of the first B_dot sequences along: every product of a linear layer has the primal rows and, stacked
- * under them, the tangent rows. Backward goes through primal rows only (the tangent of SPEC 4 is stop-gradient), so tangent rows
- * need not outlive their block: they lie where the next block's primal rows will be written.
+ * Forward carries tangents of the first B_dot sequences along: every product of a linear layer has the primal rows and,
+ * stacked under them, the tangent rows. Backward goes through primal rows only (the tangent of SPEC 4 is stop-gradient), so
+ * tangent rows need not outlive their block: they lie where the next block's primal rows will be written.
  * Memory: activations are views into the caller's arena; nothing is allocated. Errors: none. Ranks: local. */
 #ifndef NET_BLOCK_H
 #define NET_BLOCK_H
@@ -32,8 +32,8 @@ struct block_kept {
 /* Activations of `blocks` blocks, each kind together, and the scratch that all blocks share. */
 struct block_work {
   struct block_kept base;
-  real *attention;                                       /* scratch */
-  real *d_bar, *qkv_bar, *qk_bar, *h_bar, *m_bar;        /* gradients inside a block: [R,D], [R,3D], [R,2D], [R,2I], [R,max(I,D)] */
+  real *attention;                                  /* scratch */
+  real *d_bar, *qkv_bar, *qk_bar, *h_bar, *m_bar;   /* gradients inside: [R,D], [R,3D], [R,2D], [R,2I], [R,max(I,D)] */
 };
 
 /* Appends the block's tensors, named prefix + "norm1.weight" and so on. */

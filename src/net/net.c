@@ -72,6 +72,21 @@ int net_init(struct net *n, const struct net_config *config, int second_all) {
   return STATUS_OK;
 }
 
+int net_in_v_head(const struct tensor *t) {
+  return !strncmp(t->name, "v_heads.", 8) || !strncmp(t->name, "v_final_layer.", 14);
+}
+
+struct table net_without_v_head(const struct net *n) {
+  struct table t = n->table;
+  while (t.count && net_in_v_head(&t.tensors[t.count - 1])) t.count--;
+  const struct tensor *first = &n->table.tensors[t.count], *last = first - 1;
+  t.size = last->offset + last->size;
+  t.second_size = 0;
+  for (const struct tensor *x = first; x < n->table.tensors + n->table.count && !t.second_size; x++)
+    if (x->second != SIZE_MAX) t.second_size = x->second;   /* where the first of those that are left out began */
+  return t;
+}
+
 void net_free(struct net *n) {
   table_free(&n->table);
   free(n->blocks);

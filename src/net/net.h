@@ -52,6 +52,10 @@ struct net_hooks {
  * tensors (AdamW), else only for Adam's. Errors: STATUS_NOMEM. Free with net_free. */
 int net_init(struct net *n, const struct net_config *config, int second_all);
 void net_free(struct net *n);
+/* Does the tensor belong to the head for v, which only training needs? Those come last in the table. */
+int net_in_v_head(const struct tensor *t);
+/* The table without them: a view of n->table, with sizes of its own; not to be freed. */
+struct table net_without_v_head(const struct net *n);
 /* Lays out a workspace for B samples, the first B_dot of them with tangents. */
 void net_layout(struct arena *a, const struct net *n, size_t B, size_t B_dot, int backward, struct net_work *w);
 /* The most numbers that a product of a linear layer rounds there (linear_rounded). */
