@@ -90,14 +90,14 @@ START_TEST(a_named_net_brings_its_sizes) {
   ck_assert_int_eq(s.model.depth, 6);
   ck_assert_int_eq(s.model.hidden_size, 1024);
   ck_assert_int_eq(s.model.num_class_tokens, 8);
-  ck_assert_int_eq(s.training.batch_size, 64);
+  ck_assert_int_eq(s.training.batch_size, 32);
 } END_TEST
 
 START_TEST(later_sources_win) {
   struct settings s;
   ck_assert_int_eq(load(&s, "training.steps=7 preset=fashion data=a.h5 sampling.omega=2"), STATUS_OK);
   ck_assert_int_eq(s.training.steps, 7);
-  ck_assert_int_eq(s.model.patch_size, 7);
+  ck_assert_int_eq(s.model.patch_size, 4);
   ck_assert_double_eq(s.sampling.omega, 2);
   ck_assert_str_eq(s.dataset.root, "a.h5");
 } END_TEST

@@ -31,7 +31,7 @@ does 2 sample checkpoint=a.h5 n=4 out=a.png
 refuses "has no v head" sample checkpoint=a.h5 n=4 head=v out=v.png
 
 # What does not fit is listed before the last line.
-alone import in=a.safetensors out=no.h5 preset=fashion
+alone import in=a.safetensors out=no.h5 preset=fashion model.patch_size=7 model.hidden_size=128 model.aux_head_depth=2
 check "exit code of another net" $? 65
 check "lines of another net" "$(wc -l <err)" 22
 said_once "net.x_embedder.proj1.weight: float32 [128,3,4,4], expected [128,1,7,7]"
