@@ -47,12 +47,12 @@ void block_layout(struct arena *a, const struct block_shape *s, size_t blocks, s
     .n1 = arena_take(a, stacked * D), .s1 = arena_take(a, rows),
     .qkv = arena_take(a, stacked * 3 * D),
     .qk = arena_take(a, stacked * 2 * D), .sq = arena_take(a, rows * A), .sk = arena_take(a, rows * A),
-    .P = arena_take(a, rows * A * s->T),
+    .P = arena_take(a, rows * A * attention_width(s->T)),
     .o = arena_take(a, stacked * D), .a = arena_take(a, stacked * D), .y = arena_take(a, rows * D),
     .n2 = arena_take(a, stacked * D), .s2 = arena_take(a, rows),
     .h = arena_take(a, stacked * 2 * I), .m = arena_take(a, stacked * I), .f = arena_take(a, stacked * D),
   };
-  w->attention = arena_take(a, attention_work(s->T));
+  w->attention = arena_take(a, attention_work(s->T, D / A));
   if (!backward) return;
   w->d_bar = arena_take(a, R * D);
   w->qkv_bar = arena_take(a, R * 3 * D);
@@ -66,7 +66,7 @@ struct block_kept block_at(const struct block_work *w, const struct block_shape 
   const struct block_kept *k = &w->base;
   return (struct block_kept){
     .n1 = k->n1 + row * D, .s1 = k->s1 + row, .qkv = k->qkv + row * 3 * D, .qk = k->qk + row * 2 * D,
-    .sq = k->sq + row * A, .sk = k->sk + row * A, .P = k->P + row * A * s->T, .o = k->o + row * D,
+    .sq = k->sq + row * A, .sk = k->sk + row * A, .P = k->P + row * A * attention_width(s->T), .o = k->o + row * D,
     .a = k->a + row * D, .y = k->y + row * D, .n2 = k->n2 + row * D, .s2 = k->s2 + row,
     .h = k->h + row * 2 * I, .m = k->m + row * I, .f = k->f + row * D,
   };
@@ -109,8 +109,7 @@ void block_forward(const struct block_shape *s, const struct block *b, const rea
   rmsnorm_tangent(&l.q_norm, R_dot, qkv_dot, qk_dot);
   rmsnorm_tangent(&l.k_norm, R_dot, qkv_dot + D, qk_dot + D);
   rotary_forward(&s->rotary, B + B_dot, 2 * s->A, 2 * D, k->qk);
-  attention_forward(&l.attention);
-  attention_tangent(&l.attention, B_dot, qk_dot, qk_dot + D, qkv_dot + 2 * D, k->o + R * D);
+  attention_forward(&l.attention, B_dot, &(struct attention_dot){ qk_dot, qk_dot + D, qkv_dot + 2 * D, k->o + R * D });
   linear_forward(&l.out, R, R_dot, k->o, k->a);
   gate_forward(R, D, g_a, x, k->a, k->y);
   gate_forward(R_dot, D, g_a, x_dot, k->a + R * D, x_dot);

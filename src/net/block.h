@@ -23,7 +23,7 @@ struct block_kept {
   real *n1, *s1;      /* + [R,D], [R]       RMSNorm of x */
   real *qkv;          /* + [R,3D] */
   real *qk, *sq, *sk; /* + [R,2D], [R,A]    normed and turned q and k */
-  real *P;            /*   [B,A,T,T] */
+  real *P;            /*   [B,A,T,T], rows attention_width(T) apart */
   real *o, *a;        /* + [R,D]            heads' output, out projection */
   real *y;            /*   [R,D] */
   real *n2, *s2;      /* + [R,D], [R] */
