@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "src/base/bf16.h"
+#include "src/base/narrow.h"
 #include "src/base/onednn.h"
 #include "src/base/processor.h"
 #include "src/base/status.h"
@@ -110,10 +111,18 @@ static int reduced(CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, size_t m, size_t n, s
 }
 #endif
 
+/* Many rows through a small matrix: there our own product is the faster one (doc/performance.md). */
+enum { NARROW = 1 << 15, MANY = 64 };
+static int narrow(CBLAS_TRANSPOSE ta, size_t m, size_t n, size_t k, real beta) {
+  return ta == CblasNoTrans && beta == 0 && m >= MANY && n * k <= NARROW;
+}
+
 static void layer(CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, size_t m, size_t n, size_t k, const real *A, size_t lda,
                   const real *B, size_t ldb, real beta, real *C, size_t ldc) {
   if (precision != MATMUL_F32 && reduced(ta, tb, m, n, k, A, lda, B, ldb, beta, C, ldc)) return;
-  product(ta, tb, m, n, k, 1, A, lda, B, ldb, beta, C, ldc);
+  if (precision == MATMUL_F32 && narrow(ta, m, n, k, beta))
+    narrow_product(m, n, k, A, lda, 1, B, tb == CblasTrans ? 1 : ldb, tb == CblasTrans ? ldb : 1, C, ldc);
+  else product(ta, tb, m, n, k, 1, A, lda, B, ldb, beta, C, ldc);
 }
 
 void matmul_layer_nt(size_t m, size_t n, size_t k, const real *A, size_t lda, const real *B, size_t ldb, real beta, real *C,
