@@ -34,6 +34,13 @@ struct objective_config setup_objective(const struct settings *s) {
                                     s->model.norm_eps };
 }
 
+struct reduction_config setup_reduction(const struct settings *s) {
+  static const enum reduction_way way[] = { [REDUCE_PLAIN] = REDUCTION_PLAIN, [REDUCE_OVERLAP] = REDUCTION_OVERLAP,
+                                            [REDUCE_TWOLEVEL] = REDUCTION_TWOLEVEL };
+  return (struct reduction_config){ .way = way[s->training.reduce],
+                                    .bucket_bytes = (size_t)(s->training.bucket_mib * (1 << 20)) };
+}
+
 struct optimizer setup_optimizer(const struct settings *s) {
   return (struct optimizer){ s->training.optimizer == OPTIMIZER_ADAMW, s->training.adam_b2, s->training.weight_decay, 0 };
 }

@@ -62,18 +62,30 @@ int step_init(struct step *t, const struct world *w, const struct net *n, const 
   t->first = shard_first(t->batch, w->rank, w->ranks);
   t->count = shard_count(t->batch, w->rank, w->ranks);
   lay_out(t);
-  const int status = arena_init(&t->arena);
+  int status = arena_init(&t->arena);
   if (!status) lay_out(t);
-  return status;
+  const struct reduction_config reduction = setup_reduction(s);
+  const int reduced = reduction_init(&t->reduction, w, &n->table, &reduction);
+  return agree(w->comm, status ? status : reduced);
 }
 
-void step_free(struct step *t) { arena_free(&t->arena); }
+void step_free(struct step *t) {
+  reduction_free(&t->reduction);
+  arena_free(&t->arena);
+}
 
-static void phase_begins(void *context, enum net_phase phase) {
+static void phase_begins(void *step, enum net_phase phase) {
   static const enum phase of[] = { [NET_GUIDANCE] = PHASE_GUIDANCE, [NET_FORWARD] = PHASE_FORWARD,
                                    [NET_BACKWARD] = PHASE_BACKWARD };
-  phases_begin(context, of[phase]);
+  phases_begin(((struct step *)step)->phases, of[phase]);
 }
+
+static void gradient_is_final(void *step, size_t offset) {
+  struct step *t = step;
+  if (t->last) reduction_final(&t->reduction, offset);
+}
+
+static void breathe(void *step) { reduction_progress(&((struct step *)step)->reduction); }
 
 /* Draws what samples first .. first + B - 1 of the share need, and adds their gradient. */
 static void micro_batch(struct step *t, uint64_t k, size_t first, size_t B, const real *weights,
@@ -92,7 +104,7 @@ static void micro_batch(struct step *t, uint64_t k, size_t first, size_t B, cons
     for (size_t i = 0; i < P; i++) e[i] *= (real)t->noise_scale;
   }
   const struct objective_batch batch = { B, t->x + first * P, t->e, c[0], c[1], c[2], c[3], c[4], t->y + first, fm, drop };
-  const struct net_hooks hooks = { .phase = phase_begins, .context = t->phases };
+  const struct net_hooks hooks = { gradient_is_final, breathe, phase_begins, t };
   objective_gradient(&t->objective, t->net, weights, &t->work, &batch, t->grads, sums, NULL, &hooks);
 }
 
@@ -114,14 +126,18 @@ int step_gradient(struct step *t, const struct world *w, struct loader *loader, 
   if (status) return status;
   if (!t->net->config.classes) memset(t->y, 0, t->count * sizeof *t->y);   /* the null row is the table's only one */
   *sums = (struct objective_sums){ 0 };
+  reduction_finish(&t->reduction);   /* of a step before that was given up */
   memset(t->grads, 0, size * sizeof *t->grads);
-  for (size_t first = 0; first < t->count; first += t->micro)
-    micro_batch(t, k, first, t->count - first < t->micro ? t->count - first : t->micro, weights, sums);
+  reduction_begin(&t->reduction, t->grads);
+  for (size_t first = 0; first < t->count; first += t->micro) {
+    t->last = t->count - first <= t->micro;
+    micro_batch(t, k, first, t->last ? t->count - first : t->micro, weights, sums);
+  }
   phases_begin(t->phases, PHASE_REDUCE);
-  reduce_sum(w->comm, size, t->grads);
-  const real share = 1 / (real)t->batch;
-  for (size_t i = 0; i < size; i++) t->grads[i] *= share;
+  reduction_wait(&t->reduction);
   add_up(w->comm, sums);
   phases_begin(t->phases, PHASE_OTHER);
+  const real share = 1 / (real)t->batch;
+  for (size_t i = 0; i < size; i++) t->grads[i] *= share;
   return STATUS_OK;
 }

@@ -6,6 +6,7 @@
 #include "io/loader.h"
 #include "jobs/phases.h"
 #include "jobs/setup.h"
+#include "mpi/reduction.h"
 #include "mpi/world.h"
 
 struct step {
@@ -22,6 +23,8 @@ struct step {
   int32_t *y;                           /* [share] */
   int *flags;                           /* [2,micro] */
   struct objective_work work;
+  struct reduction reduction;
+  int last;                             /* in this rank's last micro-batch: what becomes final may travel */
   struct phases *phases;                /* the caller's, or NULL */
 };
 /* What the layout takes, in numbers of `real`: all, the net's part of it, and that without rows of tangents; the size of
@@ -29,11 +32,11 @@ struct step {
  * choose. Local. */
 struct step_size { size_t all, net, net_primal, micro, micro_dot; };
 struct step_size step_count(const struct net *n, const struct settings *s, int ranks, size_t micro);
-/* micro = 0: chosen from the memory that activations may take. Local. Errors: STATUS_NOMEM. */
+/* COLLECTIVE, as is step_free. Errors: STATUS_NOMEM; those of reduction_init. */
 int step_init(struct step *t, const struct world *w, const struct net *n, const struct settings *s);
 void step_free(struct step *t);
 /* COLLECTIVE. grads becomes the mean gradient over the global batch of step `k` (from 0), sums the sums over it; the same bits
- * on every rank. Errors: STATUS_IO from the loader, on every rank. */
+ * on every rank. The way that gradients travel is the settings' (training.reduce). Errors: STATUS_IO from the loader, on every rank. */
 int step_gradient(struct step *t, const struct world *w, struct loader *loader, uint64_t k, const real *weights,
                   struct objective_sums *sums);
 #endif

@@ -11,7 +11,7 @@ static const double limit = 1e-5;
 
 /* One step's result, and where the step is made to go wrong. */
 struct outcome { real *grads; struct objective_sums sums; };
-enum fault { NO_FAULT, OTHER_DRAWS, OTHER_IMAGES };
+enum fault { NO_FAULT, OTHER_DRAWS, OTHER_IMAGES, BUCKET_LEFT_OUT };
 
 /* Initial values with noise on them: zeros in gates would hide errors behind them. */
 static real *random_weights(const struct net *n) {
@@ -36,6 +36,7 @@ static struct outcome gradient(const struct world *w, const struct net *n, const
   const size_t first = step.first - (fault == OTHER_IMAGES && struck);
   tiny_must(loader_start(&loader, &tiny_data, step.seed, s->dataset.use_flip, step.batch, first, step.count, k));
   if (fault == OTHER_DRAWS && struck) step.first++;
+  if (fault == BUCKET_LEFT_OUT) step.reduction.buckets.count--;
   tiny_must(step_gradient(&step, w, loader, k, weights, &o.sums));
   memcpy(o.grads, step.grads, n->table.size * sizeof *o.grads);
   loader_stop(loader);
@@ -149,6 +150,32 @@ START_TEST(without_classes_labels_do_not_matter) {
   net_free(&net);
 } END_TEST
 
+/* However the gradients travel, in however many buckets; the more ranks, the more orders a sum may have. */
+START_TEST(every_way_over_the_ranks_gives_one_gradient) {
+  struct settings s = tiny_settings();
+  struct net net;
+  s.training.batch_size = 7;
+  s.training.micro_batch = 2;
+  tiny_net(&net, &s);
+  real *weights = random_weights(&net);
+  s.training.reduce = REDUCE_PLAIN;
+  const struct outcome plain = gradient(&world, &net, &s, weights, 3, NO_FAULT);
+  for (s.training.reduce = REDUCE_PLAIN; s.training.reduce <= REDUCE_TWOLEVEL; s.training.reduce++)
+    for (s.training.bucket_mib = 1e-4; s.training.bucket_mib < 10; s.training.bucket_mib *= 50) {
+      const struct outcome o = gradient(&world, &net, &s, weights, 3, NO_FAULT);
+      const double error = gradient_error(&net, &o, &plain);
+      const int bits = agree_same(world.comm, o.grads, net.table.size * sizeof(real));
+      free(o.grads);
+      ck_assert_double_le(worst_over_ranks(bits ? error : INFINITY), world.ranks > 2 ? 1e-6 : 0);
+    }
+  s.training.reduce = REDUCE_OVERLAP;
+  s.training.bucket_mib = 1e-3;
+  const struct outcome o = gradient(&world, &net, &s, weights, 3, BUCKET_LEFT_OUT);
+  if (world.ranks > 1) ck_assert_double_gt(worst_over_ranks(gradient_error(&net, &o, &plain)), 1e-2);
+  free(o.grads), free(plain.grads), free(weights);
+  net_free(&net);
+} END_TEST
+
 START_TEST(the_same_again_has_the_same_bits) {
   struct settings s = tiny_settings();
   struct net net;
@@ -197,6 +224,7 @@ int main(int argc, char **argv) {
                                           with_every_sampler_of_times_and_either_prediction,
                                           with_any_share_of_flow_matching_and_dropped_labels,
                                           without_classes_labels_do_not_matter,
+                                          every_way_over_the_ranks_gives_one_gradient,
                                           the_same_again_has_the_same_bits, a_rank_with_the_wrong_samples_is_seen,
                                           neighbouring_steps_differ, their_folder_is_removed, NULL });
 }
