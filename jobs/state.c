@@ -15,12 +15,12 @@ static void lay_out(struct state *state, const struct net *n, const struct setti
   state->m = arena_take(&state->arena, size);
   state->s = arena_take(&state->arena, second);
   struct flat *f = state->flats;
-  *f++ = (struct flat){ "weights", state->weights, size };
-  *f++ = (struct flat){ "m", state->m, size };
-  *f++ = (struct flat){ "s", state->s, second };
+  *f++ = flat_whole("weights", state->weights, size);
+  *f++ = flat_whole("m", state->m, size);
+  *f++ = flat_whole("s", state->s, second);
   for (int i = 0; i < s->training.ema_val.count; i++, f++) {
     state->ema[i] = arena_take(&state->arena, size);
-    *f = (struct flat){ "", state->ema[i], size };
+    *f = flat_whole("", state->ema[i], size);
     setup_ema_name(s, i, f->name);
   }
   state->n_flats = (size_t)(f - state->flats);
@@ -114,7 +114,7 @@ int state_begin_from(const struct world *w, struct state *state, const struct ne
   checkpoint_info_free(&info);
   status = agree(w->comm, status);
   if (status) return status;
-  const struct flat weights = { "weights", state->weights, from.size };
+  const struct flat weights = flat_whole("weights", state->weights, from.size);
   status = checkpoint_load(w->comm, path, &weights, 1);
   for (int i = 0; i < s->training.ema_val.count && !status; i++)
     memcpy(state->ema[i], state->weights, n->table.size * sizeof(real));
