@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "io/checkpoint_io.h"
 #include "io/checkpoint_saving.h"
 #include "io/hdf.h"
 #include "mpi/agree.h"
@@ -26,7 +27,9 @@ void saving_reached(const char *stage) {
 size_t saving_bytes(const struct flat *f) { return f->size * sizeof(float); }
 
 struct slab saving_share(const struct saving *s, const struct flat *f, int rank) {
-  return blocks_share(blocks_count(saving_bytes(f)), rank, s->ranks);
+  const size_t blocks = blocks_count(saving_bytes(f));
+  if (s->serial) return (struct slab){ 0, rank ? 0 : blocks };
+  return blocks_share(blocks, rank, s->ranks);
 }
 
 int saving_is_whole(const struct saving *s, size_t i) {
@@ -64,7 +67,7 @@ static int gather_pieces(struct saving *s) {
 
 int saving_open(struct saving *s, MPI_Comm comm, const char *path, const struct checkpoint_info *info) {
   int rank;
-  *s = (struct saving){ .info = *info };
+  *s = (struct saving){ .info = *info, .serial = checkpoint_io_is_rank0() };
   MPI_Comm_rank(comm, &rank);
   MPI_Comm_split(comm, 0, rank, &s->comm);   /* a duplicate would keep a Cartesian topology */
   MPI_Comm_rank(s->comm, &s->rank);

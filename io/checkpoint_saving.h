@@ -11,7 +11,7 @@
 
 struct saving {
   MPI_Comm comm;               /* without a topology: HDF5 over Cartesian ones corrupts files (H2) */
-  int rank, ranks;
+  int rank, ranks, serial;     /* serial: rank 0 writes all blocks, without MPI-IO */
   char path[PATH_MAX], tmp[PATH_MAX + 8], prev[PATH_MAX + 8];
   struct checkpoint_info info; /* views of the caller's, but for sums */
   struct piece *pieces;        /* [n_flats][ranks]: what each rank holds of each array */
@@ -39,7 +39,7 @@ int saving_create(const struct saving *s);
 /* Local: this rank can write to the file that rank 0 made, to its end. */
 int saving_check_access(const struct saving *s);
 
-/* checkpoint_write.c. The arrays through MPI-IO; their checksums, each rank those of its slabs. */
+/* checkpoint_write.c. The arrays through MPI-IO, or from rank 0; their checksums, each rank those of its slabs. */
 int saving_write(struct saving *s);
 
 /* checkpoint_commit.c. Checksums, reading back, mark, rotation. Agreed. */

@@ -63,18 +63,18 @@ static int write_window(hid_t set, hid_t space, hid_t transfer, struct piece min
   return bad;
 }
 
-/* One array. 0 or -1. */
+/* One array. file: negative on the ranks that do not write. 0 or -1. */
 static int write_array(struct saving *s, hid_t file, hid_t transfer, size_t i) {
   const struct flat *f = &s->info.flats[i];
   char at[64];
   checkpoint_member(at, CHECKPOINT_ARRAYS, f->name);
-  const hid_t set = H5Dopen2(file, at, H5P_DEFAULT), space = set < 0 ? -1 : H5Dget_space(set);
-  int bad = set < 0 ? hdf_fail() : 0;
+  const hid_t set = file < 0 ? -1 : H5Dopen2(file, at, H5P_DEFAULT), space = set < 0 ? -1 : H5Dget_space(set);
+  int bad = file >= 0 && set < 0 ? hdf_fail() : 0;
   const int closed = agree_any(s->comm, bad);
   for (size_t w = 0; w < windows(s, f) && !closed; w++) {
     const float *values = bring(s, i, w);
     sum(s, i, values);
-    if (write_window(set, space, transfer, s->windows[s->rank], values)) bad = -1;
+    if (set >= 0 && write_window(set, space, transfer, s->windows[s->rank], values)) bad = -1;
   }
   if (set >= 0) {
     H5Sclose(space);
@@ -83,16 +83,21 @@ static int write_array(struct saving *s, hid_t file, hid_t transfer, size_t i) {
   return bad;
 }
 
-/* Every metadata call is collective (H6). */
-int saving_write(struct saving *s) {
-  const hid_t how = H5Pcreate(H5P_FILE_ACCESS), transfer = H5Pcreate(H5P_DATASET_XFER);
-  H5Pset_fapl_mpio(how, s->comm, MPI_INFO_NULL);
-  H5Pset_all_coll_metadata_ops(how, true);
-  H5Pset_coll_metadata_write(how, true);
+/* By all ranks: every metadata call is collective then (H6). */
+static void ask_for_mpi(const struct saving *s, hid_t access, hid_t transfer) {
+  H5Pset_fapl_mpio(access, s->comm, MPI_INFO_NULL);
+  H5Pset_all_coll_metadata_ops(access, true);
+  H5Pset_coll_metadata_write(access, true);
   H5Pset_dxpl_mpio(transfer, H5FD_MPIO_COLLECTIVE);
-  const hid_t file = H5Fopen(s->tmp, H5F_ACC_RDWR, how);
-  int bad = file < 0 ? hdf_fail() : 0;
-  H5Pclose(how);
+}
+
+int saving_write(struct saving *s) {
+  const int writes = !s->serial || s->rank == 0;
+  const hid_t access = H5Pcreate(H5P_FILE_ACCESS), transfer = H5Pcreate(H5P_DATASET_XFER);
+  if (!s->serial) ask_for_mpi(s, access, transfer);
+  const hid_t file = writes ? H5Fopen(s->tmp, H5F_ACC_RDWR, access) : -1;
+  int bad = writes && file < 0 ? hdf_fail() : 0;
+  H5Pclose(access);
   if (!agree_any(s->comm, bad))
     for (size_t i = 0; i < s->info.n_flats; i++)
       if (write_array(s, file, transfer, i)) bad = -1;
@@ -102,5 +107,5 @@ int saving_write(struct saving *s) {
     if (H5Fclose(file) < 0 && !bad) bad = hdf_fail();
   }
   H5Pclose(transfer);
-  return bad ? hdf_because(s->tmp, "cannot be written in parallel") : STATUS_OK;
+  return bad ? hdf_because(s->tmp, s->serial ? "cannot be written" : "cannot be written in parallel") : STATUS_OK;
 }
