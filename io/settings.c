@@ -106,7 +106,8 @@ static const struct key keys[] = {
   { KEY(REAL, checkpoint.every_minutes),       0, 1e9, NULL, "15", "minutes", "0: not by time" },
   { KEY(INTEGER, checkpoint.keep),             1, 1000, NULL, "2", "files", "older ones are removed" },
   { KEY(CHOICE, checkpoint.async),             0, 0, "off|on", "off", "", "write while training goes on" },
-  { KEY(CHOICE, checkpoint.io),                0, 0, "auto|ompio|romio|rank0", "auto", "", "who writes" },
+  { KEY(CHOICE, checkpoint.io),                0, 0, "auto|ompio|romio|rank0", "auto", "",
+    "who writes: all ranks by MPI-IO (auto: ompio, in its safe form) or rank 0 alone" },
 
   { KEY(INTEGER, sampling.num_steps),          1, 10000, NULL, "1", "evaluations", "of the net, an image" },
   { KEY(REAL, sampling.omega),                 1, 1000, NULL, "8.5", "", "guidance scale" },

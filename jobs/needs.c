@@ -22,8 +22,9 @@ struct needs needs_of(const struct net *n, const struct settings *s, int ranks, 
   const size_t share = shard_most((size_t)s->training.batch_size, ranks);
   const size_t bytes = n->pixels + sizeof(int32_t) + sizeof(uint64_t);   /* of an image as read, its label and number */
   const size_t emas = (size_t)s->training.ema_val.count;
-  struct needs k = { .weights = taken(t->size), .moments = taken(t->size) + taken(t->second_size),
-                     .emas = emas * taken(t->size), .gradients = taken(t->size),
+  const struct state_size state = state_count(n, s, ranks);
+  struct needs k = { .weights = state.weights * sizeof(real), .moments = state.moments * sizeof(real),
+                     .emas = state.emas * sizeof(real), .gradients = taken(t->size),
                      .optimizer = optimizer_work(&optimizer, t) * sizeof(real), .loader = 2 * share * bytes,
                      .checkpoint = ((2 + emas) * t->size + t->second_size) * sizeof(real) };
   const struct step_size step = step_count(n, s, ranks, micro);
@@ -33,7 +34,7 @@ struct needs needs_of(const struct net *n, const struct settings *s, int ranks, 
   k.buffers = (step.all - step.net) * sizeof(real) - k.gradients;
   k.rounded = net_rounded(n, step.micro, step.micro_dot) * matmul_rounded_bytes(precision_here(s));
   k.evaluation = evaluate_bytes(n, s, ranks);
-  k.total = state_count(n, s) * sizeof(real) + step.all * sizeof(real) + k.rounded + k.optimizer + k.loader + k.evaluation;
+  k.total = state.all * sizeof(real) + step.all * sizeof(real) + k.rounded + k.optimizer + k.loader + k.evaluation;
   return k;
 }
 

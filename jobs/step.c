@@ -61,10 +61,12 @@ int step_init(struct step *t, const struct world *w, const struct net *n, const 
   *t = sized(n, s, w->ranks, (size_t)s->training.micro_batch);
   t->first = shard_first(t->batch, w->rank, w->ranks);
   t->count = shard_count(t->batch, w->rank, w->ranks);
+  t->mine = (struct share){ 0, n->table.size };
+  if (setup_sharded(s, w->ranks)) t->mine = share_flat(&n->table, w->rank);
   lay_out(t);
   int status = arena_init(&t->arena);
   if (!status) lay_out(t);
-  const struct reduction_config reduction = setup_reduction(s);
+  const struct reduction_config reduction = setup_reduction(s, w->ranks);
   const int reduced = reduction_init(&t->reduction, w, &n->table, &reduction);
   return agree(w->comm, status ? status : reduced);
 }
@@ -138,6 +140,6 @@ int step_gradient(struct step *t, const struct world *w, struct loader *loader, 
   add_up(w->comm, sums);
   phases_begin(t->phases, PHASE_OTHER);
   const real share = 1 / (real)t->batch;
-  for (size_t i = 0; i < size; i++) t->grads[i] *= share;
+  for (size_t i = t->mine.first; i < t->mine.first + t->mine.count; i++) t->grads[i] *= share;
   return STATUS_OK;
 }

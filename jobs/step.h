@@ -8,6 +8,7 @@
 #include "jobs/setup.h"
 #include "mpi/reduction.h"
 #include "mpi/world.h"
+#include "src/optim/share.h"
 
 struct step {
   const struct net *net;
@@ -24,6 +25,7 @@ struct step {
   int *flags;                           /* [2,micro] */
   struct objective_work work;
   struct reduction reduction;
+  struct share mine;                    /* what of the gradient is for this rank: all, or where sharded what it owns */
   int last;                             /* in this rank's last micro-batch: what becomes final may travel */
   struct phases *phases;                /* the caller's, or NULL */
 };
@@ -35,8 +37,9 @@ struct step_size step_count(const struct net *n, const struct settings *s, int r
 /* COLLECTIVE, as is step_free. Errors: STATUS_NOMEM; those of reduction_init. */
 int step_init(struct step *t, const struct world *w, const struct net *n, const struct settings *s);
 void step_free(struct step *t);
-/* COLLECTIVE. grads becomes the mean gradient over the global batch of step `k` (from 0), sums the sums over it; the same bits
- * on every rank. The way that gradients travel is the settings' (training.reduce). Errors: STATUS_IO from the loader, on every rank. */
+/* COLLECTIVE. grads becomes, in `mine`, the mean gradient over the global batch of step `k` (from 0), sums the sums over it; the
+ * same bits on every rank. Other ranks' parts may still be on their way from here (reduction_finish), so the rest of grads
+ * must stay. How gradients travel is the settings' (training.reduce). Errors: STATUS_IO from the loader, on every rank. */
 int step_gradient(struct step *t, const struct world *w, struct loader *loader, uint64_t k, const real *weights,
                   struct objective_sums *sums);
 #endif

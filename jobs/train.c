@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "io/binding.h"
+#include "io/checkpoint_io.h"
 #include "io/folder.h"
 #include "io/metrics.h"
 #include "io/progress.h"
@@ -208,6 +209,7 @@ static int start(struct run *run, const struct binding *bindings) {
     if (*kernels) progress_say(&run->progress, "%s", kernels);
     precision_describe(products);
     if (*products) progress_say(&run->progress, "%s", products);
+    progress_say(&run->progress, "checkpoints are written by %s", checkpoint_io_name());
   }
   if (first) binding_tell(bindings, run->w->ranks, say_line, &run->progress);
   if (first && run->t.state.step)
@@ -384,6 +386,7 @@ static int prepare(struct run *run, int argc, char **argv) {
 /* COLLECTIVE. */
 static int train(struct run *run) {
   struct binding *bindings = NULL;
+  checkpoint_io_choose(run->t.s.checkpoint.io);
   int status = trainer_allocate(&run->t);
   if (!status) status = gather_bindings(run, &bindings);
   if (!status) status = start(run, bindings);

@@ -4,6 +4,7 @@
 #include "io/loader.h"
 #include "jobs/step.h"
 #include "mpi/agree.h"
+#include "src/optim/share.h"
 #include "tests/harness.h"
 #include "tests/tiny.h"
 
@@ -12,6 +13,13 @@ static const double limit = 1e-5;
 /* One step's result, and where the step is made to go wrong. */
 struct outcome { real *grads; struct objective_sums sums; };
 enum fault { NO_FAULT, OTHER_DRAWS, OTHER_IMAGES, BUCKET_LEFT_OUT };
+
+/* With the whole gradient on every rank. */
+static struct settings step_settings(void) {
+  struct settings s = tiny_settings();
+  s.training.shard = SHARD_OFF;
+  return s;
+}
 
 /* Initial values with noise on them: zeros in gates would hide errors behind them. */
 static real *random_weights(const struct net *n) {
@@ -101,7 +109,7 @@ static void check_all_micro_batches(struct settings *s, uint64_t k) {
 
 START_TEST(any_ranks_and_micro_batches_give_one_gradient) {   /* 1, 2 and 3 images also where there are more ranks */
   static const long batches[] = { 1, 2, 3, 7, 10, 13 };
-  struct settings s = tiny_settings();
+  struct settings s = step_settings();
   for (size_t b = 0; b < sizeof batches / sizeof *batches; b++) {
     s.training.batch_size = batches[b];
     check_all_micro_batches(&s, b == 3 ? 4 : b);   /* 23 images: step 4 of batches of 7 lies in the second epoch */
@@ -109,7 +117,7 @@ START_TEST(any_ranks_and_micro_batches_give_one_gradient) {   /* 1, 2 and 3 imag
 } END_TEST
 
 START_TEST(with_every_sampler_of_times_and_either_prediction) {
-  struct settings s = tiny_settings();
+  struct settings s = step_settings();
   s.training.batch_size = 7;
   for (s.model.times = TIMES_TRIANGLE; s.model.times <= TIMES_BOTH; s.model.times++)
     for (s.model.prediction = PREDICTION_X; s.model.prediction <= PREDICTION_U; s.model.prediction++)
@@ -118,7 +126,7 @@ START_TEST(with_every_sampler_of_times_and_either_prediction) {
 
 START_TEST(with_any_share_of_flow_matching_and_dropped_labels) {
   static const double shares[][2] = { { 0, 0 }, { 0.25, 1 }, { 0.5, 0.7 }, { 1, 0.5 } };
-  struct settings s = tiny_settings();
+  struct settings s = step_settings();
   s.training.batch_size = 10;
   for (size_t i = 0; i < sizeof shares / sizeof *shares; i++) {
     s.model.data_proportion = shares[i][0];
@@ -129,7 +137,7 @@ START_TEST(with_any_share_of_flow_matching_and_dropped_labels) {
 
 /* A set with classes serves a net without: its labels are not looked at. */
 START_TEST(without_classes_labels_do_not_matter) {
-  struct settings s = tiny_settings();
+  struct settings s = step_settings();
   struct net net;
   struct outcome o[2];
   s.dataset.num_classes = 0;
@@ -152,7 +160,7 @@ START_TEST(without_classes_labels_do_not_matter) {
 
 /* However the gradients travel, in however many buckets; the more ranks, the more orders a sum may have. */
 START_TEST(every_way_over_the_ranks_gives_one_gradient) {
-  struct settings s = tiny_settings();
+  struct settings s = step_settings();
   struct net net;
   s.training.batch_size = 7;
   s.training.micro_batch = 2;
@@ -176,8 +184,35 @@ START_TEST(every_way_over_the_ranks_gives_one_gradient) {
   net_free(&net);
 } END_TEST
 
+/* An owner's part is that of the whole gradient, on whatever way it came; with more ranks than tensors some own nothing. */
+START_TEST(an_owner_gets_its_part) {
+  struct settings s = step_settings();
+  struct net net;
+  s.training.batch_size = 7;
+  s.training.micro_batch = 2;
+  tiny_net(&net, &s);
+  share_matrices(&net.table, world.ranks);
+  real *weights = random_weights(&net);
+  s.training.reduce = REDUCE_PLAIN;
+  const struct outcome plain = gradient(&world, &net, &s, weights, 3, NO_FAULT);
+  s.training.shard = SHARD_ON;
+  s.training.bucket_mib = 1e-3;
+  for (; s.training.reduce <= REDUCE_TWOLEVEL; s.training.reduce++) {
+    const struct outcome o = gradient(&world, &net, &s, weights, 3, NO_FAULT);
+    double error = 0;
+    for (size_t i = 0; i < net.table.count; i++) {
+      const struct tensor *t = &net.table.tensors[i];
+      if (t->owner == world.rank) error = fmax(error, relative_error(t->size, o.grads + t->offset, plain.grads + t->offset));
+    }
+    free(o.grads);
+    ck_assert_double_le(worst_over_ranks(error), world.ranks > 2 ? 1e-6 : 0);
+  }
+  free(plain.grads), free(weights);
+  net_free(&net);
+} END_TEST
+
 START_TEST(the_same_again_has_the_same_bits) {
-  struct settings s = tiny_settings();
+  struct settings s = step_settings();
   struct net net;
   s.training.batch_size = 7;
   tiny_net(&net, &s);
@@ -193,7 +228,7 @@ START_TEST(the_same_again_has_the_same_bits) {
 } END_TEST
 
 START_TEST(a_rank_with_the_wrong_samples_is_seen) {
-  struct settings s = tiny_settings();
+  struct settings s = step_settings();
   s.training.batch_size = 7;
   ck_assert_double_gt(compare(&s, 0, 3, OTHER_DRAWS), 100 * limit);
   if (world.ranks == 1) return;   /* no image before the first */
@@ -201,7 +236,7 @@ START_TEST(a_rank_with_the_wrong_samples_is_seen) {
 } END_TEST
 
 START_TEST(neighbouring_steps_differ) {   /* or the comparisons above would say little */
-  struct settings s = tiny_settings();
+  struct settings s = step_settings();
   struct net net;
   tiny_net(&net, &s);
   real *weights = random_weights(&net);
@@ -224,7 +259,7 @@ int main(int argc, char **argv) {
                                           with_every_sampler_of_times_and_either_prediction,
                                           with_any_share_of_flow_matching_and_dropped_labels,
                                           without_classes_labels_do_not_matter,
-                                          every_way_over_the_ranks_gives_one_gradient,
+                                          every_way_over_the_ranks_gives_one_gradient, an_owner_gets_its_part,
                                           the_same_again_has_the_same_bits, a_rank_with_the_wrong_samples_is_seen,
                                           neighbouring_steps_differ, their_folder_is_removed, NULL });
 }
