@@ -76,7 +76,7 @@ static const struct key keys[] = {
   { KEY(REAL, training.num_epochs),            0, 1e6, NULL, "320", "epochs", "length of the run" },
   { KEY(INTEGER, training.steps),              0, 1e12, NULL, "0", "steps", "length of the run; wins if not 0" },
   { KEY(INTEGER, training.micro_batch),        0, 1 << 20, NULL, "0", "images",
-    "through the net at once on a rank; 0: chosen" },
+    "through the net at once on a rank; 0: chosen, 4 where reproducible" },
   { KEY(REAL, training.learning_rate),         ABOVE_0, 100, NULL, "0.001", "", "of Muon and Adam" },
   { KEY(CHOICE, training.lr_schedule),         0, 0, "const|cosine", "const", "", "after the warm-up" },
   { KEY(REAL, training.warmup_epochs),         0, 1e6, NULL, "0", "epochs", "the rate rises from 0" },

@@ -43,7 +43,7 @@ struct reduction_config setup_reduction(const struct settings *s, int ranks) {
                                             [REDUCE_TWOLEVEL] = REDUCTION_TWOLEVEL };
   return (struct reduction_config){ .way = way[s->training.reduce],
                                     .bucket_bytes = (size_t)(s->training.bucket_mib * (1 << 20)),
-                                    .by_owner = setup_sharded(s, ranks) };
+                                    .by_owner = setup_sharded(s, ranks), .integers = s->training.reproducible };
 }
 
 struct optimizer setup_optimizer(const struct settings *s) {
