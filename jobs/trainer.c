@@ -8,6 +8,7 @@
 #include "io/memory.h"
 #include "jobs/precision.h"
 #include "mpi/agree.h"
+#include "mpi/selftest.h"
 #include "src/base/matmul.h"
 #include "src/base/status.h"
 #include "src/optim/share.h"
@@ -95,6 +96,8 @@ int trainer_allocate(struct trainer *t) {
   int status = state_init(t->w, &t->state, &t->net, &t->s);
   if (!status) status = step_init(&t->step, t->w, &t->net, &t->s);
   t->state.reduction = &t->step.reduction;
+  if (!status && t->w->ranks > 1) status = selftest(t->w->comm, "all ranks");
+  if (!status && t->w->ranks > 1) status = reduction_test(&t->step.reduction);
   return status ? status : agree(t->w->comm, allocate_local(t));
 }
 

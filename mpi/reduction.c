@@ -5,6 +5,7 @@
 
 #include "mpi/agree.h"
 #include "mpi/reduce.h"
+#include "mpi/selftest.h"
 #include "src/base/status.h"
 
 /* --- what a bucket does in each stage ---------------------------------------------------------------------------------- */
@@ -155,6 +156,18 @@ int reduction_init(struct reduction *r, const struct world *w, const struct tabl
     status = because(STATUS_BAD, "the ranks cut the gradient into different buckets: have they one net and one setting of it?");
   if (!status && c->way == REDUCTION_TWOLEVEL) status = levels_init(&r->levels, w->comm, c->node_ranks);
   return status;
+}
+
+int reduction_test(const struct reduction *r) {
+  const struct levels *l = &r->levels;
+  int status = selftest(r->comm, "all ranks");
+  if (l->places) {   /* every rank does all, as the others may find what this one does not */
+    const int found[] = { selftest(l->gather, "a node's ranks"), selftest(l->across, "one rank of each node"),
+                          selftest(l->spread, "a node's ranks") };
+    for (int i = 0; i < 3; i++)
+      if (found[i] && !status) status = found[i];
+  }
+  return agree(r->comm, status);
 }
 
 void reduction_free(struct reduction *r) {

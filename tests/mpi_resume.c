@@ -27,10 +27,17 @@ struct run {
 
 static char saved[300];   /* the folder of the run that is stopped and started */
 
+static void start_with(struct run *r, const struct world *w, const char *folder, const struct settings *s);
+
 /* COLLECTIVE over w. folder: goes on from its checkpoint; NULL: from the initial values. */
 static void start(struct run *r, const struct world *w, const char *folder) {
+  const struct settings s = tiny_settings();
+  start_with(r, w, folder, &s);
+}
+
+static void start_with(struct run *r, const struct world *w, const char *folder, const struct settings *s) {
   char *text = NULL;
-  *r = (struct run){ .w = w, .s = tiny_settings() };
+  *r = (struct run){ .w = w, .s = *s };
   tiny_net(&r->net, &r->s);
   share_matrices(&r->net.table, w->ranks);
   tiny_must(state_init(w, &r->state, &r->net, &r->s));
@@ -205,6 +212,49 @@ START_TEST(a_checkpoint_goes_on_on_another_number_of_ranks) {   /* one rank here
   ck_assert_double_lt(worst_over_ranks(error), 1e-4);
 } END_TEST
 
+/* COLLECTIVE. The worst error of this rank's part of the arrays after `steps` steps with the settings a, beside b. */
+static double apart(const struct settings *a, const struct settings *b, int steps) {
+  struct run one, other;
+  double losses[20], again[20], error = 0;
+  start_with(&one, &world, NULL, a);
+  start_with(&other, &world, NULL, b);
+  load_from(&one, 0);
+  load_from(&other, 0);
+  go(&one, steps, losses);
+  go(&other, steps, again);
+  for (size_t i = 0; i < one.state.n_flats; i++)
+    error = fmax(error, relative_error(one.state.flats[i].count, one.state.flats[i].data, beside(&one.state, &other.state, i)));
+  end(&one);
+  end(&other);
+  return worst_over_ranks(error);
+}
+
+/* Owners alone with the optimizer's state, or every rank: the same run (EXPECTATIONS G10). The bits, where sums have one order. */
+START_TEST(sharing_the_state_out_changes_nothing) {
+  struct settings on = tiny_settings(), off = on;
+  on.training.shard = SHARD_ON;
+  off.training.shard = SHARD_OFF;
+  if (world.ranks <= 2) ck_assert_double_eq(apart(&on, &off, 20), 0);
+  for (int optimizer = OPTIMIZER_MUON; optimizer <= OPTIMIZER_ADAMW; optimizer++) {
+    on.training.reproducible = off.training.reproducible = 1;
+    on.training.micro_batch = off.training.micro_batch = 2;
+    on.training.optimizer = off.training.optimizer = optimizer;
+    off.training.reduce = REDUCE_PLAIN;
+    ck_assert_double_eq(apart(&on, &off, 20), 0);
+  }
+} END_TEST
+
+/* Momentum and Newton-Schulz come once a step, after all micro-batches (G12): four of them or one, the same weights. */
+START_TEST(micro_batches_accumulate_before_the_optimizer) {
+  struct settings four = tiny_settings(), one;
+  four.training.batch_size = 4 * world.ranks;
+  one = four;
+  four.training.micro_batch = 1;
+  ck_assert_double_lt(apart(&four, &one, 5), 1e-3);
+  one.training.batch_size--;   /* and another batch would be seen */
+  ck_assert_double_gt(apart(&four, &one, 5), 1e-2);
+} END_TEST
+
 START_TEST(other_averages_or_another_net_are_refused) {
   struct settings s = tiny_settings();
   struct net net;
@@ -235,5 +285,7 @@ int main(int argc, char **argv) {
                        (const TTest *[]){ images_are_packed, three_parts_equal_one_go_bit_for_bit,
                                           whatever_is_not_restored_is_seen,
                                           a_checkpoint_goes_on_on_another_number_of_ranks,
+                                          sharing_the_state_out_changes_nothing,
+                                          micro_batches_accumulate_before_the_optimizer,
                                           other_averages_or_another_net_are_refused, their_folder_is_removed, NULL });
 }

@@ -211,6 +211,41 @@ START_TEST(an_owner_gets_its_part) {
   net_free(&net);
 } END_TEST
 
+/* The bits of this rank's part of the gradient, and of the losses, are those of one rank alone, on every way and in any batch. */
+START_TEST(reproducible_gradients_have_one_ranks_bits) {
+  static const long batches[] = { 1, 7, 13 };
+  struct settings s = step_settings();
+  struct net net;
+  s.training.reproducible = 1;
+  s.training.bucket_mib = 1e-3;
+  tiny_net(&net, &s);
+  share_matrices(&net.table, world.ranks);
+  real *weights = random_weights(&net);
+  for (int b = 0; b < 3; b++)
+    for (s.training.micro_batch = 0; s.training.micro_batch < 3; s.training.micro_batch++) {
+      s.training.batch_size = batches[b];
+      s.training.reduce = b == 0 ? REDUCE_PLAIN : b == 1 ? REDUCE_OVERLAP : REDUCE_TWOLEVEL;
+      s.training.shard = s.training.micro_batch == 1 ? SHARD_OFF : SHARD_AUTO;
+      const struct outcome one = gradient(&alone, &net, &s, weights, 3, NO_FAULT);
+      const struct outcome all = gradient(&world, &net, &s, weights, 3, NO_FAULT);
+      const struct share whole = { 0, net.table.size };
+      const struct share mine = setup_sharded(&s, world.ranks) ? share_flat(&net.table, world.rank) : whole;
+      const int differ = memcmp(all.grads + mine.first, one.grads + mine.first, mine.count * sizeof(real)) != 0
+                         || memcmp(&all.sums, &one.sums, sizeof all.sums) != 0;
+      free(one.grads), free(all.grads);
+      ck_assert_double_eq(worst_over_ranks(differ), 0);
+    }
+  s.training.micro_batch = 2;   /* and it is the gradient */
+  s.training.shard = SHARD_OFF;
+  const struct outcome exact = gradient(&world, &net, &s, weights, 3, NO_FAULT);
+  s.training.reproducible = 0;
+  const struct outcome usual = gradient(&world, &net, &s, weights, 3, NO_FAULT);
+  const double error = fmax(gradient_error(&net, &exact, &usual), sums_error(&exact.sums, &usual.sums));
+  free(exact.grads), free(usual.grads), free(weights);
+  net_free(&net);
+  ck_assert_double_lt(worst_over_ranks(error), limit);
+} END_TEST
+
 START_TEST(the_same_again_has_the_same_bits) {
   struct settings s = step_settings();
   struct net net;
@@ -260,6 +295,7 @@ int main(int argc, char **argv) {
                                           with_any_share_of_flow_matching_and_dropped_labels,
                                           without_classes_labels_do_not_matter,
                                           every_way_over_the_ranks_gives_one_gradient, an_owner_gets_its_part,
+                                          reproducible_gradients_have_one_ranks_bits,
                                           the_same_again_has_the_same_bits, a_rank_with_the_wrong_samples_is_seen,
                                           neighbouring_steps_differ, their_folder_is_removed, NULL });
 }
