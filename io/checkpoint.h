@@ -20,12 +20,16 @@
 
 #include "src/base/table.h"
 
-/* A flat array of the state, equal on every rank. */
+/* A flat array of the state, `size` elements in the file. This rank holds elements [first, first + count) in `data`: all of
+ * them, equal on every rank (first 0, count = size), or on each rank a piece; then the pieces are contiguous, in the order of
+ * the ranks, disjoint, and cover the array; some may be empty. Where the file has its blocks is none of their business. */
 struct flat {
   char name[32];
   float *data;
-  size_t size;
+  size_t size, first, count;
 };
+/* All of an array here. Local. */
+struct flat flat_whole(const char *name, float *data, size_t size);
 struct checkpoint_info {
   uint64_t step, images_seen;
   char *settings;            /* YAML, malloc'ed */
@@ -38,8 +42,10 @@ struct checkpoint_info {
 /* Bytes that one collective transfer carries per rank, equal on all of them; a variable, so that tests can make it
  * small (H10). */
 extern size_t checkpoint_piece;
+/* Bytes that a rank brings together at a time of an array that lies in pieces: whole blocks, equal on all ranks. */
+extern size_t checkpoint_window;
 
-/* COLLECTIVE over comm. Each rank writes its slabs (whole MiB blocks) of every array. On an error all ranks
+/* COLLECTIVE over comm. Each rank writes its slabs (whole MiB blocks) of every array, whoever holds them. On an error all ranks
  * return it, and the earlier generations stay as they were: STATUS_IO; STATUS_DIVERGED where a value is not finite, naming
  * its tensor; STATUS_NOMEM. settings: read on rank 0 only. */
 int checkpoint_save(MPI_Comm comm, const char *path, const struct table *table, uint64_t step, uint64_t images_seen,
@@ -48,8 +54,8 @@ int checkpoint_save(MPI_Comm comm, const char *path, const struct table *table, 
 int checkpoint_info(const char *path, struct checkpoint_info *info);
 /* Harmless on a zeroed one, and after an error of checkpoint_info. */
 void checkpoint_info_free(struct checkpoint_info *info);
-/* COLLECTIVE over comm. Fills flats (matched by name; sizes must agree) on every rank: each rank reads and checks its
- * slabs, then they are exchanged. Errors: STATUS_BAD, naming array and block, on every rank; the arrays are then
+/* COLLECTIVE over comm. Fills flats (matched by name; sizes must agree), whole ones on every rank, else each rank its piece,
+ * whatever the pieces were that were saved: each rank reads and checks its slabs, then they are exchanged. Errors: STATUS_BAD, naming array and block, on every rank; the arrays are then
  * undefined. */
 int checkpoint_load(MPI_Comm comm, const char *path, const struct flat *flats, size_t n_flats);
 /* Local: re-reads all blocks of all arrays against their checksums. */

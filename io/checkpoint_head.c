@@ -218,7 +218,7 @@ static int read_flat(hid_t file, const char *path, struct flat *f, uint64_t **su
   H5Sclose(space);
   H5Dclose(set);
   if (n < 0 || !same) return because(STATUS_BAD, "%s: array %s is not a row of float32", path, f->name);
-  f->size = (size_t)n;
+  f->size = f->count = (size_t)n;
   size_t blocks = flat_blocks(f);
   checkpoint_member(at, CHECKPOINT_SUMS, f->name);
   return get_column(file, path, at, H5T_NATIVE_UINT64, 1, &blocks, sums);
@@ -308,11 +308,10 @@ static int read_block(hid_t set, hid_t space, size_t size, size_t b, float *to) 
   return bad;
 }
 
-int checkpoint_blocks_read(hid_t file, const char *path, const struct checkpoint_info *info, size_t i, int k, int R,
-                           float *data) {
+int checkpoint_blocks_read(hid_t file, const char *path, const struct checkpoint_info *info, size_t i,
+                           struct slab share, float *data) {
   const struct flat *f = &info->flats[i];
   const size_t blocks = flat_blocks(f);
-  const struct slab share = blocks_share(blocks, k, R);
   char at[64];
   checkpoint_member(at, CHECKPOINT_ARRAYS, f->name);
   float *scratch = data ? NULL : malloc(BLOCK_BYTES);
@@ -320,7 +319,7 @@ int checkpoint_blocks_read(hid_t file, const char *path, const struct checkpoint
   const hid_t set = H5Dopen2(file, at, H5P_DEFAULT), space = set < 0 ? -1 : H5Dget_space(set);
   int status = set < 0 ? because(STATUS_BAD, "%s: array %s is missing", path, f->name) : STATUS_OK;
   for (size_t b = share.first; b < share.end && !status; b++) {
-    float *to = data ? data + b * (BLOCK_BYTES / sizeof(float)) : scratch;
+    float *to = data ? data + (b - share.first) * (BLOCK_BYTES / sizeof(float)) : scratch;
     if (read_block(set, space, f->size, b, to))
       status = because(STATUS_BAD, "%s: block %zu of %zu of array %s cannot be read", path, b, blocks, f->name);
     else if (blocks_sum(to, blocks_length(f->size * sizeof(float), b)) != info->sums[i][b])

@@ -3,6 +3,7 @@
 #define IO_CHECKPOINT_HEAD_H
 #include <hdf5.h>
 
+#include "io/blocks.h"
 #include "io/checkpoint.h"
 
 #define CHECKPOINT_ARRAYS "/arrays/"
@@ -18,8 +19,8 @@ int checkpoint_sums_write(hid_t file, const struct checkpoint_info *info);
 int checkpoint_mark_write(hid_t file);
 /* Local. What checkpoint_info does, for an open file whose mark may still be missing (marked = false). */
 int checkpoint_head_read(hid_t file, const char *path, bool marked, struct checkpoint_info *info);
-/* Local. Reads blocks [share of k among R) of array i, into their places in data or, if that is NULL, only to check them.
+/* Local. Reads these blocks of array i, one behind the other into data or, if that is NULL, only to check them.
  * Errors: STATUS_BAD, naming array and block; STATUS_NOMEM. */
-int checkpoint_blocks_read(hid_t file, const char *path, const struct checkpoint_info *info, size_t i, int k, int R,
-                           float *data);
+int checkpoint_blocks_read(hid_t file, const char *path, const struct checkpoint_info *info, size_t i,
+                           struct slab share, float *data);
 #endif

@@ -1,5 +1,7 @@
+#include <assert.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -7,6 +9,7 @@
 #include "io/checkpoint_head.h"
 #include "io/hdf.h"
 #include "mpi/agree.h"
+#include "mpi/pieces.h"
 #include "mpi/reduce.h"
 #include "src/base/status.h"
 
@@ -30,7 +33,10 @@ static int verify_share(const char *path, int k, int R) {
   hid_t file;
   struct checkpoint_info info;
   int status = open_checked(path, &file, &info);
-  for (size_t i = 0; i < info.n_flats && !status; i++) status = checkpoint_blocks_read(file, path, &info, i, k, R, NULL);
+  for (size_t i = 0; i < info.n_flats && !status; i++) {
+    const struct slab share = blocks_share(blocks_count(info.flats[i].size * sizeof(float)), k, R);
+    status = checkpoint_blocks_read(file, path, &info, i, share, NULL);
+  }
   if (file >= 0) H5Fclose(file);
   checkpoint_info_free(&info);
   return status;
@@ -49,30 +55,80 @@ static int match(const char *path, const struct checkpoint_info *info, const str
   return because(STATUS_BAD, "%s: array %s is missing", path, f->name);
 }
 
-int checkpoint_load(MPI_Comm comm, const char *path, const struct flat *flats, size_t n_flats) {
+/* A checkpoint being read by all ranks. */
+struct loading {
+  MPI_Comm comm;
   int rank, ranks;
-  MPI_Comm_rank(comm, &rank);
-  MPI_Comm_size(comm, &ranks);
+  const char *path;
   hid_t file;
   struct checkpoint_info info;
-  int status = open_checked(path, &file, &info);
-  for (size_t i = 0; i < n_flats && !status; i++) {
-    size_t place = 0;
-    status = match(path, &info, &flats[i], &place);
-    if (!status) status = checkpoint_blocks_read(file, path, &info, place, rank, ranks, flats[i].data);
+  struct piece *pieces, *windows;   /* [ranks]: what each wants, what each has just read */
+  float *buffer;                    /* this rank's window, once an array is wanted in pieces */
+};
+
+/* COLLECTIVE. Array i of the file, which every rank wants: each reads its slab into place, then they are handed round. */
+static int load_whole(struct loading *l, size_t i, const struct flat *f) {
+  const size_t bytes = f->size * sizeof(float), blocks = blocks_count(bytes);
+  const struct slab mine = blocks_share(blocks, l->rank, l->ranks);
+  const int status = checkpoint_blocks_read(l->file, l->path, &l->info, i, mine,
+                                            f->data + mine.first * (BLOCK_BYTES / sizeof(float)));
+  if (agree_any(l->comm, status)) return status;
+  for (int k = 0; k < l->ranks; k++) {
+    const struct slab share = blocks_share(blocks, k, l->ranks);
+    const size_t first = share.first * BLOCK_BYTES, most = share.end * BLOCK_BYTES, end = most < bytes ? most : bytes;
+    if (first < end) spread(l->comm, k, end - first, (char *)f->data + first);
   }
-  if (file >= 0) H5Fclose(file);
-  checkpoint_info_free(&info);
-  status = agree(comm, status);
-  for (size_t i = 0; i < n_flats && !status; i++) {
-    const size_t bytes = flats[i].size * sizeof(float), blocks = blocks_count(bytes);
-    for (int k = 0; k < ranks; k++) {
-      const struct slab share = blocks_share(blocks, k, ranks);
-      const size_t first = share.first * BLOCK_BYTES, most = share.end * BLOCK_BYTES;
-      const size_t end = most < bytes ? most : bytes;
-      if (first < end) spread(comm, k, end - first, (char *)flats[i].data + first);
+  return STATUS_OK;
+}
+
+/* COLLECTIVE. Array i of the file, of which each rank wants a piece: a window at a time is read and goes to whom it belongs. A
+ * rank that cannot read does its part in the exchange, with whatever there is. */
+static int load_pieces(struct loading *l, size_t i, const struct flat *f) {
+  const size_t per = BLOCK_BYTES / sizeof(float), most = checkpoint_window / BLOCK_BYTES;
+  const size_t blocks = blocks_count(f->size * sizeof(float)), largest = (blocks + (size_t)l->ranks - 1) / (size_t)l->ranks;
+  assert(pieces_cover(l->pieces, l->ranks, f->size));
+  if (!l->buffer) l->buffer = malloc(checkpoint_window);
+  int status = agree(l->comm, l->buffer ? STATUS_OK : because(STATUS_NOMEM, "%s: no memory to read it", l->path));
+  if (status) return status;
+  for (size_t done = 0; done < largest; done += most) {
+    for (int k = 0; k < l->ranks; k++) {
+      const struct slab share = blocks_share(blocks, k, l->ranks);
+      const size_t first = share.first + done < share.end ? share.first + done : share.end;
+      const struct slab w = { first, first + most < share.end ? first + most : share.end };
+      const size_t end = w.end * per < f->size ? w.end * per : f->size;
+      l->windows[k] = (struct piece){ first * per, first < w.end ? end - first * per : 0 };
+      if (k == l->rank && !status) status = checkpoint_blocks_read(l->file, l->path, &l->info, i, w, l->buffer);
     }
+    pieces_move(l->comm, l->windows, l->buffer, l->pieces, f->data);
   }
+  return status;
+}
+
+/* COLLECTIVE. */
+static int load_array(struct loading *l, const struct flat *f) {
+  size_t place = 0;
+  int status = agree(l->comm, match(l->path, &l->info, f, &place)), whole = 1;
+  if (status) return status;
+  pieces_gather(l->comm, (struct piece){ f->first, f->count }, l->pieces);
+  for (int k = 0; k < l->ranks; k++) whole &= l->pieces[k].count == f->size;
+  return agree(l->comm, whole ? load_whole(l, place, f) : load_pieces(l, place, f));
+}
+
+int checkpoint_load(MPI_Comm comm, const char *path, const struct flat *flats, size_t n_flats) {
+  struct loading l = { .comm = comm, .path = path };
+  MPI_Comm_rank(comm, &l.rank);
+  MPI_Comm_size(comm, &l.ranks);
+  int status = open_checked(path, &l.file, &l.info);
+  l.pieces = calloc((size_t)l.ranks, sizeof *l.pieces);
+  l.windows = calloc((size_t)l.ranks, sizeof *l.windows);
+  if (!l.pieces || !l.windows) status = because(STATUS_NOMEM, "%s: no memory to read it", path);
+  status = agree(comm, status);
+  for (size_t i = 0; i < n_flats && !status; i++) status = load_array(&l, &flats[i]);
+  if (l.file >= 0) H5Fclose(l.file);
+  checkpoint_info_free(&l.info);
+  free(l.pieces);
+  free(l.windows);
+  free(l.buffer);
   return status;
 }
 

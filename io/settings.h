@@ -18,6 +18,8 @@ enum { TIMES_TRIANGLE, TIMES_EQUAL, TIMES_ZERO, TIMES_BOTH };
 enum { OPTIMIZER_MUON, OPTIMIZER_ADAMW };
 enum { SCHEDULE_CONST, SCHEDULE_COSINE };
 enum { EMA_EDM, EMA_CONST };
+enum { REDUCE_PLAIN, REDUCE_OVERLAP, REDUCE_TWOLEVEL };
+enum { SHARD_AUTO, SHARD_ON, SHARD_OFF };
 enum { PRECISION_F32, PRECISION_BF16, PRECISION_AUTO };
 
 struct list { double value[EMA_MAX]; int count; };
@@ -44,7 +46,9 @@ struct settings {
     int lr_schedule, ema_type, optimizer;
     struct list ema_val;       /* edm: half-lives in thousand images; const: decays */
     long seed, log_per_step;
-    int precision, recompute, reduce, shard, reproducible;
+    int precision, recompute, reduce;
+    double bucket_mib;         /* MiB of the gradient that travel together */
+    int shard, reproducible;
     double max_time;           /* minutes; 0: none */
   } training;
   struct { long every_steps; double every_epochs, every_minutes; long keep; int async, io; } checkpoint;

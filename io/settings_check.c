@@ -10,14 +10,8 @@ static int later(const struct settings *s) {
   const struct { bool asked; const char *word, *has; } table[] = {
     { s->model.lpips,                  "model.lpips=true",              "false" },
     { s->model.convnext,               "model.convnext=true",           "false" },
-    { s->training.reduce == 1,         "training.reduce=overlap",       "plain" },
-    { s->training.reduce == 2,         "training.reduce=two_level",     "plain" },
-    { s->training.shard != 0,          "training.shard=on",             "off" },
-    { s->training.reproducible != 0,   "training.reproducible=on",      "off" },
     { s->checkpoint.keep != 2,         "checkpoint.keep other than 2",  "2, the newest and the one before" },
     { s->checkpoint.async != 0,        "checkpoint.async=on",           "off" },
-    { s->checkpoint.io == 2,           "checkpoint.io=romio",           "auto and ompio" },
-    { s->checkpoint.io == 3,           "checkpoint.io=rank0",           "auto and ompio" },
     { s->fid.cache_ref[0] != '\0',     "fid.cache_ref=FILE",            "no file there: fid.cache_ref= leaves it empty" },
   };
   enum { TABLE = sizeof table / sizeof *table };

@@ -16,11 +16,11 @@
 
 static const char *const best_file = "best.h5", *const best_note = "best";
 
-/* The array of the state that sampling.ema names. */
-static const real *chosen_weights(const struct state *state, const char *ema) {
-  for (size_t i = 0; i < state->n_flats; i++)
-    if (!strcmp(state->flats[i].name, strcmp(ema, "raw") ? ema : "weights")) return state->flats[i].data;
-  return NULL;   /* settings_check refuses it */
+/* COLLECTIVE. The array of the state that sampling.ema names (settings_check knows it). Where it lies in pieces they come
+ * together in the gradient's place, which is free between two steps. */
+static const real *chosen_weights(struct trainer *t) {
+  const char *ema = t->s.sampling.ema;
+  return state_whole(t->w, &t->state, &t->net, strcmp(ema, "raw") ? ema : "weights", t->step.grads);
 }
 
 /* Rank 0: RUN/best of an earlier start, if it is by the same classifier and its checkpoint is there. */
@@ -77,7 +77,7 @@ int evaluate_open(struct evaluation *e, const struct world *w, struct trainer *t
   *e = (struct evaluation){ .w = w, .every = (uint64_t)t->s.fid.every_steps, .share = t->s.fid.time_share,
                             .n = (size_t)t->s.fid.online_samples, .last = t->state.step, .best = INFINITY };
   if (!e->every) return STATUS_OK;
-  e->weights = chosen_weights(&t->state, t->s.sampling.ema);
+  e->weights = chosen_weights(t);
   evaluator_path(t->s.dataset.root, path, sizeof path);
   matmul_set_precision(MATMUL_F32);
   const size_t held_out = t->data.count[SPLIT_HELDOUT];
@@ -118,6 +118,7 @@ static int keep_best(struct evaluation *e, struct trainer *t, const char *run, c
 }
 
 int evaluate_now(struct evaluation *e, struct trainer *t, const char *run, struct score *score, int *improved) {
+  e->weights = chosen_weights(t);
   const struct generated_images generated = { &e->generate, e->weights };
   const struct source source = source_generated(&generated);
   const double clock = progress_clock();

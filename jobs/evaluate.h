@@ -17,7 +17,7 @@ struct evaluation {
   struct evaluator judge;
   struct generate generate;
   struct scorer scorer;
-  const real *weights;          /* the state's */
+  const real *weights;          /* that make the images: the state's, or gathered for this one evaluation */
   uint64_t last;                /* the step of the last one, or of the start */
   double began, spent, guess;   /* seconds on rank 0: clock at the start, of all so far, of the next one */
   double best;                  /* INFINITY where there is none */

@@ -238,7 +238,7 @@ static int read_all(struct import *p) {
 static int save(const struct import *p) {
   char *text = settings_text(&p->s);
   if (!text) return because(STATUS_NOMEM, "no memory for the settings' text");
-  const struct flat weights = { "weights", p->weights, p->table.size };
+  const struct flat weights = flat_whole("weights", p->weights, p->table.size);
   const int status = checkpoint_save(MPI_COMM_SELF, out, &p->table, 0, 0, text, &weights, 1);
   free(text);
   return status;

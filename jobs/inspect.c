@@ -58,11 +58,11 @@ static void print_arrays(const struct checkpoint_info *info) {
 
 static int inspect_checkpoint(const char *path) {
   struct checkpoint_info info;
-  struct flat weights = { .name = "weights" };
+  struct flat weights = flat_whole("weights", NULL, 0);
   int status = checkpoint_info(path, &info);
   if (status) return status;
   for (size_t i = 0; i < info.n_flats; i++)
-    if (!strcmp(info.flats[i].name, "weights") && info.flats[i].size == info.table.size) weights.size = info.flats[i].size;
+    if (!strcmp(info.flats[i].name, "weights") && info.flats[i].size == info.table.size) weights = info.flats[i];
   if (weights.size) {
     weights.data = malloc(weights.size * sizeof(float));
     status = weights.data ? checkpoint_load(MPI_COMM_SELF, path, &weights, 1)

@@ -22,6 +22,8 @@ int inspect_run(const struct world *w, int argc, char **argv);
 void inspect_help(void);
 int verify_run(const struct world *w, int argc, char **argv);
 void verify_help(void);
+int iotest_run(const struct world *w, int argc, char **argv);
+void iotest_help(void);
 int plan_run(const struct world *w, int argc, char **argv);
 void plan_help(void);
 int plot_run(const struct world *w, int argc, char **argv);

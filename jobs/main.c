@@ -34,11 +34,11 @@ static const struct job {
   { "export",  "weights of a checkpoint as safetensors", export_run, export_help },
   { "inspect", "what is in a checkpoint or a packed file", inspect_run, inspect_help },
   { "verify",  "check every block of a checkpoint or a packed file against its checksum", verify_run, verify_help },
+  { "iotest",  "whether checkpoints written into a folder are read back as they were, and how fast", iotest_run, iotest_help },
 };
 enum { JOBS = sizeof jobs / sizeof *jobs };
 
-static const char *const later[] = { "iotest", "report", "compare",
-                                     "check-data", "study", "sbatch" };
+static const char *const later[] = { "report", "compare", "check-data", "study", "sbatch" };
 enum { LATER = sizeof later / sizeof *later };
 
 /* Before MPI runs: is this the process that speaks? Launchers number theirs in the environment. */

@@ -19,21 +19,21 @@ static size_t taken(size_t n) {
 struct needs needs_of(const struct net *n, const struct settings *s, int ranks, size_t micro) {
   const struct table *t = &n->table;
   const struct optimizer optimizer = setup_optimizer(s);
-  const size_t share = shard_most((size_t)s->training.batch_size, ranks);
+  const struct step_size step = step_count(n, s, ranks, micro);
   const size_t bytes = n->pixels + sizeof(int32_t) + sizeof(uint64_t);   /* of an image as read, its label and number */
   const size_t emas = (size_t)s->training.ema_val.count;
-  struct needs k = { .weights = taken(t->size), .moments = taken(t->size) + taken(t->second_size),
-                     .emas = emas * taken(t->size), .gradients = taken(t->size),
-                     .optimizer = optimizer_work(&optimizer, t) * sizeof(real), .loader = 2 * share * bytes,
+  const struct state_size state = state_count(n, s, ranks);
+  struct needs k = { .weights = state.weights * sizeof(real), .moments = state.moments * sizeof(real),
+                     .emas = state.emas * sizeof(real), .gradients = taken(t->size) + step.exact * sizeof(real),
+                     .optimizer = optimizer_work(&optimizer, t) * sizeof(real), .loader = 2 * step.share * bytes,
                      .checkpoint = ((2 + emas) * t->size + t->second_size) * sizeof(real) };
-  const struct step_size step = step_count(n, s, ranks, micro);
   k.micro = step.micro;
   k.tangents = (step.net - step.net_primal) * sizeof(real);
   k.activations = step.net_primal * sizeof(real);
   k.buffers = (step.all - step.net) * sizeof(real) - k.gradients;
   k.rounded = net_rounded(n, step.micro, step.micro_dot) * matmul_rounded_bytes(precision_here(s));
   k.evaluation = evaluate_bytes(n, s, ranks);
-  k.total = state_count(n, s) * sizeof(real) + step.all * sizeof(real) + k.rounded + k.optimizer + k.loader + k.evaluation;
+  k.total = state.all * sizeof(real) + step.all * sizeof(real) + k.rounded + k.optimizer + k.loader + k.evaluation;
   return k;
 }
 
@@ -52,7 +52,7 @@ int needs_fit(const struct net *n, struct settings *s, int ranks, size_t room, s
   *needs = needs_of(n, s, ranks, 0);
   if (!room || needs->total <= room) return STATUS_OK;
   const size_t fits = needs_largest_micro(n, s, ranks, room);
-  if (fits && !s->training.micro_batch) {
+  if (fits && !s->training.micro_batch && !s->training.reproducible) {
     s->training.micro_batch = (long)fits;
     *needs = needs_of(n, s, ranks, 0);
     return STATUS_OK;

@@ -7,8 +7,8 @@
 #include "src/net/net.h"
 
 struct needs {
-  size_t weights, moments, emas;      /* state_init's arena */
-  size_t gradients;                   /* step_init's arena: */
+  size_t weights, moments, emas;      /* state_init's arena, on the rank that owns most */
+  size_t gradients;                   /* step_init's arena: with their exact sums, where reproducible */
   size_t activations, tangents;       /*   what the net keeps; of it the rows of tangents */
   size_t buffers;                     /*   images, noise, outputs, conditions */
   size_t rounded;                     /* inputs of the linear layers' products in bf16 */

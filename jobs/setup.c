@@ -34,8 +34,21 @@ struct objective_config setup_objective(const struct settings *s) {
                                     s->model.norm_eps };
 }
 
+int setup_sharded(const struct settings *s, int ranks) {
+  return s->training.shard == SHARD_ON || (s->training.shard == SHARD_AUTO && ranks > 1);
+}
+
+struct reduction_config setup_reduction(const struct settings *s, int ranks) {
+  static const enum reduction_way way[] = { [REDUCE_PLAIN] = REDUCTION_PLAIN, [REDUCE_OVERLAP] = REDUCTION_OVERLAP,
+                                            [REDUCE_TWOLEVEL] = REDUCTION_TWOLEVEL };
+  return (struct reduction_config){ .way = way[s->training.reduce],
+                                    .bucket_bytes = (size_t)(s->training.bucket_mib * (1 << 20)),
+                                    .by_owner = setup_sharded(s, ranks), .integers = s->training.reproducible };
+}
+
 struct optimizer setup_optimizer(const struct settings *s) {
-  return (struct optimizer){ s->training.optimizer == OPTIMIZER_ADAMW, s->training.adam_b2, s->training.weight_decay, 0 };
+  return (struct optimizer){ .adamw = s->training.optimizer == OPTIMIZER_ADAMW, .b2 = s->training.adam_b2,
+                             .weight_decay = s->training.weight_decay };
 }
 
 struct sampler setup_sampler(const struct settings *s) {

@@ -3,6 +3,7 @@
 #ifndef JOBS_SETUP_H
 #define JOBS_SETUP_H
 #include "io/settings.h"
+#include "mpi/reduction.h"
 #include "src/flow/guidance.h"
 #include "src/flow/objective.h"
 #include "src/flow/sampler.h"
@@ -16,6 +17,10 @@ int setup_has_v_head(const struct table *t);
 struct times setup_times(const struct settings *s);
 struct guidance setup_guidance(const struct settings *s);
 struct objective_config setup_objective(const struct settings *s);
+/* Do owners alone have moments and EMAs (training.shard)? */
+int setup_sharded(const struct settings *s, int ranks);
+/* How gradients travel. */
+struct reduction_config setup_reduction(const struct settings *s, int ranks);
 struct optimizer setup_optimizer(const struct settings *s);
 struct sampler setup_sampler(const struct settings *s);
 /* Steps of the whole run: training.steps, or num_epochs of floor(images/batch) steps. */

@@ -6,45 +6,82 @@
 
 #include "jobs/setup.h"
 #include "mpi/agree.h"
-#include "mpi/owners.h"
 #include "src/base/status.h"
 
-static void lay_out(struct state *state, const struct net *n, const struct settings *s) {
-  const size_t size = n->table.size, second = n->table.second_size;
-  state->weights = arena_take(&state->arena, size);
-  state->m = arena_take(&state->arena, size);
-  state->s = arena_take(&state->arena, second);
+/* What a rank holds of each array: all of it, or what is its own. */
+static void lay_out(struct state *state, int rank, const struct table *t, const struct settings *s) {
+  const struct share all = { 0, t->size }, all_second = { 0, t->second_size };
+  const struct share flat = state->sharded ? share_flat(t, rank) : all;
+  const struct share second = state->sharded ? share_second(t, rank) : all_second;
+  state->weights = arena_take(&state->arena, t->size);
+  state->m = arena_take(&state->arena, flat.count);
+  state->s = arena_take(&state->arena, second.count);
   struct flat *f = state->flats;
-  *f++ = (struct flat){ "weights", state->weights, size };
-  *f++ = (struct flat){ "m", state->m, size };
-  *f++ = (struct flat){ "s", state->s, second };
+  *f++ = flat_whole("weights", state->weights, t->size);
+  *f++ = (struct flat){ "m", state->m, t->size, flat.first, flat.count };
+  *f++ = (struct flat){ "s", state->s, t->second_size, second.first, second.count };
   for (int i = 0; i < s->training.ema_val.count; i++, f++) {
-    state->ema[i] = arena_take(&state->arena, size);
-    *f = (struct flat){ "", state->ema[i], size };
+    state->ema[i] = arena_take(&state->arena, flat.count);
+    *f = (struct flat){ "", state->ema[i], t->size, flat.first, flat.count };
     setup_ema_name(s, i, f->name);
   }
   state->n_flats = (size_t)(f - state->flats);
+  state->mine = flat;
 }
 
-int state_init(struct state *state, const struct net *n, const struct settings *s) {
-  *state = (struct state){ 0 };
-  lay_out(state, n, s);
-  const int status = arena_init(&state->arena);
-  if (status) return status;
-  lay_out(state, n, s);
-  table_init_weights(&n->table, (uint64_t)s->training.seed, state->weights);
+/* EMAs begin as the weights. */
+static void begin_averages(struct state *state, const struct settings *s) {
   for (int i = 0; i < s->training.ema_val.count; i++)
-    memcpy(state->ema[i], state->weights, n->table.size * sizeof(real));
+    memcpy(state->ema[i], state->weights + state->mine.first, state->mine.count * sizeof(real));
+}
+
+int state_init(const struct world *w, struct state *state, const struct net *n, const struct settings *s) {
+  *state = (struct state){ .sharded = setup_sharded(s, w->ranks) };
+  lay_out(state, w->rank, &n->table, s);
+  int status = agree(w->comm, arena_init(&state->arena));
+  if (!status && state->sharded) status = owners_init(&state->owners, w, &n->table, setup_reduction(s, w->ranks).bucket_bytes);
+  if (status) return status;
+  lay_out(state, w->rank, &n->table, s);
+  table_init_weights(&n->table, (uint64_t)s->training.seed, state->weights);
+  begin_averages(state, s);
   return STATUS_OK;
 }
 
-size_t state_count(const struct net *n, const struct settings *s) {
-  struct state counted = { 0 };
-  lay_out(&counted, n, s);
-  return counted.arena.used;
+struct state_size state_count(const struct net *n, const struct settings *s, int ranks) {
+  struct table t = table_copy(&n->table);
+  struct state_size most = { 0 };
+  share_matrices(&t, ranks);
+  const int owners = t.count ? t.tensors[t.count - 1].owner + 1 : 1;   /* those behind them own nothing */
+  for (int rank = 0; rank < owners; rank++) {
+    struct state counted = { .sharded = setup_sharded(s, ranks) };
+    lay_out(&counted, rank, &t, s);
+    struct arena weights = { 0 }, moments = { 0 };
+    arena_take(&weights, t.size);
+    arena_take(&moments, counted.flats[1].count);
+    arena_take(&moments, counted.flats[2].count);
+    const size_t all = counted.arena.used;
+    if (all > most.all) most = (struct state_size){ all, weights.used, moments.used, all - weights.used - moments.used };
+  }
+  table_free(&t);
+  return most;
 }
 
-void state_free(struct state *state) { arena_free(&state->arena); }
+void state_free(struct state *state) {
+  owners_free(&state->owners);
+  arena_free(&state->arena);
+}
+
+const real *state_whole(const struct world *w, const struct state *state, const struct net *n, const char *name, real *room) {
+  for (size_t i = 0; i < state->n_flats; i++) {
+    const struct flat *f = &state->flats[i];
+    if (strcmp(f->name, name)) continue;
+    if (!state->sharded || f->data == state->weights) return f->data;
+    memcpy(room + f->first, f->data, f->count * sizeof *room);
+    owners_spread(w->comm, &n->table, room);
+    return room;
+  }
+  return NULL;
+}
 
 /* Whether the file has the arrays of this state and no others. */
 static int fits(const struct checkpoint_info *info, const struct state *state, const char *path) {
@@ -114,10 +151,9 @@ int state_begin_from(const struct world *w, struct state *state, const struct ne
   checkpoint_info_free(&info);
   status = agree(w->comm, status);
   if (status) return status;
-  const struct flat weights = { "weights", state->weights, from.size };
+  const struct flat weights = flat_whole("weights", state->weights, from.size);
   status = checkpoint_load(w->comm, path, &weights, 1);
-  for (int i = 0; i < s->training.ema_val.count && !status; i++)
-    memcpy(state->ema[i], state->weights, n->table.size * sizeof(real));
+  if (!status) begin_averages(state, s);
   return status;
 }
 
@@ -134,17 +170,41 @@ int state_save(const struct world *w, const struct state *state, const struct ne
   return state_save_as(w, state, n, run, "checkpoint.h5", settings);
 }
 
+/* Between the optimizer's tensors. */
+static void breathe(void *context) {
+  struct state *state = context;
+  if (state->reduction) reduction_progress(state->reduction);
+  if (state->sharded) owners_progress(&state->owners);
+}
+
+/* What is still on its way, of the gradients to other owners and of the weights from them. */
+static void arrive(struct state *state, size_t size) {
+  phases_begin(state->phases, PHASE_REDUCE);
+  const double waited = state->sharded ? owners_finish(&state->owners) : 0;
+  if (!state->reduction) return;
+  if (state->sharded) state->reduction->figures.bytes += (double)(size * sizeof(real));
+  state->reduction->figures.exposed += waited;
+  reduction_finish(state->reduction);
+}
+
 void state_step(const struct world *w, struct state *state, const struct net *n, const struct settings *s, double rate,
                 const real *grads, real *work) {
   struct optimizer optimizer = setup_optimizer(s);
   optimizer.rank = w->rank;
+  optimizer.sharded = state->sharded;
+  optimizer.breathe = breathe;
+  optimizer.context = state;
   state->step++;
   state->images_seen += (uint64_t)s->training.batch_size;
   phases_begin(state->phases, PHASE_OPTIMIZER);
+  if (state->sharded) owners_begin(&state->owners, state->weights);
   optimizer_step(&optimizer, &n->table, state->step, rate, grads, state->m, state->s, state->weights, work);
-  if (!optimizer.adamw) owners_spread(w->comm, &n->table, state->weights);
+  if (state->sharded) owners_done(&state->owners);
+  else if (!optimizer.adamw) owners_spread(w->comm, &n->table, state->weights);
   phases_begin(state->phases, PHASE_EMA);
   for (int i = 0; i < s->training.ema_val.count; i++)
-    optimizer_ema(n->table.size, setup_ema_decay(s, i, (double)state->images_seen), state->weights, state->ema[i]);
+    optimizer_ema(state->mine.count, setup_ema_decay(s, i, (double)state->images_seen), state->weights + state->mine.first,
+                  state->ema[i]);
+  arrive(state, n->table.size);
   phases_begin(state->phases, PHASE_OTHER);
 }

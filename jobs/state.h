@@ -1,28 +1,41 @@
-/* state.h - all that training changes, equal on every rank: weights, moments, EMAs, and how far it has come. It is what a
- * checkpoint holds, and nothing else decides how a run goes on.
+/* state.h - all that training changes: weights, moments, EMAs, and how far it has come. It is what a checkpoint holds, and
+ * nothing else decides how a run goes on. Weights are equal on every rank; moments and EMAs too, or with training.shard each
+ * rank has those of the tensors that it owns (optim/share.h) and no others, and the new weights go out from the owners.
  * Memory: one arena, freed by state_free. */
 #ifndef JOBS_STATE_H
 #define JOBS_STATE_H
 #include "io/checkpoint.h"
 #include "io/settings.h"
 #include "jobs/phases.h"
+#include "mpi/owners.h"
+#include "mpi/reduction.h"
 #include "mpi/world.h"
 #include "src/base/arena.h"
 #include "src/net/net.h"
+#include "src/optim/share.h"
 
 struct state {
   uint64_t step, images_seen;                    /* done */
   struct arena arena;
+  int sharded;
+  struct share mine;                             /* what m and ema hold of their arrays */
   real *weights, *m, *s, *ema[EMA_MAX];
   struct flat flats[3 + EMA_MAX];                /* the arrays by their names in a checkpoint */
   size_t n_flats;
+  struct owners owners;                          /* where sharded */
+  struct reduction *reduction;                   /* of the gradient, whose rest may still be on its way, or NULL; the caller's */
   struct phases *phases;                         /* the caller's, or NULL */
 };
-/* Initial weights, zero moments, EMAs that start as copies. Local. Errors: STATUS_NOMEM. */
-int state_init(struct state *state, const struct net *n, const struct settings *s);
-/* What its arena takes, in numbers of `real`. Local. */
-size_t state_count(const struct net *n, const struct settings *s);
+/* COLLECTIVE, as is state_free. Initial weights, zero moments, EMAs that start as copies. The net's tensors have their owners
+ * (share_matrices). Errors: STATUS_NOMEM. */
+int state_init(const struct world *w, struct state *state, const struct net *n, const struct settings *s);
+/* What its arena takes on the rank of `ranks` that owns most, in numbers of `real`: all, and the parts of it. Local. */
+struct state_size { size_t all, weights, moments, emas; };
+struct state_size state_count(const struct net *n, const struct settings *s, int ranks);
 void state_free(struct state *state);
+/* COLLECTIVE. The array of that name, `weights` or an EMA's: the state's own, or where it lies in pieces, all of it in
+ * room[table.size]. NULL: there is none. */
+const real *state_whole(const struct world *w, const struct state *state, const struct net *n, const char *name, real *room);
 /* COLLECTIVE. Goes on from RUN's newest sound checkpoint where there is one; *text receives its settings (malloc'ed) or NULL.
  * Says on rank 0 why a newer one was passed over. Errors: STATUS_BAD: another net or other EMAs than the settings ask for,
  * or no sound checkpoint among those there. */
@@ -39,7 +52,7 @@ int state_save(const struct world *w, const struct state *state, const struct ne
 int state_save_as(const struct world *w, const struct state *state, const struct net *n, const char *run, const char *name,
                   const char *settings);
 /* COLLECTIVE. One step of the optimizer with the mean gradient of a batch, and of the EMAs; the same bits on every rank, and on
- * any number of them that got the same gradient. work: optimizer_work numbers. */
+ * any number of them that got the same gradient. Where sharded, grads need hold this rank's own part alone. work: optimizer_work numbers. */
 void state_step(const struct world *w, struct state *state, const struct net *n, const struct settings *s, double rate,
                 const real *grads, real *work);
 #endif

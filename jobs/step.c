@@ -6,6 +6,7 @@
 #include "mpi/agree.h"
 #include "mpi/reduce.h"
 #include "mpi/shard.h"
+#include "src/base/fixed.h"
 #include "src/base/random.h"
 #include "src/base/status.h"
 
@@ -14,9 +15,14 @@ static void *take(struct arena *a, size_t n, size_t size) {
   return arena_take(a, (n * size + sizeof(real) - 1) / sizeof(real));
 }
 
+/* Micro-batches of all ranks, where the global batch is cut into them. */
+static size_t micros(const struct step *t) { return (t->batch + t->micro - 1) / t->micro; }
+
 static void lay_out(struct step *t) {
   const size_t P = t->net->pixels, m = t->micro;
   t->grads = arena_take(&t->arena, t->net->table.size);
+  t->exact = t->reproducible ? take(&t->arena, t->net->table.size, sizeof *t->exact) : NULL;
+  t->losses = t->reproducible ? take(&t->arena, STEP_LOSSES * micros(t), sizeof *t->losses) : NULL;
   t->x = arena_take(&t->arena, t->count * P);
   t->y = take(&t->arena, t->count, sizeof *t->y);
   t->e = arena_take(&t->arena, m * P);
@@ -40,7 +46,14 @@ static size_t choose_micro(const struct step *t, size_t share) {
 static struct step sized(const struct net *n, const struct settings *s, int ranks, size_t asked) {
   struct step t = { .net = n, .times = setup_times(s), .guidance = setup_guidance(s), .objective = setup_objective(s),
                     .seed = (uint64_t)s->training.seed, .noise_scale = s->model.noise_scale,
-                    .batch = (size_t)s->training.batch_size };
+                    .batch = (size_t)s->training.batch_size, .reproducible = s->training.reproducible };
+  if (t.reproducible) {   /* no size may depend on the ranks or the node */
+    const size_t usual = 4, micro = asked ? asked : usual;
+    t.micro = micro < t.batch ? micro : t.batch;
+    t.count = shard_most(micros(&t), ranks) * t.micro;
+    if (t.count > t.batch) t.count = t.batch;
+    return t;
+  }
   t.count = shard_most(t.batch, ranks);
   t.micro = asked && asked < t.count ? asked : asked ? t.count : choose_micro(&t, t.count);
   return t;
@@ -54,26 +67,54 @@ struct step_size step_count(const struct net *n, const struct settings *s, int r
   const size_t micro_dot = times_tangents_max(&t.times, t.batch, t.micro);
   net_layout(&net, n, t.micro, micro_dot, 1, &w);
   net_layout(&primal, n, t.micro, 0, 1, &w);
-  return (struct step_size){ t.arena.used, net.used, primal.used, t.micro, micro_dot };
+  struct arena exact = { 0 };
+  if (t.reproducible) take(&exact, n->table.size, sizeof *t.exact);
+  return (struct step_size){ t.arena.used, net.used, primal.used, t.micro, micro_dot, exact.used, t.count };
+}
+
+/* Which samples of the global batch rank k of R takes: as even as can be, or whole micro-batches. */
+static void take_share(struct step *t, int k, int R) {
+  const size_t m = t->reproducible ? t->micro : 1, n = t->reproducible ? micros(t) : t->batch;
+  const size_t end = shard_first(n, k + 1, R) * m;
+  t->first = shard_first(n, k, R) * m;
+  if (t->first > t->batch) t->first = t->batch;
+  t->count = (end < t->batch ? end : t->batch) - t->first;
 }
 
 int step_init(struct step *t, const struct world *w, const struct net *n, const struct settings *s) {
   *t = sized(n, s, w->ranks, (size_t)s->training.micro_batch);
-  t->first = shard_first(t->batch, w->rank, w->ranks);
-  t->count = shard_count(t->batch, w->rank, w->ranks);
+  take_share(t, w->rank, w->ranks);
+  t->mine = (struct share){ 0, n->table.size };
+  if (setup_sharded(s, w->ranks)) t->mine = share_flat(&n->table, w->rank);
   lay_out(t);
-  const int status = arena_init(&t->arena);
+  int status = arena_init(&t->arena);
   if (!status) lay_out(t);
-  return status;
+  const struct reduction_config reduction = setup_reduction(s, w->ranks);
+  const int reduced = reduction_init(&t->reduction, w, &n->table, &reduction);
+  return agree(w->comm, status ? status : reduced);
 }
 
-void step_free(struct step *t) { arena_free(&t->arena); }
+void step_free(struct step *t) {
+  reduction_free(&t->reduction);
+  arena_free(&t->arena);
+}
 
-static void phase_begins(void *context, enum net_phase phase) {
+static void phase_begins(void *step, enum net_phase phase) {
   static const enum phase of[] = { [NET_GUIDANCE] = PHASE_GUIDANCE, [NET_FORWARD] = PHASE_FORWARD,
                                    [NET_BACKWARD] = PHASE_BACKWARD };
-  phases_begin(context, of[phase]);
+  phases_begin(((struct step *)step)->phases, of[phase]);
 }
+
+static void gradient_is_final(void *step, size_t offset) {
+  struct step *t = step;
+  if (t->reproducible) {
+    t->bad |= fixed_add(t->final - offset, t->grads + offset, fixed_most(micros(t)), t->exact + offset);
+    t->final = offset;
+  }
+  if (t->last) reduction_final(&t->reduction, offset);
+}
+
+static void breathe(void *step) { reduction_progress(&((struct step *)step)->reduction); }
 
 /* Draws what samples first .. first + B - 1 of the share need, and adds their gradient. */
 static void micro_batch(struct step *t, uint64_t k, size_t first, size_t B, const real *weights,
@@ -92,7 +133,7 @@ static void micro_batch(struct step *t, uint64_t k, size_t first, size_t B, cons
     for (size_t i = 0; i < P; i++) e[i] *= (real)t->noise_scale;
   }
   const struct objective_batch batch = { B, t->x + first * P, t->e, c[0], c[1], c[2], c[3], c[4], t->y + first, fm, drop };
-  const struct net_hooks hooks = { .phase = phase_begins, .context = t->phases };
+  const struct net_hooks hooks = { gradient_is_final, breathe, phase_begins, t };
   objective_gradient(&t->objective, t->net, weights, &t->work, &batch, t->grads, sums, NULL, &hooks);
 }
 
@@ -106,22 +147,69 @@ static void add_up(MPI_Comm comm, struct objective_sums *s) {
                                 (size_t)v[8] };
 }
 
+/* The same with the losses of each micro-batch on its own, added in their order. */
+static int add_up_in_order(struct step *t, MPI_Comm comm, struct objective_sums *s) {
+  const size_t n = micros(t);
+  reduce_sum_double(comm, STEP_LOSSES * n, t->losses);   /* one rank has each, the others 0 */
+  for (size_t j = 0; j < n; j++) {
+    const double *v = t->losses + STEP_LOSSES * j;
+    s->loss += v[0], s->mse_u += v[1], s->mse_v += v[2], s->mse_u_fm += v[3], s->du_dt_square += v[4];
+  }
+  if (!agree_any(comm, t->bad)) return STATUS_OK;
+  return because(STATUS_DIVERGED, "a gradient is not finite, or above %g in a micro-batch's sum, which is more than"
+                 " training.reproducible=on can add up", fixed_most(n));
+}
+
+/* This rank's samples, micro-batch for micro-batch. */
+static void go_through(struct step *t, uint64_t k, const real *weights, struct objective_sums *sums) {
+  const size_t size = t->net->table.size;
+  for (size_t first = 0; first < t->count; first += t->micro) {
+    struct objective_sums own = { 0 };
+    t->last = t->count - first <= t->micro;
+    t->final = size;
+    if (t->reproducible) memset(t->grads, 0, size * sizeof *t->grads);
+    micro_batch(t, k, first, t->last ? t->count - first : t->micro, weights, t->reproducible ? &own : sums);
+    if (!t->reproducible) continue;
+    const double losses[STEP_LOSSES] = { own.loss, own.mse_u, own.mse_v, own.mse_u_fm, own.du_dt_square };
+    memcpy(t->losses + STEP_LOSSES * ((t->first + first) / t->micro), losses, sizeof losses);
+    sums->du_dt_max = fmax(sums->du_dt_max, own.du_dt_max);
+    sums->images += own.images, sums->fm += own.fm, sums->guidance += own.guidance, sums->tangents += own.tangents;
+  }
+}
+
+static void clear(struct step *t) {
+  const size_t size = t->net->table.size;
+  memset(t->grads, 0, size * sizeof *t->grads);
+  if (!t->reproducible) return;
+  memset(t->exact, 0, size * sizeof *t->exact);
+  memset(t->losses, 0, STEP_LOSSES * micros(t) * sizeof *t->losses);
+  t->bad = 0;
+}
+
+/* The sum over all images becomes their mean, once. */
+static void take_mean(struct step *t) {
+  const size_t first = t->mine.first, count = t->mine.count;
+  const real share = 1 / (real)t->batch;
+  if (t->reproducible) fixed_value(count, t->exact + first, 1 / (double)t->batch, t->grads + first);
+  else for (size_t i = first; i < first + count; i++) t->grads[i] *= share;
+}
+
 int step_gradient(struct step *t, const struct world *w, struct loader *loader, uint64_t k, const real *weights,
                   struct objective_sums *sums) {
-  const size_t size = t->net->table.size;
   phases_begin(t->phases, PHASE_DATA);
-  const int status = agree(w->comm, loader_next(loader, t->x, t->y, NULL));
+  int status = agree(w->comm, loader_next(loader, t->x, t->y, NULL));
   if (status) return status;
   if (!t->net->config.classes) memset(t->y, 0, t->count * sizeof *t->y);   /* the null row is the table's only one */
   *sums = (struct objective_sums){ 0 };
-  memset(t->grads, 0, size * sizeof *t->grads);
-  for (size_t first = 0; first < t->count; first += t->micro)
-    micro_batch(t, k, first, t->count - first < t->micro ? t->count - first : t->micro, weights, sums);
+  reduction_finish(&t->reduction);   /* of a step before that was given up */
+  clear(t);
+  reduction_begin(&t->reduction, t->reproducible ? (void *)t->exact : t->grads);
+  go_through(t, k, weights, sums);
   phases_begin(t->phases, PHASE_REDUCE);
-  reduce_sum(w->comm, size, t->grads);
-  const real share = 1 / (real)t->batch;
-  for (size_t i = 0; i < size; i++) t->grads[i] *= share;
+  reduction_wait(&t->reduction);
   add_up(w->comm, sums);
+  if (t->reproducible) status = add_up_in_order(t, w->comm, sums);
   phases_begin(t->phases, PHASE_OTHER);
-  return STATUS_OK;
+  take_mean(t);
+  return status;
 }

@@ -1,13 +1,19 @@
 /* step.h - one gradient of the global batch: each rank takes its share of the samples in micro-batches, draws what they need by
  * (seed, step, sample index), and the ranks' sums are added up and divided by the batch, once.
+ * With training.reproducible the same bits on any number of ranks (threads equal): micro-batches are cut from the global batch,
+ * [j m, (j+1) m) with m = training.micro_batch, each computed in one shape wherever it is, and their gradients added in fixed
+ * point (base/fixed.h), the losses in the order of the micro-batches.
  * Memory: one arena, freed by step_free. */
 #ifndef JOBS_STEP_H
 #define JOBS_STEP_H
 #include "io/loader.h"
 #include "jobs/phases.h"
 #include "jobs/setup.h"
+#include "mpi/reduction.h"
 #include "mpi/world.h"
+#include "src/optim/share.h"
 
+enum { STEP_LOSSES = 5 };
 struct step {
   const struct net *net;
   struct times times;
@@ -15,25 +21,35 @@ struct step {
   struct objective_config objective;
   uint64_t seed;
   double noise_scale;
+  int reproducible;
   size_t batch, first, count, micro;    /* images of all ranks; this rank's share; images in a micro-batch */
   struct arena arena;
   real *grads;                          /* [table.size] */
+  int64_t *exact;                       /* [table.size] where reproducible, else NULL: the sum of the micro-batches' grads */
+  double *losses;                       /* [micro-batches of all ranks, STEP_LOSSES] where reproducible: the sums of each */
+  size_t final;                         /* of this micro-batch's gradient what lies from here on has been added to `exact` */
+  int bad;                              /* some of it could not */
   real *x, *e, *conditions;             /* [share], [micro] images; [5,micro] */
   int32_t *y;                           /* [share] */
   int *flags;                           /* [2,micro] */
   struct objective_work work;
+  struct reduction reduction;
+  struct share mine;                    /* what of the gradient is for this rank: all, or where sharded what it owns */
+  int last;                             /* in this rank's last micro-batch: what becomes final may travel */
   struct phases *phases;                /* the caller's, or NULL */
 };
 /* What the layout takes, in numbers of `real`: all, the net's part of it, and that without rows of tangents; the size of
- * the micro-batch and how many of it may have tangents. For the largest share among `ranks`; micro = 0: as step_init would
+ * the micro-batch and how many of it may have tangents; the exact sums' part; the images of the rank. For the largest share among `ranks`; micro = 0: as step_init would
  * choose. Local. */
-struct step_size { size_t all, net, net_primal, micro, micro_dot; };
+struct step_size { size_t all, net, net_primal, micro, micro_dot, exact, share; };
 struct step_size step_count(const struct net *n, const struct settings *s, int ranks, size_t micro);
-/* micro = 0: chosen from the memory that activations may take. Local. Errors: STATUS_NOMEM. */
+/* COLLECTIVE, as is step_free. Errors: STATUS_NOMEM; those of reduction_init. */
 int step_init(struct step *t, const struct world *w, const struct net *n, const struct settings *s);
 void step_free(struct step *t);
-/* COLLECTIVE. grads becomes the mean gradient over the global batch of step `k` (from 0), sums the sums over it; the same bits
- * on every rank. Errors: STATUS_IO from the loader, on every rank. */
+/* COLLECTIVE. grads becomes, in `mine`, the mean gradient over the global batch of step `k` (from 0), sums the sums over it; the
+ * same bits on every rank. Other ranks' parts may still be on their way from here (reduction_finish), so the rest of grads
+ * must stay. How gradients travel is the settings' (training.reduce). Errors, on every rank: STATUS_IO from the
+ * loader; STATUS_DIVERGED where a gradient is too large for fixed point, or not finite (only with training.reproducible). */
 int step_gradient(struct step *t, const struct world *w, struct loader *loader, uint64_t k, const real *weights,
                   struct objective_sums *sums);
 #endif

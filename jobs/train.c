@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "io/binding.h"
+#include "io/checkpoint_io.h"
 #include "io/folder.h"
 #include "io/metrics.h"
 #include "io/progress.h"
@@ -17,6 +18,7 @@
 #include "jobs/jobs.h"
 #include "jobs/precision.h"
 #include "jobs/trainer.h"
+#include "jobs/travel.h"
 #include "mpi/agree.h"
 #include "src/base/matmul.h"
 #include "src/base/status.h"
@@ -32,6 +34,7 @@ struct run {
   FILE *metrics;                   /* rank 0 */
   struct progress progress;
   struct objective_sums interval;  /* since the last line */
+  struct travel travel;
   double saved_at, save_seconds, deadline;
   struct evaluation evaluation;
   int argc;
@@ -206,6 +209,7 @@ static int start(struct run *run, const struct binding *bindings) {
     if (*kernels) progress_say(&run->progress, "%s", kernels);
     precision_describe(products);
     if (*products) progress_say(&run->progress, "%s", products);
+    progress_say(&run->progress, "checkpoints are written by %s", checkpoint_io_name());
   }
   if (first) binding_tell(bindings, run->w->ranks, say_line, &run->progress);
   if (first && run->t.state.step)
@@ -297,11 +301,17 @@ static void add_interval(struct run *run, const struct objective_sums *s) {
   i->images += s->images, i->fm += s->fm, i->guidance += s->guidance, i->tangents += s->tangents;
 }
 
+/* Is a line of metrics to be written after this step? */
+static int report_due(const struct run *run) {
+  return run->t.state.step % (uint64_t)run->t.s.training.log_per_step == 0 || run->t.state.step == run->t.steps;
+}
+
 static int report(struct run *run, double rate) {
   const struct objective_sums *s = &run->interval;
   const uint64_t done = run->t.state.step;
   const double n = (double)s->images, others = fmax(1, (double)(s->images - s->fm));
-  const int due = done % (uint64_t)run->t.s.training.log_per_step == 0 || done == run->t.steps;
+  const int due = report_due(run);
+  const struct travel *travel = &run->travel;
   progress_show(&run->progress, done, s->loss / n, s->mse_u / n, s->mse_v / n, seconds_to_save(run), due);
   if (!due) return STATUS_OK;
   write_status(run, "running");
@@ -311,6 +321,9 @@ static int report(struct run *run, double rate) {
     { "mse_u_fm", s->mse_u_fm / fmax(1, (double)s->fm) }, { "mse_u_others", (s->mse_u - s->mse_u_fm) / others },
     { "du_dt_rms", sqrt(s->du_dt_square / fmax(1, (double)s->tangents)) }, { "du_dt_max", s->du_dt_max },
     { "guidance_per_image", (double)s->guidance / n }, { "learning_rate", rate },
+    { "reduce_seconds", travel->here.total }, { "reduce_exposed", travel->exposed_mean },
+    { "reduce_exposed_most", travel->exposed_most }, { "reduce_progress", travel->here.progress },
+    { "reduce_calls", travel->here.calls }, { "reduce_bytes", travel->here.bytes },
     { "images_per_s", progress_rate(&run->progress, done) }, { "seconds", progress_clock() - run->progress.began },
   };
   return metrics_write(run->metrics, "step", done, m, sizeof m / sizeof *m, NULL);
@@ -324,6 +337,9 @@ static int take_step(struct run *run) {
     return because(status, "%s; the last checkpoint in %s is from before", status_reason(), run->folder);
   if (status) return status;
   add_interval(run, &sums);
+  if (report_due(run))
+    travel_take(run->w->comm, &run->t.step.reduction.figures, (double)run->interval.images / (double)run->t.step.batch,
+                &run->travel);
   if (run->w->rank == 0) status = report(run, rate);   /* a lost line of metrics stops nothing */
   if (status) progress_say(&run->progress, "WARNING: %s", status_reason());
   if (run->t.state.step % (uint64_t)run->t.s.training.log_per_step == 0) run->interval = (struct objective_sums){ 0 };
@@ -370,6 +386,7 @@ static int prepare(struct run *run, int argc, char **argv) {
 /* COLLECTIVE. */
 static int train(struct run *run) {
   struct binding *bindings = NULL;
+  checkpoint_io_choose(run->t.s.checkpoint.io);
   int status = trainer_allocate(&run->t);
   if (!status) status = gather_bindings(run, &bindings);
   if (!status) status = start(run, bindings);

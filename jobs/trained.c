@@ -70,8 +70,7 @@ int trained_open(struct trained *t, const struct world *w, const char *run, cons
 
 int trained_load(struct trained *t, const struct world *w) {
   const size_t size = t->v_head ? t->net.table.size : net_without_v_head(&t->net).size;
-  struct flat weights = { "", t->weights, size };
-  snprintf(weights.name, sizeof weights.name, "%.31s", strcmp(t->ema, "raw") ? t->ema : "weights");
+  const struct flat weights = flat_whole(strcmp(t->ema, "raw") ? t->ema : "weights", t->weights, size);
   return checkpoint_load(w->comm, t->path, &weights, 1);
 }
 

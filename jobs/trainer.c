@@ -8,6 +8,7 @@
 #include "io/memory.h"
 #include "jobs/precision.h"
 #include "mpi/agree.h"
+#include "mpi/selftest.h"
 #include "src/base/matmul.h"
 #include "src/base/status.h"
 #include "src/optim/share.h"
@@ -82,11 +83,8 @@ int trainer_open(struct trainer *t) {
 
 static int allocate_local(struct trainer *t) {
   const struct optimizer optimizer = setup_optimizer(&t->s);
-  int status = state_init(&t->state, &t->net, &t->s);
-  if (!status) status = step_init(&t->step, t->w, &t->net, &t->s);
-  if (status) return status;
   t->scratch.used = optimizer_work(&optimizer, &t->net.table);
-  status = arena_init(&t->scratch);
+  int status = arena_init(&t->scratch);
   if (!status) status = matmul_reserve(t->needs.rounded);
   if (!status) t->work = arena_take(&t->scratch, t->scratch.size);
   t->state.phases = t->step.phases = &t->phases;
@@ -94,7 +92,14 @@ static int allocate_local(struct trainer *t) {
   return status;
 }
 
-int trainer_allocate(struct trainer *t) { return agree(t->w->comm, allocate_local(t)); }
+int trainer_allocate(struct trainer *t) {
+  int status = state_init(t->w, &t->state, &t->net, &t->s);
+  if (!status) status = step_init(&t->step, t->w, &t->net, &t->s);
+  t->state.reduction = &t->step.reduction;
+  if (!status && t->w->ranks > 1) status = selftest(t->w->comm, "all ranks");
+  if (!status && t->w->ranks > 1) status = reduction_test(&t->step.reduction);
+  return status ? status : agree(t->w->comm, allocate_local(t));
+}
 
 int trainer_start(struct trainer *t) {
   return agree(t->w->comm, loader_start(&t->loader, &t->data, t->step.seed, t->s.dataset.use_flip, t->step.batch,

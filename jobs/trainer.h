@@ -28,7 +28,8 @@ struct trainer {
  * the net is not for, ranks that see different settings or data, or more memory than the node has (the reason names the
  * largest micro-batch that fits; training.micro_batch=0 takes that). */
 int trainer_open(struct trainer *t);
-/* COLLECTIVE. Takes the memory; the state is the initial one. Errors: STATUS_NOMEM. */
+/* COLLECTIVE. Takes the memory; the state is the initial one. Errors: STATUS_NOMEM; STATUS_BAD where MPI
+ * gives wrong sums (mpi/selftest.h). */
 int trainer_allocate(struct trainer *t);
 /* COLLECTIVE. Starts reading at the state's step. */
 int trainer_start(struct trainer *t);

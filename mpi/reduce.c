@@ -16,6 +16,11 @@ void reduce_sum(MPI_Comm comm, size_t n, float *x) {
     MPI_Allreduce(MPI_IN_PLACE, x + i, piece(n, i), MPI_FLOAT, MPI_SUM, comm);
 }
 
+void reduce_sum_integer(MPI_Comm comm, size_t n, int64_t *x) {
+  for (size_t i = 0; i < n; i += reduce_limit)
+    MPI_Allreduce(MPI_IN_PLACE, x + i, piece(n, i), MPI_INT64_T, MPI_SUM, comm);
+}
+
 void reduce_sum_double(MPI_Comm comm, size_t n, double *x) {
   for (size_t i = 0; i < n; i += reduce_limit)
     MPI_Allreduce(MPI_IN_PLACE, x + i, piece(n, i), MPI_DOUBLE, MPI_SUM, comm);

@@ -7,12 +7,15 @@
 #define MPI_REDUCE_H
 #include <mpi.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* Elements in a piece, 1..INT_MAX, equal on all ranks. A variable, so that tests can make it small. */
 extern size_t reduce_limit;
 
 /* x[n] becomes the sum of the ranks' x, in float. */
 void reduce_sum(MPI_Comm comm, size_t n, float *x);
+/* The same in whole numbers: in any order one sum. */
+void reduce_sum_integer(MPI_Comm comm, size_t n, int64_t *x);
 /* The same in double, for the few numbers of a report. */
 void reduce_sum_double(MPI_Comm comm, size_t n, double *x);
 /* The bytes of root's data on every rank. */

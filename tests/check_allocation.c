@@ -95,7 +95,7 @@ static void set_up(struct loop *l, int adamw, int recompute) {
   const struct net_config config = { .image = 32, .patch = 4, .channels = 3, .classes = 4, .width = 192, .depth = 3,
                                      .head_depth = 1, .heads = 4, .class_tokens = 2, .omega_tokens = 1,
                                      .interval_tokens = 1, .time_tokens = 1, .recompute = recompute };
-  *l = (struct loop){ .optimizer = { adamw, 0.95, 0.01, 0 } };
+  *l = (struct loop){ .optimizer = { .adamw = adamw, .b2 = 0.95, .weight_decay = 0.01 } };
   ck_assert_int_eq(net_init(&l->net, &config, adamw), 0);
   lay_out(l);
   ck_assert_int_eq(arena_init(&l->arena), 0);

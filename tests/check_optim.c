@@ -263,7 +263,7 @@ START_TEST(nothing_moves_between_tensors) {
   for (int adamw = 0; adamw < 2; adamw++) {
     struct bench b;
     set_up(&b, adamw);
-    const struct optimizer o = { adamw, 0.95, 0.1, 0 };
+    const struct optimizer o = { .adamw = adamw, .b2 = 0.95, .weight_decay = 0.1 };
     steps(&b, &o, 3, 1e-3);
     size_t between = 0, wrong = 0, empty = 0, still = 0;
     for (size_t i = 0; i < b.n; i++) {
@@ -289,7 +289,7 @@ START_TEST(each_tensor_goes_by_its_rule) {
   for (int adamw = 0; adamw < 2; adamw++) {
     struct bench b;
     set_up(&b, adamw);
-    const struct optimizer o = { adamw, 0.95, 0.1, 0 };
+    const struct optimizer o = { .adamw = adamw, .b2 = 0.95, .weight_decay = 0.1 };
     const struct adam adam = { 0.9, 0.95, adamw ? 0.1 : 0, !adamw };
     steps(&b, &o, 2, 1e-2);
     for (size_t i = 0; i < b.net.table.count; i++) {
@@ -313,7 +313,7 @@ START_TEST(weight_decay_is_adamws_alone) {
     struct bench b[2];
     for (int decay = 0; decay < 2; decay++) {
       set_up(&b[decay], adamw);
-      const struct optimizer o = { adamw, 0.95, decay ? 0.5 : 0, 0 };
+      const struct optimizer o = { .adamw = adamw, .b2 = 0.95, .weight_decay = decay ? 0.5 : 0 };
       steps(&b[decay], &o, 1, 1e-2);
     }
     real *expected = new_zeros(b[0].n);   /* decay takes rate * decay * w besides */
@@ -327,7 +327,7 @@ START_TEST(weight_decay_is_adamws_alone) {
 START_TEST(a_rate_of_zero_moves_nothing) {
   struct bench b;
   set_up(&b, 0);
-  const struct optimizer o = { 0, 0.95, 0, 0 };
+  const struct optimizer o = { .b2 = 0.95 };
   steps(&b, &o, 2, 0);
   ck_assert_double_eq(max_abs_difference(b.n, b.w, b.w0), 0);
   tear_down(&b);

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Runs one test for `make check`: launch.sh PROGRAM|SCRIPT.sh
-# mpi_* runs on each of $RANKS ranks (1 2 4; mpi_step 1 2 3 4), all else once; a run may take $TEST_LIMIT seconds. Each
-# run ends with a line
+# mpi_* runs on each of $RANKS ranks (1 2 4; mpi_step and mpi_reduction 1 2 3 4), all else once; a run may take
+# $TEST_LIMIT seconds. Each run ends with a line
 #   == NAME[ on N ranks]: P passed, F failed
 # that totals.sh adds up: a program's own counts, one for a script, one failure for a program that crashes or counts nothing.
 # Exit code: 0, 1, or 77 if the test says it was skipped.
@@ -18,7 +18,7 @@ if [ "$(id -u)" = 0 ]; then export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_RO
 
 test=$1
 name=$(basename "$test")
-case $name in mpi_step) : "${RANKS:=1 2 3 4}" ;; *) : "${RANKS:=1 2 4}" ;; esac
+case $name in mpi_step | mpi_reduction) : "${RANKS:=1 2 3 4}" ;; *) : "${RANKS:=1 2 4}" ;; esac
 output=$(mktemp) || exit 1
 trap 'rm -f "$output"' EXIT
 worst=0

@@ -12,6 +12,7 @@
 #include "io/checkpoint.h"
 #include "mpi/agree.h"
 #include "mpi/reduce.h"
+#include "mpi/shard.h"
 #include "src/base/status.h"
 #define HARNESS_MPI
 #include "tests/harness.h"
@@ -31,8 +32,7 @@ static void set_up(void) {
   const struct { const char *name; size_t size; } flats[FLATS] = { { "weights", table.size }, { "m", table.size },
     { "s", table.second_size }, { "ema500", table.size }, { "tiny", 3 }, { "empty", 0 } };
   for (int i = 0; i < FLATS; i++) {
-    state[i] = (struct flat) { .data = new_zeros(flats[i].size), .size = flats[i].size };
-    snprintf(state[i].name, sizeof state[i].name, "%s", flats[i].name);
+    state[i] = flat_whole(flats[i].name, new_zeros(flats[i].size), flats[i].size);
     back[i] = state[i];
     back[i].data = new_zeros(flats[i].size);
   }
@@ -46,6 +46,23 @@ static void fill(uint64_t step) {
 static int save(MPI_Comm comm, const char *path, uint64_t step) {
   fill(step);
   return checkpoint_save(comm, path, &table, step, 64 * step, settings, state, FLATS);
+}
+
+/* Rank k's of R pieces of the arrays in `of`, as views of them, in the way `how`: even, all on the last, every second rank none,
+ * cut at odd places. */
+enum { WAYS = 4 };
+static void in_pieces(const struct flat *of, struct flat *piece, int k, int R, int how) {
+  for (int i = 0; i < FLATS; i++) {
+    const size_t n = of[i].size;
+    const int last = k == R - 1;
+    size_t first = shard_first(n, k, R), end = shard_first(n, k + 1, R);
+    if (how == 1) first = last ? 0 : n, end = n;
+    if (how == 2) first = shard_first(n, (k + 1) / 2, R), end = last ? n : shard_first(n, (k + 2) / 2, R);
+    if (how == 3) first = n * (size_t)(k * k) / (size_t)(R * R), end = n * (size_t)((k + 1) * (k + 1)) / (size_t)(R * R);
+    piece[i] = of[i];
+    piece[i].first = first, piece[i].count = end - first;
+    piece[i].data = of[i].data + first;
+  }
 }
 
 /* Number of arrays that were not read back bit for bit as they were at that step. */
@@ -161,6 +178,68 @@ START_TEST(the_number_of_ranks_leaves_no_trace) {   /* written by all, read by e
   ASSERT_ALL(load(world.comm, newest) == STATUS_OK && differences(8) == 0);
 } END_TEST
 
+/* The content of two files: all that is not provenance. */
+static bool same_content(const char *a, const char *b) {
+  struct checkpoint_info x, y;
+  bool same = !checkpoint_info(a, &x) && !checkpoint_info(b, &y) && x.n_flats == y.n_flats && x.step == y.step;
+  for (size_t i = 0; same && i < x.n_flats; i++)
+    same = x.flats[i].size == y.flats[i].size && !strcmp(x.flats[i].name, y.flats[i].name)
+           && !memcmp(x.sums[i], y.sums[i], blocks_count(x.flats[i].size * sizeof(float)) * sizeof(uint64_t));
+  checkpoint_info_free(&x);
+  checkpoint_info_free(&y);
+  return same && !checkpoint_verify(a) && !checkpoint_verify(b);
+}
+
+START_TEST(pieces_leave_no_trace) {   /* saved in pieces is saved whole */
+  char whole[400];
+  struct flat pieces[FLATS];
+  snprintf(whole, sizeof whole, "%s/whole.h5", directory);
+  ASSERT_ALL(save(world.comm, whole, 11) == STATUS_OK);
+  checkpoint_window = BLOCK_BYTES;
+  for (int how = 0; how < WAYS; how++) {
+    reduce_limit = how % 2 ? 100003 : 1 << 28;
+    in_pieces(state, pieces, world.rank, world.ranks, how);
+    ASSERT_ALL(checkpoint_save(world.comm, newest, &table, 11, 11 * 64, settings, pieces, FLATS) == STATUS_OK);
+    ASSERT_ALL(same_content(whole, newest));
+  }
+  pieces[0].data[pieces[0].count ? pieces[0].count - 1 : 0] = NAN;
+  ASSERT_ALL(checkpoint_save(world.comm, newest, &table, 11, 11, settings, pieces, FLATS) == STATUS_DIVERGED
+             && says("array weights is") && says("in tensor "));
+  checkpoint_window = 16 << 20;
+} END_TEST
+
+START_TEST(pieces_are_read_back_as_other_pieces) {   /* on each number of ranks up to this one */
+  struct flat pieces[FLATS];
+  fill(12);
+  in_pieces(state, pieces, world.rank, world.ranks, 3);
+  ASSERT_ALL(checkpoint_save(world.comm, newest, &table, 12, 12, settings, pieces, FLATS) == STATUS_OK);
+  checkpoint_window = BLOCK_BYTES;
+  for (int R = 1; R <= world.ranks; R++) {
+    MPI_Comm some;
+    MPI_Comm_split(world.comm, world.rank < R ? 0 : MPI_UNDEFINED, world.rank, &some);
+    for (int how = 0; how < WAYS; how++) {
+      int bad = 0;
+      if (world.rank < R) {
+        for (int i = 0; i < FLATS; i++) memset(back[i].data, 1, back[i].size * sizeof(float));
+        in_pieces(back, pieces, world.rank, R, how);
+        bad = checkpoint_load(some, newest, pieces, FLATS) != STATUS_OK;
+        for (int i = 0; i < FLATS; i++)   /* its own, and not a number beside it */
+          for (size_t k = 0; k < back[i].size; k++) {
+            const bool mine = k >= pieces[i].first && k - pieces[i].first < pieces[i].count;
+            const uint32_t untouched = 0x01010101;
+            bad |= memcmp(&back[i].data[k], mine ? (void *)&state[i].data[k] : (void *)&untouched, sizeof(float)) != 0;
+          }
+      }
+      ASSERT_ALL(!bad);
+    }
+    if (world.rank < R) MPI_Comm_free(&some);
+  }
+  flip(newest, place(newest, "/arrays/m") + BLOCK_BYTES + 9);
+  in_pieces(back, pieces, world.rank, world.ranks, 3);
+  ASSERT_ALL(checkpoint_load(world.comm, newest, pieces, FLATS) == STATUS_BAD && says("block 1 of") && says("array m is damaged"));
+  checkpoint_window = 16 << 20;
+} END_TEST
+
 START_TEST(a_flipped_byte_is_found_in_each_array) {
   ASSERT_ALL(save(world.comm, newest, 9) == STATUS_OK);
   for (int i = 0; i < FLATS - 1; i++) {   /* the last is empty */
@@ -184,7 +263,7 @@ START_TEST(no_flipped_byte_goes_unnoticed) {   /* either it is found, or nothing
   struct table none = { 0 };
   float data[40], found[40];
   fill_normal(3, 40, data);
-  struct flat one = { .name = "weights", .data = data, .size = 40 }, two = { .name = "weights", .data = found, .size = 40 };
+  const struct flat one = flat_whole("weights", data, 40), two = flat_whole("weights", found, 40);
   int missed = 0, caught = 0;
   if (world.rank == 0) {
     ck_assert_int_eq(checkpoint_save(MPI_COMM_SELF, newest, &none, 1, 2, settings, &one, 1), STATUS_OK);
@@ -216,7 +295,7 @@ START_TEST(what_is_not_a_checkpoint_is_refused) {
   ASSERT_ALL(checkpoint_verify(directory) == STATUS_BAD && says("a directory"));
   ASSERT_ALL(save(world.comm, newest, 10) == STATUS_OK);
   struct flat other = back[4];
-  other.size = 2;
+  other.size = other.count = 2;
   ASSERT_ALL(checkpoint_load(world.comm, newest, &other, 1) == STATUS_BAD && says("array tiny has 3 elements, expected 2"));
   snprintf(other.name, sizeof other.name, "ema7");
   ASSERT_ALL(checkpoint_load(world.comm, newest, &other, 1) == STATUS_BAD && says("array ema7 is missing"));
@@ -326,10 +405,11 @@ START_TEST(many_small_arrays_have_no_wrong_value) {   /* where OMPIO with two ag
   const size_t sizes[] = { 192, 768, 36864, 147456 };
   struct flat many[SMALL], found[SMALL];
   struct table none = { 0 };
+  char name[16];
   int wrong = 0;
   for (int i = 0; i < SMALL; i++) {
-    many[i] = (struct flat) { .data = new_normal((uint32_t)i, sizes[i % 4]), .size = sizes[i % 4] };
-    snprintf(many[i].name, sizeof many[i].name, "a%d", i);
+    snprintf(name, sizeof name, "a%d", i);
+    many[i] = flat_whole(name, new_normal((uint32_t)i, sizes[i % 4]), sizes[i % 4]);
     found[i] = many[i];
     found[i].data = new_zeros(sizes[i % 4]);
   }
@@ -381,7 +461,7 @@ int main(int argc, char **argv) {
   mkdir(directory, 0755);
   const int code = run_mpi_tests(&argc, &argv, "checkpoint",
     (const TTest *[]){ a_round_trip_is_bit_for_bit, its_head_is_what_was_saved, the_number_of_ranks_leaves_no_trace,
-                       a_flipped_byte_is_found_in_each_array, no_flipped_byte_goes_unnoticed,
+                       pieces_leave_no_trace, pieces_are_read_back_as_other_pieces, a_flipped_byte_is_found_in_each_array, no_flipped_byte_goes_unnoticed,
                        what_is_not_a_checkpoint_is_refused, saves_rotate_and_keep_two, find_takes_the_newest_sound_one,
                        numbers_that_are_not_finite_are_not_saved, a_save_that_fails_fails_on_all_and_harms_nothing,
                        many_small_arrays_have_no_wrong_value, NULL });

@@ -1,7 +1,8 @@
 /* Newton-Schulz shared over ranks: on any number of them, with more of them than matrices too, the weights, moments and
  * averages are bit for bit those of one rank alone; each rank does its own matrices and no others; the parts are as even as
  * cuts of the table can be. Beside it: an owner that does nothing, a tensor that is not handed out, and one that comes from
- * the wrong rank are seen. */
+ * the wrong rank are seen. So it is where owners alone have moments and averages, which are gathered on demand; what they take
+ * falls with the number of ranks. */
 #define HARNESS_MPI
 #include "jobs/state.h"
 #include "mpi/agree.h"
@@ -29,7 +30,7 @@ static void train(const struct world *w, const struct settings *s, struct net *n
   const struct optimizer o = setup_optimizer(s);
   tiny_net(net, s);
   share_matrices(&net->table, w->ranks);
-  tiny_must(state_init(state, net, s));
+  tiny_must(state_init(w, state, net, s));
   scratch.used = optimizer_work(&o, &net->table);
   tiny_must(arena_init(&scratch));
   for (uint32_t k = 1; k <= STEPS; k++) {
@@ -40,32 +41,73 @@ static void train(const struct world *w, const struct settings *s, struct net *n
   arena_free(&scratch);
 }
 
-/* How many of the arrays differ. */
+/* How many of the arrays differ, of all that is here of a's; b has them whole. */
 static int differences(const struct state *a, const struct state *b) {
   int found = a->step != b->step || a->images_seen != b->images_seen || a->n_flats != b->n_flats;
-  for (size_t i = 0; i < a->n_flats; i++)
-    found += memcmp(a->flats[i].data, b->flats[i].data, a->flats[i].size * sizeof(real)) != 0;
+  for (size_t i = 0; i < a->n_flats; i++) {
+    const struct flat *x = &a->flats[i], *y = &b->flats[i];
+    found += x->size != y->count || memcmp(x->data, y->data + x->first, x->count * sizeof(real)) != 0;
+  }
   return found;
 }
 
 START_TEST(any_ranks_give_the_bits_of_one_alone) {
-  for (int adamw = 0; adamw < 2; adamw++)
+  for (int way = 0; way < 4; way++)
     for (int ranks = 1; ranks <= world.ranks; ranks++) {
       struct settings s = tiny_settings();
       struct net net[2];
       struct state state[2];
       double wrong = 0;
-      s.training.optimizer = adamw ? OPTIMIZER_ADAMW : OPTIMIZER_MUON;
+      s.training.optimizer = way % 2 ? OPTIMIZER_ADAMW : OPTIMIZER_MUON;
+      s.training.shard = way < 2 ? SHARD_OFF : SHARD_ON;
       struct world some = first_ranks(ranks);
       if (world.rank < ranks) {
         train(&alone, &s, &net[0], &state[0]);
         train(&some, &s, &net[1], &state[1]);
         wrong = differences(&state[1], &state[0]);
+        real *room = new_zeros(net[0].table.size);
+        const real *whole = state_whole(&some, &state[1], &net[1], "ema2", room);
+        wrong += !whole || memcmp(whole, state[0].ema[1], net[0].table.size * sizeof *room) != 0;
+        free(room);
         for (int i = 0; i < 2; i++) state_free(&state[i]), net_free(&net[i]);
       }
       end_of(&some);
       ck_assert_double_eq(worst_over_ranks(wrong), 0);
     }
+} END_TEST
+
+/* The owners' pieces are the whole, and as even as the flops by which they are cut, and the few tensors without, allow. */
+START_TEST(memory_falls_with_the_ranks) {
+  struct settings s = tiny_settings();
+  struct net net;
+  s.model.depth = 24;
+  tiny_net(&net, &s);
+  const struct state_size one = state_count(&net, &s, 1);
+  size_t uneven = 0;   /* four arrays of what has no flops, and two matrices more */
+  for (size_t i = 0; i < net.table.count; i++)
+    if (net.table.tensors[i].rule == RULE_ADAM) uneven += 4 * (net.table.tensors[i].size + ARENA_ALIGN);
+  uneven += 2 * 4 * 3 * 16 * 16;
+  ck_assert_uint_lt(uneven, (one.moments + one.emas) / 4);
+  for (int ranks = 2; ranks <= 8; ranks *= 2) {
+    const struct state_size part = state_count(&net, &s, ranks);
+    size_t flat = 0, second = 0;
+    share_matrices(&net.table, ranks);
+    for (int k = 0; k < ranks; k++) {
+      ck_assert_uint_eq(share_flat(&net.table, k).first, flat);
+      ck_assert_uint_eq(share_second(&net.table, k).first, second);
+      flat += share_flat(&net.table, k).count;
+      second += share_second(&net.table, k).count;
+    }
+    ck_assert_uint_eq(flat, net.table.size);
+    ck_assert_uint_eq(second, net.table.second_size);
+    ck_assert_uint_eq(part.weights, one.weights);
+    ck_assert_uint_eq(part.all, part.weights + part.moments + part.emas);
+    ck_assert_uint_lt(part.moments + part.emas, (one.moments + one.emas) / (size_t)ranks + uneven);
+    s.training.shard = SHARD_OFF;
+    ck_assert_uint_eq(state_count(&net, &s, ranks).all, one.all);
+    s.training.shard = SHARD_AUTO;
+  }
+  net_free(&net);
 } END_TEST
 
 /* Tables of few tensors, matrices of all forms among vectors. */
@@ -81,20 +123,13 @@ static struct table small_table(size_t matrices, uint32_t which) {
   table_place_second(&t, 0);
   return t;
 }
-static struct table copy_of(const struct table *t) {
-  struct table copy = *t;
-  copy.tensors = calloc(t->count, sizeof *copy.tensors);
-  ck_assert_ptr_nonnull(copy.tensors);
-  memcpy(copy.tensors, t->tensors, t->count * sizeof *copy.tensors);
-  return copy;
-}
 
 /* Where the shared optimizer is made to go wrong, at the table's first matrix. */
 enum fault { NO_FAULT, NOBODY_DOES_IT, NOT_HANDED_OUT, FROM_ANOTHER_RANK };
 
 /* COLLECTIVE over w. w[size] after STEPS steps. */
 static real *weights_after(const struct world *w, const struct table *table, enum fault fault) {
-  struct table steps = copy_of(table), out = copy_of(table);
+  struct table steps = table_copy(table), out = table_copy(table);
   share_matrices(&steps, w->ranks);
   share_matrices(&out, w->ranks);
   size_t hit = 0;
@@ -203,7 +238,7 @@ START_TEST(parts_are_as_even_as_cuts_can_be) {
 
 int main(int argc, char **argv) {
   return run_mpi_tests(&argc, &argv, "optimizer",
-                       (const TTest *[]){ any_ranks_give_the_bits_of_one_alone, a_rank_does_its_own_matrices_alone,
+                       (const TTest *[]){ any_ranks_give_the_bits_of_one_alone, memory_falls_with_the_ranks, a_rank_does_its_own_matrices_alone,
                                           few_matrices_on_many_ranks_and_faults_that_are_seen,
                                           parts_are_as_even_as_cuts_can_be, NULL });
 }

@@ -8,6 +8,7 @@
 #include "jobs/trainer.h"
 #include "mpi/agree.h"
 #include "src/base/matmul.h"
+#include "src/optim/share.h"
 #include "tests/harness.h"
 #include "tests/tiny.h"
 
@@ -17,22 +18,23 @@ static size_t most(size_t n) {
   return (size_t)all;
 }
 
-/* COLLECTIVE. The rank with the largest share takes what was planned, the others no more. 1 for every law that is broken. */
+/* COLLECTIVE. The ranks with the largest shares of images and of tensors take what was planned, the others no more. 1 for every law that is broken. */
 static int broken(const struct settings *s) {
   struct net net;
   struct state state;
   struct step step;
   tiny_net(&net, s);
+  share_matrices(&net.table, world.ranks);
   const struct needs k = needs_of(&net, s, world.ranks, 0);
   const struct optimizer optimizer = setup_optimizer(s);
-  tiny_must(state_init(&state, &net, s));
+  tiny_must(state_init(&world, &state, &net, s));
   tiny_must(step_init(&step, &world, &net, s));
   size_t checkpoint = 0;
   for (size_t i = 0; i < state.n_flats; i++) checkpoint += state.flats[i].size * sizeof(real);
   const size_t work = optimizer_work(&optimizer, &net.table) * sizeof(real);
   const size_t image = net.pixels + sizeof(int32_t) + sizeof(uint64_t);   /* as bytes, with label and index */
   const size_t images = 2 * most(step.count) * image;
-  const int wrong = (k.weights + k.moments + k.emas != state.arena.size * sizeof(real))
+  const int wrong = (k.weights + k.moments + k.emas != most(state.arena.size) * sizeof(real))
                     + (k.gradients + k.activations + k.tangents + k.buffers != most(step.arena.size) * sizeof(real))
                     + (state.arena.used != state.arena.size) + (step.arena.used != step.arena.size)
                     + (k.optimizer != work) + (k.loader != images) + (k.checkpoint != checkpoint) + (k.micro != step.micro)
@@ -51,6 +53,7 @@ START_TEST(the_plan_is_what_is_taken) {
       for (long micro = 0; micro < 4; micro += micro ? 2 : 1)
         for (int emas = 0; emas < 4; emas++) {
           struct settings s = tiny_settings();
+          s.training.shard = emas % 3;   /* auto, on, off */
           s.training.recompute = recompute;
           s.training.optimizer = optimizer ? OPTIMIZER_ADAMW : OPTIMIZER_MUON;
           s.training.micro_batch = micro;

@@ -27,13 +27,20 @@ struct run {
 
 static char saved[300];   /* the folder of the run that is stopped and started */
 
+static void start_with(struct run *r, const struct world *w, const char *folder, const struct settings *s);
+
 /* COLLECTIVE over w. folder: goes on from its checkpoint; NULL: from the initial values. */
 static void start(struct run *r, const struct world *w, const char *folder) {
+  const struct settings s = tiny_settings();
+  start_with(r, w, folder, &s);
+}
+
+static void start_with(struct run *r, const struct world *w, const char *folder, const struct settings *s) {
   char *text = NULL;
-  *r = (struct run){ .w = w, .s = tiny_settings() };
+  *r = (struct run){ .w = w, .s = *s };
   tiny_net(&r->net, &r->s);
   share_matrices(&r->net.table, w->ranks);
-  tiny_must(state_init(&r->state, &r->net, &r->s));
+  tiny_must(state_init(w, &r->state, &r->net, &r->s));
   if (folder) tiny_must(state_resume(w, &r->state, &r->net, folder, &text));
   free(text);
   tiny_must(step_init(&r->step, w, &r->net, &r->s));
@@ -73,11 +80,16 @@ static void save(struct run *r) {
   free(text);
 }
 
-/* Which of the arrays differ, as bits; bit 30: the counts of steps and images. */
+/* Where a's piece of array i begins in b, which has the same piece or all. */
+static const real *beside(const struct state *a, const struct state *b, size_t i) {
+  return b->flats[i].data + (a->flats[i].first - b->flats[i].first);
+}
+
+/* Which of the arrays differ, as far as they are here, as bits; bit 30: the counts of steps and images. */
 static int differences(const struct state *a, const struct state *b) {
   int found = (a->step != b->step || a->images_seen != b->images_seen) << 30;
   for (size_t i = 0; i < a->n_flats; i++)
-    found |= (memcmp(a->flats[i].data, b->flats[i].data, a->flats[i].size * sizeof(real)) != 0) << i;
+    found |= (memcmp(a->flats[i].data, beside(a, b, i), a->flats[i].count * sizeof(real)) != 0) << i;
   return found;
 }
 enum { WEIGHTS = 1, M = 2, S = 4, EMA = 8, EMA_2 = 16, ALL = 31 };
@@ -87,10 +99,10 @@ static int any_rank(int bits) {
   return bits;
 }
 
-/* COLLECTIVE. The bits of all arrays agree over the ranks. */
+/* COLLECTIVE. The bits of all arrays that every rank has agree. */
 static int same_everywhere(const struct state *state) {
   int same = 1;
-  for (size_t i = 0; i < state->n_flats; i++)
+  for (size_t i = 0; i < (state->sharded ? 1 : state->n_flats); i++)
     same &= agree_same(world.comm, state->flats[i].data, state->flats[i].size * sizeof(real));
   return same;
 }
@@ -118,7 +130,7 @@ START_TEST(three_parts_equal_one_go_bit_for_bit) {
   }
   ck_assert_int_eq(any_rank(differences(&part.state, &whole.state)), 0);
   ck_assert_int_eq(same_everywhere(&part.state), 1);
-  ck_assert_int_eq(memcmp(whole.state.ema[0], whole.state.ema[1], whole.net.table.size * sizeof(real)) != 0, 1);
+  ck_assert_int_eq(any_rank(memcmp(whole.state.ema[0], whole.state.ema[1], whole.state.mine.count * sizeof(real)) != 0), 1);
   go(&whole, 2, losses + PARTS * PART);   /* and the next losses */
   go(&part, 2, again + PARTS * PART);
   ck_assert_int_eq(any_rank(memcmp(losses, again, sizeof losses) != 0), 0);
@@ -134,7 +146,7 @@ static void forget(struct run *r, const struct run *fresh, enum omission what) {
   if (what == IMAGES_SEEN) r->state.images_seen = 0;
   if (what < NO_WEIGHTS) return;
   const struct flat *to = &r->state.flats[what - NO_WEIGHTS], *from = &fresh->state.flats[what - NO_WEIGHTS];
-  memcpy(to->data, from->data, to->size * sizeof(real));
+  memcpy(to->data, from->data, to->count * sizeof(real));
 }
 
 /* COLLECTIVE. Which arrays end otherwise than without the omission. */
@@ -184,7 +196,7 @@ START_TEST(a_checkpoint_goes_on_on_another_number_of_ranks) {   /* one rank here
   save(&all);
   if (world.rank == 0) {
     start(&one, &alone, saved);
-    error = differences(&one.state, &all.state) ? INFINITY : 0;
+    error = differences(&all.state, &one.state) ? INFINITY : 0;
   }
   ck_assert_double_eq(worst_over_ranks(error), 0);
   go(&all, PART, losses + PART);
@@ -193,11 +205,54 @@ START_TEST(a_checkpoint_goes_on_on_another_number_of_ranks) {   /* one rank here
     go(&one, PART, again);
     for (int i = 0; i < PART; i++) error = fmax(error, fabs(again[i] - losses[PART + i]) / losses[PART + i]);
     for (size_t i = 0; i < all.state.n_flats; i++)
-      error = fmax(error, relative_error(all.state.flats[i].size, one.state.flats[i].data, all.state.flats[i].data));
+      error = fmax(error, relative_error(all.state.flats[i].count, beside(&all.state, &one.state, i), all.state.flats[i].data));
     end(&one);
   }
   end(&all);
   ck_assert_double_lt(worst_over_ranks(error), 1e-4);
+} END_TEST
+
+/* COLLECTIVE. The worst error of this rank's part of the arrays after `steps` steps with the settings a, beside b. */
+static double apart(const struct settings *a, const struct settings *b, int steps) {
+  struct run one, other;
+  double losses[20], again[20], error = 0;
+  start_with(&one, &world, NULL, a);
+  start_with(&other, &world, NULL, b);
+  load_from(&one, 0);
+  load_from(&other, 0);
+  go(&one, steps, losses);
+  go(&other, steps, again);
+  for (size_t i = 0; i < one.state.n_flats; i++)
+    error = fmax(error, relative_error(one.state.flats[i].count, one.state.flats[i].data, beside(&one.state, &other.state, i)));
+  end(&one);
+  end(&other);
+  return worst_over_ranks(error);
+}
+
+/* Owners alone with the optimizer's state, or every rank: the same run (EXPECTATIONS G10). The bits, where sums have one order. */
+START_TEST(sharing_the_state_out_changes_nothing) {
+  struct settings on = tiny_settings(), off = on;
+  on.training.shard = SHARD_ON;
+  off.training.shard = SHARD_OFF;
+  if (world.ranks <= 2) ck_assert_double_eq(apart(&on, &off, 20), 0);
+  for (int optimizer = OPTIMIZER_MUON; optimizer <= OPTIMIZER_ADAMW; optimizer++) {
+    on.training.reproducible = off.training.reproducible = 1;
+    on.training.micro_batch = off.training.micro_batch = 2;
+    on.training.optimizer = off.training.optimizer = optimizer;
+    off.training.reduce = REDUCE_PLAIN;
+    ck_assert_double_eq(apart(&on, &off, 20), 0);
+  }
+} END_TEST
+
+/* Momentum and Newton-Schulz come once a step, after all micro-batches (G12): four of them or one, the same weights. */
+START_TEST(micro_batches_accumulate_before_the_optimizer) {
+  struct settings four = tiny_settings(), one;
+  four.training.batch_size = 4 * world.ranks;
+  one = four;
+  four.training.micro_batch = 1;
+  ck_assert_double_lt(apart(&four, &one, 5), 1e-3);
+  one.training.batch_size--;   /* and another batch would be seen */
+  ck_assert_double_gt(apart(&four, &one, 5), 1e-2);
 } END_TEST
 
 START_TEST(other_averages_or_another_net_are_refused) {
@@ -213,7 +268,8 @@ START_TEST(other_averages_or_another_net_are_refused) {
     s.training.ema_val = cases[i].ema;
     s.model.hidden_size = cases[i].width;
     tiny_net(&net, &s);
-    tiny_must(state_init(&state, &net, &s));
+    share_matrices(&net.table, world.ranks);
+    tiny_must(state_init(&world, &state, &net, &s));
     const int status = state_resume(&world, &state, &net, saved, &text);
     const int right = status == STATUS_BAD && strstr(status_reason(), cases[i].reason) && !text && !state.step;
     state_free(&state);
@@ -229,5 +285,7 @@ int main(int argc, char **argv) {
                        (const TTest *[]){ images_are_packed, three_parts_equal_one_go_bit_for_bit,
                                           whatever_is_not_restored_is_seen,
                                           a_checkpoint_goes_on_on_another_number_of_ranks,
+                                          sharing_the_state_out_changes_nothing,
+                                          micro_batches_accumulate_before_the_optimizer,
                                           other_averages_or_another_net_are_refused, their_folder_is_removed, NULL });
 }

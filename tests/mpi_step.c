@@ -4,6 +4,7 @@
 #include "io/loader.h"
 #include "jobs/step.h"
 #include "mpi/agree.h"
+#include "src/optim/share.h"
 #include "tests/harness.h"
 #include "tests/tiny.h"
 
@@ -11,7 +12,14 @@ static const double limit = 1e-5;
 
 /* One step's result, and where the step is made to go wrong. */
 struct outcome { real *grads; struct objective_sums sums; };
-enum fault { NO_FAULT, OTHER_DRAWS, OTHER_IMAGES };
+enum fault { NO_FAULT, OTHER_DRAWS, OTHER_IMAGES, BUCKET_LEFT_OUT };
+
+/* With the whole gradient on every rank. */
+static struct settings step_settings(void) {
+  struct settings s = tiny_settings();
+  s.training.shard = SHARD_OFF;
+  return s;
+}
 
 /* Initial values with noise on them: zeros in gates would hide errors behind them. */
 static real *random_weights(const struct net *n) {
@@ -36,6 +44,7 @@ static struct outcome gradient(const struct world *w, const struct net *n, const
   const size_t first = step.first - (fault == OTHER_IMAGES && struck);
   tiny_must(loader_start(&loader, &tiny_data, step.seed, s->dataset.use_flip, step.batch, first, step.count, k));
   if (fault == OTHER_DRAWS && struck) step.first++;
+  if (fault == BUCKET_LEFT_OUT) step.reduction.buckets.count--;
   tiny_must(step_gradient(&step, w, loader, k, weights, &o.sums));
   memcpy(o.grads, step.grads, n->table.size * sizeof *o.grads);
   loader_stop(loader);
@@ -100,7 +109,7 @@ static void check_all_micro_batches(struct settings *s, uint64_t k) {
 
 START_TEST(any_ranks_and_micro_batches_give_one_gradient) {   /* 1, 2 and 3 images also where there are more ranks */
   static const long batches[] = { 1, 2, 3, 7, 10, 13 };
-  struct settings s = tiny_settings();
+  struct settings s = step_settings();
   for (size_t b = 0; b < sizeof batches / sizeof *batches; b++) {
     s.training.batch_size = batches[b];
     check_all_micro_batches(&s, b == 3 ? 4 : b);   /* 23 images: step 4 of batches of 7 lies in the second epoch */
@@ -108,7 +117,7 @@ START_TEST(any_ranks_and_micro_batches_give_one_gradient) {   /* 1, 2 and 3 imag
 } END_TEST
 
 START_TEST(with_every_sampler_of_times_and_either_prediction) {
-  struct settings s = tiny_settings();
+  struct settings s = step_settings();
   s.training.batch_size = 7;
   for (s.model.times = TIMES_TRIANGLE; s.model.times <= TIMES_BOTH; s.model.times++)
     for (s.model.prediction = PREDICTION_X; s.model.prediction <= PREDICTION_U; s.model.prediction++)
@@ -117,7 +126,7 @@ START_TEST(with_every_sampler_of_times_and_either_prediction) {
 
 START_TEST(with_any_share_of_flow_matching_and_dropped_labels) {
   static const double shares[][2] = { { 0, 0 }, { 0.25, 1 }, { 0.5, 0.7 }, { 1, 0.5 } };
-  struct settings s = tiny_settings();
+  struct settings s = step_settings();
   s.training.batch_size = 10;
   for (size_t i = 0; i < sizeof shares / sizeof *shares; i++) {
     s.model.data_proportion = shares[i][0];
@@ -128,7 +137,7 @@ START_TEST(with_any_share_of_flow_matching_and_dropped_labels) {
 
 /* A set with classes serves a net without: its labels are not looked at. */
 START_TEST(without_classes_labels_do_not_matter) {
-  struct settings s = tiny_settings();
+  struct settings s = step_settings();
   struct net net;
   struct outcome o[2];
   s.dataset.num_classes = 0;
@@ -149,8 +158,96 @@ START_TEST(without_classes_labels_do_not_matter) {
   net_free(&net);
 } END_TEST
 
+/* However the gradients travel, in however many buckets; the more ranks, the more orders a sum may have. */
+START_TEST(every_way_over_the_ranks_gives_one_gradient) {
+  struct settings s = step_settings();
+  struct net net;
+  s.training.batch_size = 7;
+  s.training.micro_batch = 2;
+  tiny_net(&net, &s);
+  real *weights = random_weights(&net);
+  s.training.reduce = REDUCE_PLAIN;
+  const struct outcome plain = gradient(&world, &net, &s, weights, 3, NO_FAULT);
+  for (s.training.reduce = REDUCE_PLAIN; s.training.reduce <= REDUCE_TWOLEVEL; s.training.reduce++)
+    for (s.training.bucket_mib = 1e-4; s.training.bucket_mib < 10; s.training.bucket_mib *= 50) {
+      const struct outcome o = gradient(&world, &net, &s, weights, 3, NO_FAULT);
+      const double error = gradient_error(&net, &o, &plain);
+      const int bits = agree_same(world.comm, o.grads, net.table.size * sizeof(real));
+      free(o.grads);
+      ck_assert_double_le(worst_over_ranks(bits ? error : INFINITY), world.ranks > 2 ? 1e-6 : 0);
+    }
+  s.training.reduce = REDUCE_OVERLAP;
+  s.training.bucket_mib = 1e-3;
+  const struct outcome o = gradient(&world, &net, &s, weights, 3, BUCKET_LEFT_OUT);
+  if (world.ranks > 1) ck_assert_double_gt(worst_over_ranks(gradient_error(&net, &o, &plain)), 1e-2);
+  free(o.grads), free(plain.grads), free(weights);
+  net_free(&net);
+} END_TEST
+
+/* An owner's part is that of the whole gradient, on whatever way it came; with more ranks than tensors some own nothing. */
+START_TEST(an_owner_gets_its_part) {
+  struct settings s = step_settings();
+  struct net net;
+  s.training.batch_size = 7;
+  s.training.micro_batch = 2;
+  tiny_net(&net, &s);
+  share_matrices(&net.table, world.ranks);
+  real *weights = random_weights(&net);
+  s.training.reduce = REDUCE_PLAIN;
+  const struct outcome plain = gradient(&world, &net, &s, weights, 3, NO_FAULT);
+  s.training.shard = SHARD_ON;
+  s.training.bucket_mib = 1e-3;
+  for (; s.training.reduce <= REDUCE_TWOLEVEL; s.training.reduce++) {
+    const struct outcome o = gradient(&world, &net, &s, weights, 3, NO_FAULT);
+    double error = 0;
+    for (size_t i = 0; i < net.table.count; i++) {
+      const struct tensor *t = &net.table.tensors[i];
+      if (t->owner == world.rank) error = fmax(error, relative_error(t->size, o.grads + t->offset, plain.grads + t->offset));
+    }
+    free(o.grads);
+    ck_assert_double_le(worst_over_ranks(error), world.ranks > 2 ? 1e-6 : 0);
+  }
+  free(plain.grads), free(weights);
+  net_free(&net);
+} END_TEST
+
+/* The bits of this rank's part of the gradient, and of the losses, are those of one rank alone, on every way and in any batch. */
+START_TEST(reproducible_gradients_have_one_ranks_bits) {
+  static const long batches[] = { 1, 7, 13 };
+  struct settings s = step_settings();
+  struct net net;
+  s.training.reproducible = 1;
+  s.training.bucket_mib = 1e-3;
+  tiny_net(&net, &s);
+  share_matrices(&net.table, world.ranks);
+  real *weights = random_weights(&net);
+  for (int b = 0; b < 3; b++)
+    for (s.training.micro_batch = 0; s.training.micro_batch < 3; s.training.micro_batch++) {
+      s.training.batch_size = batches[b];
+      s.training.reduce = b == 0 ? REDUCE_PLAIN : b == 1 ? REDUCE_OVERLAP : REDUCE_TWOLEVEL;
+      s.training.shard = s.training.micro_batch == 1 ? SHARD_OFF : SHARD_AUTO;
+      const struct outcome one = gradient(&alone, &net, &s, weights, 3, NO_FAULT);
+      const struct outcome all = gradient(&world, &net, &s, weights, 3, NO_FAULT);
+      const struct share whole = { 0, net.table.size };
+      const struct share mine = setup_sharded(&s, world.ranks) ? share_flat(&net.table, world.rank) : whole;
+      const int differ = memcmp(all.grads + mine.first, one.grads + mine.first, mine.count * sizeof(real)) != 0
+                         || memcmp(&all.sums, &one.sums, sizeof all.sums) != 0;
+      free(one.grads), free(all.grads);
+      ck_assert_double_eq(worst_over_ranks(differ), 0);
+    }
+  s.training.micro_batch = 2;   /* and it is the gradient */
+  s.training.shard = SHARD_OFF;
+  const struct outcome exact = gradient(&world, &net, &s, weights, 3, NO_FAULT);
+  s.training.reproducible = 0;
+  const struct outcome usual = gradient(&world, &net, &s, weights, 3, NO_FAULT);
+  const double error = fmax(gradient_error(&net, &exact, &usual), sums_error(&exact.sums, &usual.sums));
+  free(exact.grads), free(usual.grads), free(weights);
+  net_free(&net);
+  ck_assert_double_lt(worst_over_ranks(error), limit);
+} END_TEST
+
 START_TEST(the_same_again_has_the_same_bits) {
-  struct settings s = tiny_settings();
+  struct settings s = step_settings();
   struct net net;
   s.training.batch_size = 7;
   tiny_net(&net, &s);
@@ -166,7 +263,7 @@ START_TEST(the_same_again_has_the_same_bits) {
 } END_TEST
 
 START_TEST(a_rank_with_the_wrong_samples_is_seen) {
-  struct settings s = tiny_settings();
+  struct settings s = step_settings();
   s.training.batch_size = 7;
   ck_assert_double_gt(compare(&s, 0, 3, OTHER_DRAWS), 100 * limit);
   if (world.ranks == 1) return;   /* no image before the first */
@@ -174,7 +271,7 @@ START_TEST(a_rank_with_the_wrong_samples_is_seen) {
 } END_TEST
 
 START_TEST(neighbouring_steps_differ) {   /* or the comparisons above would say little */
-  struct settings s = tiny_settings();
+  struct settings s = step_settings();
   struct net net;
   tiny_net(&net, &s);
   real *weights = random_weights(&net);
@@ -197,6 +294,8 @@ int main(int argc, char **argv) {
                                           with_every_sampler_of_times_and_either_prediction,
                                           with_any_share_of_flow_matching_and_dropped_labels,
                                           without_classes_labels_do_not_matter,
+                                          every_way_over_the_ranks_gives_one_gradient, an_owner_gets_its_part,
+                                          reproducible_gradients_have_one_ranks_bits,
                                           the_same_again_has_the_same_bits, a_rank_with_the_wrong_samples_is_seen,
                                           neighbouring_steps_differ, their_folder_is_removed, NULL });
 }

@@ -70,6 +70,15 @@ size_t table_parameters(const struct table *t) {
   return sum;
 }
 
+struct table table_copy(const struct table *t) {
+  struct table copy = *t;
+  copy.capacity = t->count;
+  copy.tensors = malloc((t->count ? t->count : 1) * sizeof *copy.tensors);
+  if (!copy.tensors) abort();
+  if (t->count) memcpy(copy.tensors, t->tensors, t->count * sizeof *copy.tensors);
+  return copy;
+}
+
 void table_free(struct table *t) {
   free(t->tensors);
   *t = (struct table){ 0 };

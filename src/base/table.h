@@ -44,5 +44,7 @@ const struct tensor *table_find(const struct table *t, const char *name);
 void table_init_weights(const struct table *t, uint64_t seed, real *weights);
 /* Number of parameters, without alignment. */
 size_t table_parameters(const struct table *t);
+/* A table of its own with the same tensors. Errors: those of table_add. */
+struct table table_copy(const struct table *t);
 void table_free(struct table *t);
 #endif

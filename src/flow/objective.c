@@ -157,10 +157,6 @@ static void finish(const struct objective_config *c, const struct objective_batc
   if (b->fm[i]) sums->mse_u_fm += L_u / (double)P;
 }
 
-static void begin(const struct net_hooks *hooks, enum net_phase phase) {
-  if (hooks && hooks->phase) hooks->phase(hooks->context, phase);
-}
-
 void objective_gradient(const struct objective_config *c, const struct net *n, const real *weights,
                         struct objective_work *w, const struct objective_batch *b, real *grads,
                         struct objective_sums *sums, const struct objective_values *values,
@@ -185,12 +181,12 @@ void objective_gradient(const struct objective_config *c, const struct net *n, c
     k[T_MAX * B + j] = b->t_max[i];
     w->y[j] = b->drop[i] ? (int32_t)n->config.classes : b->y[i];
   }
-  begin(hooks, NET_GUIDANCE);
+  hooks_phase(hooks, NET_GUIDANCE);
   sums->guidance += guide(c, n, weights, w, b);
 
   const struct condition_input in = { .B = b->B, .B_dot = tangents, .z = w->z, .z_dot = w->v_c, .h = k + H * B,
                                       .w = k + W * B, .t_min = k + T_MIN * B, .t_max = k + T_MAX * B, .y = w->y };
-  begin(hooks, NET_FORWARD);
+  hooks_phase(hooks, NET_FORWARD);
   net_forward(n, weights, &w->net, &in, 1, w->x_u, w->x_u_dot, w->x_v, NULL);
   for (size_t j = 0; j < b->B; j++) {
     const int tangent = j < tangents;
@@ -201,6 +197,6 @@ void objective_gradient(const struct objective_config *c, const struct net *n, c
   sums->images += b->B;
   sums->fm += b->B - tangents;
   sums->tangents += tangents;
-  begin(hooks, NET_BACKWARD);
+  hooks_phase(hooks, NET_BACKWARD);
   net_backward(n, weights, &w->net, &in, w->x_u, w->x_v, grads, hooks);
 }

@@ -125,26 +125,33 @@ void block_forward(const struct block_shape *s, const struct block *b, const rea
 }
 
 void block_backward(const struct block_shape *s, const struct block *b, const real *weights, const struct block_kept *k,
-                    const struct block_work *w, size_t B, const real *x, real *x_bar, real *grads) {
+                    const struct block_work *w, size_t B, const real *x, real *x_bar, real *grads,
+                    const struct net_hooks *hooks) {
   const size_t D = s->D, I = s->I, R = B * s->T;
   const struct layers l = layers_of(s, b, weights, k, w->attention, B, x);
   real *d_bar = w->d_bar, *qkv_bar = w->qkv_bar, *qk_bar = w->qk_bar;
 
   gate_backward(R, D, weights + b->mlp_scale, k->f, x_bar, d_bar, grads + b->mlp_scale);
   linear_backward(&l.w2, R, k->m, d_bar, w->m_bar, grads + b->w2, NULL);
+  hooks_final(hooks, b->w2);
   swiglu_backward(R, I, k->h, w->m_bar, w->h_bar);
   linear_backward(&l.w13, R, k->n2, w->h_bar, d_bar, grads + b->w13, NULL);
+  hooks_final(hooks, b->w13);
   rmsnorm_backward(&l.norm2, d_bar, x_bar, grads + b->norm2);
 
   gate_backward(R, D, weights + b->attn_scale, k->a, x_bar, d_bar, grads + b->attn_scale);
   real *o_bar = w->m_bar;   /* free again */
   linear_backward(&l.out, R, k->o, d_bar, o_bar, grads + b->out, NULL);
+  hooks_final(hooks, b->out);
   for (size_t n = 0; n < R; n++)   /* q and k take their gradients by addition, v by assignment */
     for (size_t c = 0; c < 2 * D; c++) qkv_bar[n * 3 * D + c] = 0;
   attention_backward(&l.attention, o_bar, qk_bar, qk_bar + D, qkv_bar + 2 * D);
+  hooks_breathe(hooks);
   rotary_backward(&s->rotary, B, 2 * s->A, 2 * D, qk_bar);
   rmsnorm_backward(&l.q_norm, qk_bar, qkv_bar, grads + b->q_norm);
   rmsnorm_backward(&l.k_norm, qk_bar + D, qkv_bar + D, grads + b->k_norm);
   linear_backward(&l.qkv, R, k->n1, qkv_bar, d_bar, grads + b->qkv, NULL);
+  hooks_final(hooks, b->qkv);
   rmsnorm_backward(&l.norm1, d_bar, x_bar, grads + b->norm1);
+  hooks_final(hooks, b->norm1);
 }

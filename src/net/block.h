@@ -8,6 +8,7 @@
 #define NET_BLOCK_H
 #include "src/base/arena.h"
 #include "src/base/table.h"
+#include "src/net/hooks.h"
 #include "src/net/rotary.h"
 
 struct block_shape {
@@ -46,7 +47,9 @@ struct block_kept block_at(const struct block_work *w, const struct block_shape 
 /* x[B*T,D] -> x_out[B*T,D] (may be x where backward is not wanted); x_dot[B_dot*T,D] is carried on in place. */
 void block_forward(const struct block_shape *s, const struct block *b, const real *weights, const struct block_kept *k,
                    real *work, size_t B, size_t B_dot, const real *x, real *x_dot, real *x_out);
-/* x_bar[B*T,D]: enters as the gradient of x_out, leaves as that of x. Weight gradients are added to grads. */
+/* x_bar[B*T,D]: enters as the gradient of x_out, leaves as that of x. Weight gradients are added to grads; hooks (may be NULL)
+ * hear which of them are final, all that come later in the table being so already. */
 void block_backward(const struct block_shape *s, const struct block *b, const real *weights, const struct block_kept *k,
-                    const struct block_work *w, size_t B, const real *x, real *x_bar, real *grads);
+                    const struct block_work *w, size_t B, const real *x, real *x_bar, real *grads,
+                    const struct net_hooks *hooks);
 #endif

@@ -171,10 +171,6 @@ void net_forward(const struct net *n, const real *weights, struct net_work *w, c
   if (x_v) forward_head(n, weights, w, B, x_v_dot ? B_dot : 0, keep, HEAD_V, x_v, x_v_dot);
 }
 
-static void announce(const struct net_hooks *hooks, size_t offset) {
-  if (hooks && hooks->final) hooks->final(hooks->context, offset);
-}
-
 static void backward_blocks(const struct net *n, const real *weights, struct net_work *w, size_t B, size_t first,
                             size_t count, int head, real *x_bar, real *grads, const struct net_hooks *hooks) {
   for (size_t i = count; i-- > 0;) {
@@ -182,9 +178,8 @@ static void backward_blocks(const struct net *n, const real *weights, struct net
     const real *x = stream(n, w, head < 0 ? i : head_slot(n, 1, head, i), B);
     if (n->config.recompute)
       block_forward(&n->shape, &n->blocks[first + i], weights, &k, w->blocks.attention, B, 0, x, NULL, w->blocks.d_bar);
-    block_backward(&n->shape, &n->blocks[first + i], weights, &k, &w->blocks, B, x, x_bar, grads);
-    announce(hooks, n->blocks[first + i].norm1);
-    if (hooks && hooks->breathe) hooks->breathe(hooks->context);
+    hooks_breathe(hooks);
+    block_backward(&n->shape, &n->blocks[first + i], weights, &k, &w->blocks, B, x, x_bar, grads, hooks);
   }
 }
 
@@ -197,11 +192,11 @@ void net_backward(const struct net *n, const real *weights, struct net_work *w, 
     real *x_bar = head == HEAD_V ? w->trunk_bar : w->x_bar;
     final_backward(&n->final[head], weights, &w->final[head], w->final_work, B,
                    stream(n, w, head_slot(n, 1, head, H), B), image_bar[head], x_bar, grads);
-    announce(hooks, n->final[head].norm);
+    hooks_final(hooks, n->final[head].norm);
     backward_blocks(n, weights, w, B, n->shared + (size_t)head * H, H, head, x_bar, grads, hooks);
   }
   for (size_t i = 0; i < size; i++) w->x_bar[i] += w->trunk_bar[i];
   backward_blocks(n, weights, w, B, 0, n->shared, -1, w->x_bar, grads, hooks);
   tokens_backward(&n->tokens, weights, &w->tokens, in, w->x_bar, grads);
-  announce(hooks, 0);
+  hooks_final(hooks, 0);
 }

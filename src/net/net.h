@@ -8,6 +8,7 @@
 #define NET_NET_H
 #include "src/net/block.h"
 #include "src/net/final.h"
+#include "src/net/hooks.h"
 #include "src/net/tokens.h"
 
 struct net_config {
@@ -39,14 +40,6 @@ struct net_work {
   real *x_dot, *trunk_dot;     /* [B_dot*T,D] */
   real *final_work, *x_bar, *trunk_bar;
 };
-/* What the step tells its caller on the way, so that communication can start and progress, and time be taken. */
-enum net_phase { NET_GUIDANCE, NET_FORWARD, NET_BACKWARD };
-struct net_hooks {
-  void (*final)(void *context, size_t offset);   /* gradients from offset to the end will not change any more */
-  void (*breathe)(void *context);                /* now and then, between products */
-  void (*phase)(void *context, enum net_phase);  /* begins */
-  void *context;
-};
 
 /* Fills in 0 sizes of the config by SPEC's rules and builds table and places. second_all: second moments for all
  * tensors (AdamW), else only for Adam's. Errors: STATUS_NOMEM. Free with net_free. */
@@ -65,7 +58,7 @@ size_t net_rounded(const struct net *n, size_t B, size_t B_dot);
 void net_forward(const struct net *n, const real *weights, struct net_work *w, const struct condition_input *in, int keep,
                  real *x_u, real *x_u_dot, real *x_v, real *x_v_dot);
 /* grads[table.size] += the gradient of <x_u_bar, x_u> + <x_v_bar, x_v> at the last forward with keep and both heads.
- * hooks may be NULL. */
+ * hooks may be NULL; what they hear grows from the end of the table, tensor by tensor. */
 void net_backward(const struct net *n, const real *weights, struct net_work *w, const struct condition_input *in,
                   const real *x_u_bar, const real *x_v_bar, real *grads, const struct net_hooks *hooks);
 #endif

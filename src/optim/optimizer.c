@@ -4,6 +4,7 @@
 
 #include "src/optim/adam.h"
 #include "src/optim/muon.h"
+#include "src/optim/share.h"
 
 /* One thread's share. */
 static size_t work_of_thread(const struct table *t) {
@@ -25,17 +26,21 @@ void optimizer_step(const struct optimizer *o, const struct table *t, uint64_t k
                     real *s, real *w, real *work) {
   const struct adam adam = { 0.9, o->b2, o->adamw ? o->weight_decay : 0, !o->adamw };
   const size_t share = work_of_thread(t);
+  const size_t m_first = o->sharded ? share_flat(t, o->rank).first : 0;
+  const size_t s_first = o->sharded ? share_second(t, o->rank).first : 0;
 #pragma omp parallel for schedule(dynamic)   /* a tensor a thread: its products run on that thread alone */
   for (size_t i = 0; i < t->count; i++) {
     const struct tensor *n = &t->tensors[i];
     const size_t at = n->offset;
-    real *mine = work + (size_t)omp_get_thread_num() * share;
+    if (o->sharded && n->owner != o->rank) continue;
+    if (o->breathe && omp_get_thread_num() == 0) o->breathe(o->context);
+    real *mine = work + (size_t)omp_get_thread_num() * share, *m_here = m + (at - m_first);
     if (o->adamw || n->rule != RULE_MUON) {
-      adam_update(&adam, n->size, k, rate, g + at, m + at, s + n->second, w + at);
+      adam_update(&adam, n->size, k, rate, g + at, m_here, s + (n->second - s_first), w + at);
       continue;
     }
-    muon_momentum(n->size, g + at, m + at);
-    if (n->owner == o->rank) muon_update(n->shape[0], n->shape[1], k, rate, g + at, m + at, w + at, mine);
+    muon_momentum(n->size, g + at, m_here);
+    if (n->owner == o->rank) muon_update(n->shape[0], n->shape[1], k, rate, g + at, m_here, w + at, mine);
   }
 }
 

@@ -12,11 +12,15 @@ struct optimizer {
   int adamw;
   double b2, weight_decay;   /* weight_decay: AdamW only */
   int rank;                  /* of those that share the matrices (share.h); 0 has all where they are not shared */
+  int sharded;               /* this rank does its own tensors alone, and m, s hold no others: share_flat, share_second */
+  void (*breathe)(void *);   /* called now and then by the thread that called; may be NULL */
+  void *context;
 };
 /* Numbers of scratch, for as many threads as there are now. */
 size_t optimizer_work(const struct optimizer *o, const struct table *t);
 /* Step k = 1, 2, ... with gradient g[table.size] (a mean over the batch). Matrices of other owners take their momentum, but
- * their weights stay: they are handed out afterwards. All the rest is the same on every rank, to the bit. */
+ * their weights stay: they are handed out afterwards. All the rest is the same on every rank, to the bit. Sharded, of g, m, s
+ * and w nothing is looked at but what is this rank's. */
 void optimizer_step(const struct optimizer *o, const struct table *t, uint64_t k, double rate, const real *g, real *m,
                     real *s, real *w, real *work);
 /* ema[n] = decay ema + (1 - decay) w. */

@@ -37,3 +37,27 @@ double share_matrices(struct table *t, int ranks) {
   fill(t, high);
   return high;
 }
+
+/* The first tensor of this owner or a later one. */
+static size_t first_of(const struct table *t, int owner) {
+  size_t i = 0;
+  while (i < t->count && t->tensors[i].owner < owner) i++;
+  return i;
+}
+
+static size_t flat_at(const struct table *t, size_t i) { return i < t->count ? t->tensors[i].offset : t->size; }
+
+static size_t second_at(const struct table *t, size_t i) {
+  while (i < t->count && t->tensors[i].second == SIZE_MAX) i++;
+  return i < t->count ? t->tensors[i].second : t->second_size;
+}
+
+struct share share_flat(const struct table *t, int owner) {
+  const size_t first = flat_at(t, first_of(t, owner));
+  return (struct share){ first, flat_at(t, first_of(t, owner + 1)) - first };
+}
+
+struct share share_second(const struct table *t, int owner) {
+  const size_t first = second_at(t, first_of(t, owner));
+  return (struct share){ first, second_at(t, first_of(t, owner + 1)) - first };
+}

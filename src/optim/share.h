@@ -8,6 +8,12 @@
 
 /* Sets the owners, for `ranks` of them; the last ones may own nothing. Returns the most flops that a rank gets. */
 double share_matrices(struct table *t, int ranks);
+/* Elements [first, first + count) of an array. */
+struct share { size_t first, count; };
+/* What an owner's tensors take of the flat arrays, and of the array of second moments, with the gaps behind them: in the order
+ * of the owners these follow one another and are the array. Nothing for a rank that owns nothing. */
+struct share share_flat(const struct table *t, int owner);
+struct share share_second(const struct table *t, int owner);
 /* Flops of Newton-Schulz, of all matrices. */
 double share_flops(const struct table *t);
 #endif

@@ -1,0 +1,99 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "io/checkpoint_head.h"
+#include "io/checkpoint_saving.h"
+#include "io/hdf.h"
+#include "src/base/status.h"
+
+/* The tensor that element i of the array belongs to; NULL if none. */
+static const struct tensor *tensor_at(const struct table *t, const struct flat *f, size_t i) {
+  const bool second = f->size == t->second_size && f->size != t->size;
+  if (!second && f->size != t->size) return NULL;
+  for (size_t k = 0; k < t->count; k++) {
+    const struct tensor *x = &t->tensors[k];
+    const size_t offset = second ? x->second : x->offset;
+    if (offset != SIZE_MAX && i >= offset && i - offset < x->size) return x;
+  }
+  return NULL;
+}
+
+/* Where every rank holds all of it, each looks at its share. */
+static int check_finite(const struct saving *s, size_t i) {
+  const size_t per = BLOCK_BYTES / sizeof(float);
+  const struct flat *f = &s->info.flats[i];
+  const struct slab share = blocks_share(blocks_count(saving_bytes(f)), s->rank, s->ranks);
+  const int all = saving_is_whole(s, i);
+  const size_t first = all ? share.first * per : f->first, last = all ? share.end * per : f->first + f->count;
+  for (size_t k = first; k < last && k < f->size; k++) {
+    const float value = f->data[k - f->first];
+    if (isfinite(value)) continue;
+    const struct tensor *x = tensor_at(&s->info.table, f, k);
+    return because(STATUS_DIVERGED, "%s: not saved: array %s is %f at element %zu%s%s", s->path, f->name, (double)value, k,
+                   x ? ", in tensor " : "", x ? x->name : "");
+  }
+  return STATUS_OK;
+}
+
+int saving_check_finite(const struct saving *s) {
+  int status = STATUS_OK;
+  for (size_t i = 0; i < s->info.n_flats && !status; i++) status = check_finite(s, i);
+  return status;
+}
+
+/* Makes sure that FILE.tmp can hold so many bytes, and reserves them where the file system can. A disk that fills up later
+ * is worse: a failed H5Fclose ends in a crash at MPI_Finalize, a failed write of one aggregator in a hang of OMPIO. */
+static int reserve(const struct saving *s, off_t bytes) {
+  const int fd = open(s->tmp, O_WRONLY | O_CREAT, 0644);
+  if (fd < 0) return because(STATUS_IO, "%s: cannot be created: %s", s->tmp, strerror(errno));
+  const int why = bytes ? posix_fallocate(fd, 0, bytes) : 0;
+  close(fd);
+  return why ? because(STATUS_IO, "%s: no room for %lld bytes: %s", s->tmp, (long long)bytes, strerror(why)) : STATUS_OK;
+}
+
+/* No less than the file will need: each array may be moved to the next MiB. */
+static off_t size_estimate(const struct saving *s) {
+  size_t bytes = 4 * BLOCK_BYTES + s->info.table.count * 512 + strlen(s->info.settings);
+  for (size_t i = 0; i < s->info.n_flats; i++) bytes += saving_bytes(&s->info.flats[i]) + BLOCK_BYTES;
+  return (off_t)bytes;
+}
+
+int saving_create(const struct saving *s) {
+  struct stat made;
+  unlink(s->tmp);
+  const int status = reserve(s, size_estimate(s));
+  if (status) return status;
+  const hid_t how = H5Pcreate(H5P_FILE_ACCESS);
+  H5Pset_alignment(how, BLOCK_BYTES, BLOCK_BYTES);               /* stripes of a parallel file system (H9) */
+  H5Pset_libver_bounds(how, H5F_LIBVER_V18, H5F_LIBVER_V18);     /* the oldest format whose metadata have checksums */
+  const hid_t file = H5Fcreate(s->tmp, H5F_ACC_TRUNC, H5P_DEFAULT, how);
+  int bad = file < 0 ? hdf_fail() : 0;
+  H5Pclose(how);
+  if (!bad) bad = checkpoint_head_write(file, &s->info, s->ranks);
+  if (file >= 0 && H5Fclose(file) < 0 && !bad) bad = hdf_fail();
+  if (bad) return hdf_because(s->tmp, "cannot be written");
+  return stat(s->tmp, &made) ? because(STATUS_IO, "%s: %s", s->tmp, strerror(errno)) : reserve(s, made.st_size);
+}
+
+int saving_check_access(const struct saving *s) {
+  struct stat found;
+  struct rlimit limit;
+  const int fd = open(s->tmp, O_WRONLY);
+  if (fd < 0 || fstat(fd, &found)) {
+    const int why = errno;
+    if (fd >= 0) close(fd);
+    return because(STATUS_IO, "%s: rank %d cannot open what rank 0 has made (is the directory shared by all nodes?): %s",
+                   s->tmp, s->rank, strerror(why));
+  }
+  close(fd);
+  if (!getrlimit(RLIMIT_FSIZE, &limit) && limit.rlim_cur != RLIM_INFINITY && (rlim_t)found.st_size > limit.rlim_cur)
+    return because(STATUS_IO, "%s: cannot be written by rank %d: its file size limit is %llu bytes, the file needs %llu",
+                   s->tmp, s->rank, (unsigned long long)limit.rlim_cur, (unsigned long long)found.st_size);
+  return STATUS_OK;
+}

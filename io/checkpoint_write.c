@@ -1,0 +1,111 @@
+#include <string.h>
+
+#include "io/checkpoint_head.h"
+#include "io/checkpoint_saving.h"
+#include "io/hdf.h"
+#include "mpi/agree.h"
+#include "src/base/status.h"
+
+/* Elements of window w of a share. */
+static struct piece window(const struct flat *f, struct slab share, size_t w) {
+  const size_t per = BLOCK_BYTES / sizeof(float), most = checkpoint_window / BLOCK_BYTES;
+  const size_t first = (share.first + w * most) * per, share_end = share.end * per < f->size ? share.end * per : f->size;
+  const size_t end = first + most * per < share_end ? first + most * per : share_end;
+  return (struct piece){ first < end ? first : 0, first < end ? end - first : 0 };
+}
+
+/* As many windows as the largest share has, so that all ranks make the same number of transfers. */
+static size_t windows(const struct saving *s, const struct flat *f) {
+  size_t largest = 0;
+  for (int k = 0; k < s->ranks; k++) {
+    const struct slab share = saving_share(s, f, k);
+    if (share.end - share.first > largest) largest = share.end - share.first;
+  }
+  const size_t most = checkpoint_window / BLOCK_BYTES;
+  return (largest + most - 1) / most;
+}
+
+/* The values of this rank's window of array i, from wherever they are. */
+static const float *bring(struct saving *s, size_t i, size_t w) {
+  const struct flat *f = &s->info.flats[i];
+  for (int k = 0; k < s->ranks; k++) s->windows[k] = window(f, saving_share(s, f, k), w);
+  if (saving_is_whole(s, i)) return f->data + s->windows[s->rank].first;
+  pieces_move(s->comm, s->pieces + i * (size_t)s->ranks, f->data, s->windows, s->buffer);
+  return s->buffer;
+}
+
+static void sum(struct saving *s, size_t i, const float *values) {
+  const size_t per = BLOCK_BYTES / sizeof(float), bytes = saving_bytes(&s->info.flats[i]);
+  const struct piece mine = s->windows[s->rank];
+  for (size_t done = 0; done < mine.count; done += per) {
+    const size_t b = (mine.first + done) / per;
+    s->info.sums[i][b] = blocks_sum(values + done, blocks_length(bytes, b));
+  }
+}
+
+/* This rank's window into the open array, as many transfers as a full one needs. 0 or -1. */
+static int write_window(hid_t set, hid_t space, hid_t transfer, struct piece mine, const float *values) {
+  const size_t most = checkpoint_piece / sizeof(float);
+  int bad = 0;
+  for (size_t done = 0; done < checkpoint_window / sizeof(float); done += most) {
+    const hsize_t left = done < mine.count ? mine.count - done : 0, start = mine.first + done;
+    const hsize_t count = left < most ? left : most, one = count ? count : 1;
+    const hid_t memory = H5Screate_simple(1, &one, NULL);
+    if (count) {
+      H5Sselect_hyperslab(space, H5S_SELECT_SET, &start, NULL, &count, NULL);
+    } else {
+      H5Sselect_none(space);
+      H5Sselect_none(memory);
+    }
+    if (H5Dwrite(set, H5T_NATIVE_FLOAT, memory, space, transfer, values + (count ? done : 0)) < 0 && !bad) bad = hdf_fail();
+    H5Sclose(memory);
+  }
+  return bad;
+}
+
+/* One array. file: negative on the ranks that do not write. 0 or -1. */
+static int write_array(struct saving *s, hid_t file, hid_t transfer, size_t i) {
+  const struct flat *f = &s->info.flats[i];
+  char at[64];
+  checkpoint_member(at, CHECKPOINT_ARRAYS, f->name);
+  const hid_t set = file < 0 ? -1 : H5Dopen2(file, at, H5P_DEFAULT), space = set < 0 ? -1 : H5Dget_space(set);
+  int bad = file >= 0 && set < 0 ? hdf_fail() : 0;
+  const int closed = agree_any(s->comm, bad);
+  for (size_t w = 0; w < windows(s, f) && !closed; w++) {
+    const float *values = bring(s, i, w);
+    sum(s, i, values);
+    if (set >= 0 && write_window(set, space, transfer, s->windows[s->rank], values)) bad = -1;
+  }
+  if (set >= 0) {
+    H5Sclose(space);
+    if (H5Dclose(set) < 0 && !bad) bad = hdf_fail();
+  }
+  return bad;
+}
+
+/* By all ranks: every metadata call is collective then (H6). */
+static void ask_for_mpi(const struct saving *s, hid_t access, hid_t transfer) {
+  H5Pset_fapl_mpio(access, s->comm, MPI_INFO_NULL);
+  H5Pset_all_coll_metadata_ops(access, true);
+  H5Pset_coll_metadata_write(access, true);
+  H5Pset_dxpl_mpio(transfer, H5FD_MPIO_COLLECTIVE);
+}
+
+int saving_write(struct saving *s) {
+  const int writes = !s->serial || s->rank == 0;
+  const hid_t access = H5Pcreate(H5P_FILE_ACCESS), transfer = H5Pcreate(H5P_DATASET_XFER);
+  if (!s->serial) ask_for_mpi(s, access, transfer);
+  const hid_t file = writes ? H5Fopen(s->tmp, H5F_ACC_RDWR, access) : -1;
+  int bad = writes && file < 0 ? hdf_fail() : 0;
+  H5Pclose(access);
+  if (!agree_any(s->comm, bad))
+    for (size_t i = 0; i < s->info.n_flats; i++)
+      if (write_array(s, file, transfer, i)) bad = -1;
+  if (file >= 0) {
+    /* H5Fclose alone leaves the data unsynchronised on the other nodes (H11). */
+    if (H5Fflush(file, H5F_SCOPE_GLOBAL) < 0 && !bad) bad = hdf_fail();
+    if (H5Fclose(file) < 0 && !bad) bad = hdf_fail();
+  }
+  H5Pclose(transfer);
+  return bad ? hdf_because(s->tmp, s->serial ? "cannot be written" : "cannot be written in parallel") : STATUS_OK;
+}

@@ -1,0 +1,182 @@
+#include "mpi/reduction.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "mpi/agree.h"
+#include "mpi/reduce.h"
+#include "mpi/selftest.h"
+#include "src/base/status.h"
+
+/* --- what a bucket does in each stage ---------------------------------------------------------------------------------- */
+
+static void reduce_to(MPI_Comm comm, int root, int n, MPI_Datatype type, void *x, MPI_Request *q) {
+  int rank;
+  MPI_Comm_rank(comm, &rank);
+  MPI_Ireduce(rank == root ? MPI_IN_PLACE : x, rank == root ? x : NULL, n, type, MPI_SUM, root, comm, q);
+}
+
+/* A request that stays MPI_REQUEST_NULL: this rank has no part in the stage. */
+static void begin_stage(struct reduction *r, int stage, size_t i) {
+  const struct bucket *b = &r->buckets.list[i];
+  const struct levels *l = &r->levels;
+  const int n = (int)b->count, owned = b->owner != BUCKET_FOR_ALL;
+  void *x = r->x + b->first * r->width;
+  MPI_Request *q = &r->requests[i];
+  if (r->config.way == REDUCTION_OVERLAP) {
+    if (owned) reduce_to(r->comm, (int)b->owner, n, r->type, x, q);
+    else MPI_Iallreduce(MPI_IN_PLACE, x, n, r->type, MPI_SUM, r->comm, q);
+    return;
+  }
+  const int place = owned ? l->where[b->owner][0] : (int)(i % (size_t)l->places);
+  if (stage == 0) reduce_to(l->gather, place, n, r->type, x, q);
+  if (stage == 1 && l->place == place) {
+    if (owned) reduce_to(l->across, l->where[b->owner][1], n, r->type, x, q);
+    else MPI_Iallreduce(MPI_IN_PLACE, x, n, r->type, MPI_SUM, l->across, q);
+  }
+  if (stage == 2) MPI_Ibcast(x, n, r->type, place, l->spread, q);
+}
+
+/* --- all buckets in their order ---------------------------------------------------------------------------------------- */
+
+static void pass(struct reduction *r, size_t i) {
+  if (++r->passed[i] < r->stages || --r->left) return;
+  r->figures.total += MPI_Wtime() - r->opened;
+}
+
+/* Begins all that can: a stage takes the buckets in their order, each when it is through the stage before. */
+static void advance(struct reduction *r) {
+  for (int stage = 0; stage < r->stages; stage++)
+    for (size_t *i = &r->begun[stage]; *i < r->ready && r->passed[*i] == stage; ++*i) {
+      begin_stage(r, stage, *i);
+      if (r->requests[*i] == MPI_REQUEST_NULL) pass(r, *i);
+    }
+}
+
+static void move_on(struct reduction *r, int (*some)(int, MPI_Request[], int *, int[], MPI_Status[])) {
+  int n;
+  some((int)r->begun[0], r->requests, &n, r->arrived, MPI_STATUSES_IGNORE);
+  if (n == MPI_UNDEFINED) return;
+  for (int i = 0; i < n; i++) pass(r, (size_t)r->arrived[i]);
+  advance(r);
+}
+
+static int overlaps(const struct reduction *r) { return r->ranks > 1 && r->config.way != REDUCTION_PLAIN; }
+
+void reduction_begin(struct reduction *r, void *x) {
+  assert(!r->left);
+  r->x = x;
+  r->ready = 0;
+  r->left = r->buckets.count;
+  for (int stage = 0; stage < REDUCTION_STAGES; stage++) r->begun[stage] = 0;
+  for (size_t i = 0; i < r->buckets.count; i++) r->passed[i] = 0, r->requests[i] = MPI_REQUEST_NULL;
+}
+
+static void begin_ready(struct reduction *r) {
+  if (r->ready && !r->begun[0]) r->opened = MPI_Wtime();
+  advance(r);
+}
+
+void reduction_final(struct reduction *r, size_t offset) {
+  if (!overlaps(r)) return;
+  const double clock = MPI_Wtime();
+  while (r->ready < r->buckets.count && r->buckets.list[r->ready].first >= offset) r->ready++;
+  begin_ready(r);
+  r->figures.progress += MPI_Wtime() - clock;
+}
+
+void reduction_progress(struct reduction *r) {
+  if (!overlaps(r) || !r->begun[0] || !r->left) return;
+  const double clock = MPI_Wtime();
+  move_on(r, MPI_Testsome);
+  r->figures.calls++;
+  r->figures.progress += MPI_Wtime() - clock;
+}
+
+static void sum_at_once(struct reduction *r) {
+  if (r->config.integers) reduce_sum_integer(r->comm, r->size, (int64_t *)(void *)r->x);
+  else reduce_sum(r->comm, r->size, (float *)(void *)r->x);
+  r->left = 0;
+}
+
+/* Is what this rank is to get there? */
+static int mine_is_there(const struct reduction *r) {
+  for (size_t i = 0; i < r->buckets.count; i++) {
+    const ptrdiff_t owner = r->buckets.list[i].owner;
+    if (r->passed[i] < r->stages && (owner == BUCKET_FOR_ALL || owner == r->rank)) return 0;
+  }
+  return 1;
+}
+
+void reduction_wait(struct reduction *r) {
+  if (r->ranks == 1) r->left = 0;
+  if (!r->left) return;
+  const double clock = MPI_Wtime();
+  r->figures.bytes += (double)(r->size * r->width);
+  if (!overlaps(r)) {
+    sum_at_once(r);
+    r->figures.total += MPI_Wtime() - clock;
+  } else {
+    r->ready = r->buckets.count;
+    begin_ready(r);
+    while (!mine_is_there(r)) move_on(r, MPI_Waitsome);
+  }
+  r->figures.exposed += MPI_Wtime() - clock;
+}
+
+void reduction_finish(struct reduction *r) {
+  if (r->left && r->ready < r->buckets.count) reduction_wait(r);   /* the caller had no use for it */
+  if (!r->left) return;
+  const double clock = MPI_Wtime();
+  while (r->left) move_on(r, MPI_Waitsome);
+  r->figures.exposed += MPI_Wtime() - clock;
+}
+
+/* --- memory and communicators ------------------------------------------------------------------------------------------ */
+
+static int allocate(struct reduction *r, const struct table *t) {
+  const struct reduction_config *c = &r->config;
+  const int status = buckets_cut(&r->buckets, t, c->bucket_bytes / r->width, c->by_owner && c->way != REDUCTION_PLAIN);
+  if (status) return status;
+  const size_t n = r->buckets.count;
+  r->passed = calloc(n, sizeof *r->passed);
+  r->arrived = calloc(n, sizeof *r->arrived);
+  r->requests = calloc(n, sizeof *r->requests);
+  if (!r->passed || !r->arrived || !r->requests) return because(STATUS_NOMEM, "no memory for %zu buckets", n);
+  return STATUS_OK;
+}
+
+int reduction_init(struct reduction *r, const struct world *w, const struct table *t, const struct reduction_config *c) {
+  *r = (struct reduction){ .config = *c, .rank = w->rank, .ranks = w->ranks, .type = c->integers ? MPI_INT64_T : MPI_FLOAT,
+                           .width = c->integers ? sizeof(int64_t) : sizeof(float), .size = t->size };
+  r->stages = c->way != REDUCTION_TWOLEVEL ? 1 : c->by_owner ? 2 : 3;
+  MPI_Comm_dup(w->comm, &r->comm);
+  int status = agree(w->comm, allocate(r, t));
+  if (!status && !buckets_same(w->comm, &r->buckets))
+    status = because(STATUS_BAD, "the ranks cut the gradient into different buckets: have they one net and one setting of it?");
+  if (!status && c->way == REDUCTION_TWOLEVEL) status = levels_init(&r->levels, w->comm, c->node_ranks);
+  return status;
+}
+
+int reduction_test(const struct reduction *r) {
+  const struct levels *l = &r->levels;
+  int status = selftest(r->comm, "all ranks");
+  if (l->places) {   /* every rank does all, as the others may find what this one does not */
+    const int found[] = { selftest(l->gather, "a node's ranks"), selftest(l->across, "one rank of each node"),
+                          selftest(l->spread, "a node's ranks") };
+    for (int i = 0; i < 3; i++)
+      if (found[i] && !status) status = found[i];
+  }
+  return agree(r->comm, status);
+}
+
+void reduction_free(struct reduction *r) {
+  if (r->ranks) {
+    reduction_finish(r);
+    MPI_Comm_free(&r->comm);
+  }
+  levels_free(&r->levels);
+  buckets_free(&r->buckets);
+  free(r->passed), free(r->arrived), free(r->requests);
+  *r = (struct reduction){ 0 };
+}

@@ -1,0 +1,81 @@
+/* The test of MPI at the start finds nothing wrong here, and finds a library that is: each collective in turn is made to give
+ * one wrong number on one rank, for one kind and one length. These functions stand before the library's, whose own are PMPI_*. */
+#define HARNESS_MPI
+#include "mpi/reduction.h"
+#include "mpi/selftest.h"
+#include "src/base/status.h"
+#include "tests/harness.h"
+
+static const char *broken = "";   /* the call that goes wrong, at this length and kind, on the last rank */
+static int broken_count;
+static MPI_Datatype broken_type;
+
+static void spoil(const char *call, void *x, int n, MPI_Datatype type) {
+  if (strcmp(call, broken) || n != broken_count || type != broken_type || world.rank != world.ranks - 1 || !x) return;
+  if (type == MPI_FLOAT) ((float *)x)[n / 2] += 1;
+  else if (type == MPI_DOUBLE) ((double *)x)[n / 2] += 1;
+  else ((int64_t *)x)[n / 2] += 1;
+}
+
+int MPI_Allreduce(const void *from, void *to, int n, MPI_Datatype type, MPI_Op op, MPI_Comm comm) {
+  const int code = PMPI_Allreduce(from, to, n, type, op, comm);
+  spoil(op == MPI_MAX ? "MPI_Allreduce (maximum)" : "MPI_Allreduce", to, n, type);
+  return code;
+}
+int MPI_Bcast(void *x, int n, MPI_Datatype type, int root, MPI_Comm comm) {
+  const int code = PMPI_Bcast(x, n, type, root, comm);
+  spoil("MPI_Bcast", x, n, type);
+  return code;
+}
+static int finished(const char *call, void *x, int n, MPI_Datatype type, MPI_Request *q) {
+  if (strcmp(call, broken)) return MPI_SUCCESS;
+  const int code = PMPI_Wait(q, MPI_STATUS_IGNORE);
+  spoil(call, x, n, type);
+  return code;
+}
+int MPI_Iallreduce(const void *from, void *to, int n, MPI_Datatype type, MPI_Op op, MPI_Comm comm, MPI_Request *q) {
+  PMPI_Iallreduce(from, to, n, type, op, comm, q);
+  return finished("MPI_Iallreduce", to, n, type, q);
+}
+int MPI_Ireduce(const void *from, void *to, int n, MPI_Datatype type, MPI_Op op, int root, MPI_Comm comm, MPI_Request *q) {
+  PMPI_Ireduce(from, to, n, type, op, root, comm, q);
+  return finished("MPI_Ireduce", to, n, type, q);
+}
+int MPI_Ibcast(void *x, int n, MPI_Datatype type, int root, MPI_Comm comm, MPI_Request *q) {
+  PMPI_Ibcast(x, n, type, root, comm, q);
+  return finished("MPI_Ibcast", x, n, type, q);
+}
+
+START_TEST(nothing_is_wrong_here) {
+  broken = "";
+  ck_assert_msg(selftest(world.comm, "all ranks") == STATUS_OK, "%s", status_reason());
+  struct table t = { 0 };
+  const size_t size = 100;
+  table_add(&t, "vector", 1, &size, RULE_ADAM, INIT_ONE, 0, 0);
+  for (int node = 1; node <= 2; node++) {
+    struct reduction r;
+    const struct reduction_config config = { REDUCTION_TWOLEVEL, 100, 0, 0, world.ranks % node ? 0 : node };
+    ck_assert_int_eq(reduction_init(&r, &world, &t, &config), STATUS_OK);
+    ck_assert_msg(reduction_test(&r) == STATUS_OK, "%s", status_reason());
+    reduction_free(&r);
+  }
+  table_free(&t);
+} END_TEST
+
+START_TEST(a_wrong_number_is_found) {
+  static const char *const calls[] = { "MPI_Allreduce", "MPI_Allreduce (maximum)", "MPI_Bcast", "MPI_Iallreduce", "MPI_Ireduce",
+                                       "MPI_Ibcast" };
+  const struct { int count; MPI_Datatype type; } what[] = { { 1023, MPI_FLOAT }, { 1, MPI_DOUBLE }, { 1 << 16, MPI_INT64_T } };
+  for (size_t c = 0; c < sizeof calls / sizeof *calls; c++)
+    for (int k = 0; k < 3; k++) {
+      broken = calls[c], broken_count = what[k].count, broken_type = what[k].type;
+      const int status = selftest(world.comm, "all ranks");
+      const int named = strstr(status_reason(), calls[c]) != NULL && strstr(status_reason(), "gives wrong numbers") != NULL;
+      broken = "";
+      ck_assert_double_eq(worst_over_ranks(status != STATUS_BAD || !named), 0);
+    }
+} END_TEST
+
+int main(int argc, char **argv) {
+  return run_mpi_tests(&argc, &argv, "selftest", (const TTest *[]){ nothing_is_wrong_here, a_wrong_number_is_found, NULL });
+}
