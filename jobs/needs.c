@@ -22,10 +22,10 @@ struct needs needs_of(const struct net *n, const struct settings *s, int ranks, 
   const size_t share = shard_most((size_t)s->training.batch_size, ranks);
   const size_t bytes = n->pixels + sizeof(int32_t) + sizeof(uint64_t);   /* of an image as read, its label and number */
   const size_t emas = (size_t)s->training.ema_val.count;
-  struct needs k = { .weights = taken(t->size), .moments = taken(t->size) + taken(t->second_size),
+  struct needs k = { .weights = taken(t->size), .moments = taken(t->size) + taken(t->second_size) + taken(GUARD_NUMBERS),
                      .emas = emas * taken(t->size), .gradients = taken(t->size),
                      .optimizer = optimizer_work(&optimizer, t) * sizeof(real), .loader = 2 * share * bytes,
-                     .checkpoint = ((2 + emas) * t->size + t->second_size) * sizeof(real) };
+                     .checkpoint = ((2 + emas) * t->size + t->second_size + GUARD_NUMBERS) * sizeof(real) };
   const struct step_size step = step_count(n, s, ranks, micro);
   k.micro = step.micro;
   k.tangents = (step.net - step.net_primal) * sizeof(real);

@@ -7,6 +7,7 @@
 #include "jobs/setup.h"
 #include "mpi/agree.h"
 #include "mpi/owners.h"
+#include "mpi/replicas.h"
 #include "src/base/status.h"
 
 static void lay_out(struct state *state, const struct net *n, const struct settings *s) {
@@ -23,6 +24,8 @@ static void lay_out(struct state *state, const struct net *n, const struct setti
     *f = (struct flat){ "", state->ema[i], size };
     setup_ema_name(s, i, f->name);
   }
+  state->guard = (struct guard_memory *)arena_take(&state->arena, GUARD_NUMBERS);
+  *f++ = (struct flat){ "guard", (real *)state->guard, GUARD_NUMBERS };
   state->n_flats = (size_t)(f - state->flats);
 }
 
@@ -32,10 +35,16 @@ int state_init(struct state *state, const struct net *n, const struct settings *
   const int status = arena_init(&state->arena);
   if (status) return status;
   lay_out(state, n, s);
+  state_begin(state, n, s);
+  return STATUS_OK;
+}
+
+void state_begin(struct state *state, const struct net *n, const struct settings *s) {
+  state->step = state->images_seen = 0;
+  for (size_t i = 0; i < state->n_flats; i++) memset(state->flats[i].data, 0, state->flats[i].size * sizeof(real));
   table_init_weights(&n->table, (uint64_t)s->training.seed, state->weights);
   for (int i = 0; i < s->training.ema_val.count; i++)
     memcpy(state->ema[i], state->weights, n->table.size * sizeof(real));
-  return STATUS_OK;
 }
 
 size_t state_count(const struct net *n, const struct settings *s) {
@@ -46,9 +55,16 @@ size_t state_count(const struct net *n, const struct settings *s) {
 
 void state_free(struct state *state) { arena_free(&state->arena); }
 
+/* Versions before the guard saved no memory of it: it is empty then. The guard's is the last array. */
+static size_t flats_in(const struct checkpoint_info *info, const struct state *state) {
+  for (size_t j = 0; j < info->n_flats; j++)
+    if (!strcmp(info->flats[j].name, "guard")) return state->n_flats;
+  return state->n_flats - 1;
+}
+
 /* Whether the file has the arrays of this state and no others. */
 static int fits(const struct checkpoint_info *info, const struct state *state, const char *path) {
-  for (size_t i = 0; i < state->n_flats; i++) {
+  for (size_t i = 0; i < flats_in(info, state); i++) {
     size_t j = 0;
     while (j < info->n_flats && strcmp(info->flats[j].name, state->flats[i].name)) j++;
     if (j == info->n_flats)
@@ -82,7 +98,7 @@ int state_resume(const struct world *w, struct state *state, const struct net *n
   if (!status) status = checkpoint_fits(path, &info, &n->table);
   if (!status) status = fits(&info, state, path);
   status = agree(w->comm, status);
-  if (!status) status = checkpoint_load(w->comm, path, state->flats, state->n_flats);
+  if (!status) status = checkpoint_load(w->comm, path, state->flats, flats_in(&info, state));
   if (!status) {
     state->step = info.step;
     state->images_seen = info.images_seen;
@@ -125,8 +141,8 @@ int state_save_as(const struct world *w, const struct state *state, const struct
                   const char *settings) {
   char path[TEXT_MAX + 64];
   snprintf(path, sizeof path, "%s/%s", run, name);
-  if (!agree_same(w->comm, state->weights, n->table.size * sizeof(real)))   /* each rank would save its own part of them */
-    return because(STATUS_DIVERGED, "%s: not saved: the ranks' weights differ; are the nodes' processors of one kind?", run);
+  const int status = replicas_check(w->comm, &n->table, state->weights);   /* each rank would save its own part of them */
+  if (status) return because(status, "%s: not saved: %s", run, status_reason());
   return checkpoint_save(w->comm, path, &n->table, state->step, state->images_seen, settings, state->flats, state->n_flats);
 }
 
@@ -134,12 +150,16 @@ int state_save(const struct world *w, const struct state *state, const struct ne
   return state_save_as(w, state, n, run, "checkpoint.h5", settings);
 }
 
+void state_pass(struct state *state, const struct settings *s) {
+  state->step++;
+  state->images_seen += (uint64_t)s->training.batch_size;
+}
+
 void state_step(const struct world *w, struct state *state, const struct net *n, const struct settings *s, double rate,
                 const real *grads, real *work) {
   struct optimizer optimizer = setup_optimizer(s);
   optimizer.rank = w->rank;
-  state->step++;
-  state->images_seen += (uint64_t)s->training.batch_size;
+  state_pass(state, s);
   phases_begin(state->phases, PHASE_OPTIMIZER);
   optimizer_step(&optimizer, &n->table, state->step, rate, grads, state->m, state->s, state->weights, work);
   if (!optimizer.adamw) owners_spread(w->comm, &n->table, state->weights);

@@ -1,10 +1,11 @@
-/* state.h - all that training changes, equal on every rank: weights, moments, EMAs, and how far it has come. It is what a
- * checkpoint holds, and nothing else decides how a run goes on.
+/* state.h - all that training changes, equal on every rank: weights, moments, EMAs, how far it has come, and what the guard of
+ * its steps remembers (jobs/guard.h). It is what a checkpoint holds, and nothing else decides how a run goes on.
  * Memory: one arena, freed by state_free. */
 #ifndef JOBS_STATE_H
 #define JOBS_STATE_H
 #include "io/checkpoint.h"
 #include "io/settings.h"
+#include "jobs/guard.h"
 #include "jobs/phases.h"
 #include "mpi/world.h"
 #include "src/base/arena.h"
@@ -14,12 +15,15 @@ struct state {
   uint64_t step, images_seen;                    /* done */
   struct arena arena;
   real *weights, *m, *s, *ema[EMA_MAX];
-  struct flat flats[3 + EMA_MAX];                /* the arrays by their names in a checkpoint */
+  struct guard_memory *guard;
+  struct flat flats[4 + EMA_MAX];                /* the arrays by their names in a checkpoint */
   size_t n_flats;
   struct phases *phases;                         /* the caller's, or NULL */
 };
 /* Initial weights, zero moments, EMAs that start as copies. Local. Errors: STATUS_NOMEM. */
 int state_init(struct state *state, const struct net *n, const struct settings *s);
+/* The same, in the memory that is there. */
+void state_begin(struct state *state, const struct net *n, const struct settings *s);
 /* What its arena takes, in numbers of `real`. Local. */
 size_t state_count(const struct net *n, const struct settings *s);
 void state_free(struct state *state);
@@ -33,7 +37,7 @@ int state_resume(const struct world *w, struct state *state, const struct net *n
 int state_begin_from(const struct world *w, struct state *state, const struct net *n, const struct settings *s,
                      const char *path);
 /* COLLECTIVE. Saves as RUN/checkpoint.h5. settings: YAML. Errors: those of checkpoint_save; STATUS_DIVERGED where the ranks'
- * weights are not the same bits. */
+ * weights are not the same bits, naming the tensor. */
 int state_save(const struct world *w, const struct state *state, const struct net *n, const char *run, const char *settings);
 /* The same under another name in RUN. */
 int state_save_as(const struct world *w, const struct state *state, const struct net *n, const char *run, const char *name,
@@ -42,4 +46,6 @@ int state_save_as(const struct world *w, const struct state *state, const struct
  * any number of them that got the same gradient. work: optimizer_work numbers. */
 void state_step(const struct world *w, struct state *state, const struct net *n, const struct settings *s, double rate,
                 const real *grads, real *work);
+/* A step that leaves all as it is, but counts. Local. */
+void state_pass(struct state *state, const struct settings *s);
 #endif

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "jobs/fault.h"
 #include "mpi/agree.h"
 #include "mpi/reduce.h"
 #include "mpi/shard.h"
@@ -40,7 +41,7 @@ static size_t choose_micro(const struct step *t, size_t share) {
 static struct step sized(const struct net *n, const struct settings *s, int ranks, size_t asked) {
   struct step t = { .net = n, .times = setup_times(s), .guidance = setup_guidance(s), .objective = setup_objective(s),
                     .seed = (uint64_t)s->training.seed, .noise_scale = s->model.noise_scale,
-                    .batch = (size_t)s->training.batch_size };
+                    .batch = (size_t)s->training.batch_size, .most_loss = INFINITY, .most_norm = INFINITY };
   t.count = shard_most(t.batch, ranks);
   t.micro = asked && asked < t.count ? asked : asked ? t.count : choose_micro(&t, t.count);
   return t;
@@ -96,32 +97,58 @@ static void micro_batch(struct step *t, uint64_t k, size_t first, size_t B, cons
   objective_gradient(&t->objective, t->net, weights, &t->work, &batch, t->grads, sums, NULL, &hooks);
 }
 
-/* Sums over the ranks; the greatest du/dt. */
-static void add_up(MPI_Comm comm, struct objective_sums *s) {
+/* Sums over the ranks, of g^2 too, and the greatest du/dt; with that goes the question whether a rank has found the step bad, as
+ * one number: 0 for no, 1 for yes, 1 + ranks - k where it is the own loss of rank k, so that the lowest of these wins. */
+static void add_up(struct step *t, const struct world *w, double square, struct objective_sums *s) {
+  const int own = isfinite(s->loss + s->mse_u + s->mse_v);
   double v[] = { s->loss, s->mse_u, s->mse_v, s->mse_u_fm, s->du_dt_square, (double)s->images, (double)s->fm,
-                 (double)s->guidance, (double)s->tangents };
-  reduce_sum_double(comm, sizeof v / sizeof *v, v);
-  MPI_Allreduce(MPI_IN_PLACE, &s->du_dt_max, 1, MPI_DOUBLE, MPI_MAX, comm);
-  *s = (struct objective_sums){ v[0], v[1], v[2], v[3], v[4], s->du_dt_max, (size_t)v[5], (size_t)v[6], (size_t)v[7],
+                 (double)s->guidance, (double)s->tangents, square };
+  reduce_sum_double(w->comm, sizeof v / sizeof *v, v);
+  t->norm = sqrt(v[9]);
+  const int fit = isfinite((real)t->norm) && t->norm <= t->most_norm && v[0] / v[5] <= t->most_loss;
+  double most[] = { isnan(s->du_dt_max) ? INFINITY : s->du_dt_max, own ? !fit : 1 + w->ranks - w->rank };
+  reduce_max_double(w->comm, 2, most);
+  t->bad = most[1] > 0;
+  t->bad_rank = most[1] > 1 ? 1 + w->ranks - (int)most[1] : -1;
+  *s = (struct objective_sums){ v[0], v[1], v[2], v[3], v[4], most[0], (size_t)v[5], (size_t)v[6], (size_t)v[7],
                                 (size_t)v[8] };
+}
+
+/* The sum of the ranks' gradients becomes their mean. Returns the squares of this rank's part of it: the parts make up all. */
+static double take_mean(struct step *t, const struct world *w) {
+  const size_t size = t->net->table.size, from = shard_first(size, w->rank, w->ranks);
+  const size_t end = from + shard_count(size, w->rank, w->ranks);
+  const real share = 1 / (real)t->batch;
+  real *g = t->grads;
+  double square = 0;
+  for (size_t i = 0; i < from; i++) g[i] *= share;
+#pragma omp simd reduction(+ : square)
+  for (size_t i = from; i < end; i++) {
+    g[i] *= share;
+    square += (double)g[i] * (double)g[i];
+  }
+  for (size_t i = end; i < size; i++) g[i] *= share;
+  return square;
 }
 
 int step_gradient(struct step *t, const struct world *w, struct loader *loader, uint64_t k, const real *weights,
                   struct objective_sums *sums) {
   const size_t size = t->net->table.size;
   phases_begin(t->phases, PHASE_DATA);
+  fault_sleep(k + 1);
   const int status = agree(w->comm, loader_next(loader, t->x, t->y, NULL));
   if (status) return status;
   if (!t->net->config.classes) memset(t->y, 0, t->count * sizeof *t->y);   /* the null row is the table's only one */
+  if (fault_strikes(FAULT_NAN, k + 1) && t->count) *t->x = (real)NAN;
   *sums = (struct objective_sums){ 0 };
   memset(t->grads, 0, size * sizeof *t->grads);
   for (size_t first = 0; first < t->count; first += t->micro)
     micro_batch(t, k, first, t->count - first < t->micro ? t->count - first : t->micro, weights, sums);
+  if (fault_strikes(FAULT_TANGENT, k + 1)) sums->du_dt_square *= 1e6;
+  fault_stay_away(FAULT_AWAY, k + 1);
   phases_begin(t->phases, PHASE_REDUCE);
   reduce_sum(w->comm, size, t->grads);
-  const real share = 1 / (real)t->batch;
-  for (size_t i = 0; i < size; i++) t->grads[i] *= share;
-  add_up(w->comm, sums);
+  add_up(t, w, take_mean(t, w), sums);
   phases_begin(t->phases, PHASE_OTHER);
   return STATUS_OK;
 }

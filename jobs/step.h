@@ -1,5 +1,6 @@
 /* step.h - one gradient of the global batch: each rank takes its share of the samples in micro-batches, draws what they need by
- * (seed, step, sample index), and the ranks' sums are added up and divided by the batch, once.
+ * (seed, step, sample index), and the ranks' sums are added up and divided by the batch, once. The ranks agree there whether
+ * the numbers are fit for use: each looks at its own loss, all at the sums (jobs/guard.h has the limits).
  * Memory: one arena, freed by step_free. */
 #ifndef JOBS_STEP_H
 #define JOBS_STEP_H
@@ -23,6 +24,9 @@ struct step {
   int *flags;                           /* [2,micro] */
   struct objective_work work;
   struct phases *phases;                /* the caller's, or NULL */
+  double most_loss, most_norm;          /* the caller's: of a good step; loss: mean over the images. INFINITY: any */
+  int bad, bad_rank;                    /* of the last one, the same on all ranks; the lowest rank whose own loss is no number, -1 */
+  double norm;                          /* of the mean gradient */
 };
 /* What the layout takes, in numbers of `real`: all, the net's part of it, and that without rows of tangents; the size of
  * the micro-batch and how many of it may have tangents. For the largest share among `ranks`; micro = 0: as step_init would
@@ -33,7 +37,7 @@ struct step_size step_count(const struct net *n, const struct settings *s, int r
 int step_init(struct step *t, const struct world *w, const struct net *n, const struct settings *s);
 void step_free(struct step *t);
 /* COLLECTIVE. grads becomes the mean gradient over the global batch of step `k` (from 0), sums the sums over it; the same bits
- * on every rank. Errors: STATUS_IO from the loader, on every rank. */
+ * on every rank; and norm, bad and bad_rank are set. Errors: STATUS_IO from the loader, on every rank. */
 int step_gradient(struct step *t, const struct world *w, struct loader *loader, uint64_t k, const real *weights,
                   struct objective_sums *sums);
 #endif
