@@ -103,7 +103,7 @@ static const struct key keys[] = {
   { KEY(INTEGER, training.max_skips),          0, 1e9, NULL, "5", "steps",
     "skipped in a row: back to the last checkpoint, over these data; 0: never" },
   { KEY(INTEGER, training.max_rollbacks),      0, 1e6, NULL, "3", "times", "back, at most; then the run ends with 70" },
-  { KEY(REAL, training.du_dt_alarm),           0, 1e9, NULL, "10", "times",
+  { KEY(REAL, training.du_dt_alarm),           0, 1e9, NULL, "5", "times",
     "its running median: a warning that du/dt grows; 0: none" },
   { KEY(INTEGER, training.check_every),        0, 1e9, NULL, "100", "steps",
     "between comparisons of the ranks' weights; 0: at saves alone" },

@@ -83,13 +83,18 @@ void guard_judge(struct guard *g, int bad, int rank, uint64_t step, uint64_t bat
 
 void guard_alarm(struct guard *g, double du_dt) {
   struct guard_memory *m = g->memory;
-  const double most = limit_of(g->alarm, m->tangents, m->du_dt);
-  g->du_dt = du_dt;
   g->rang = 0;
   if (!isfinite((real)du_dt)) return;
-  const int above = du_dt > most, was = m->alarmed > 0;
-  if (above || du_dt < most / 2) m->alarmed = (real)above;   /* it must have been well below, to sound again */
-  m->du_dt[turn(&m->tangents, &m->next_tangent)] = (real)du_dt;
+  m->group[(size_t)m->in_group] = (real)du_dt;
+  m->in_group += 1;
+  if (m->in_group < GUARD_GROUP) return;
+  m->in_group = 0;
+  g->du_dt = guard_median(GUARD_GROUP, m->group);
+  g->du_dt_median = m->groups > 0 ? guard_median((size_t)m->groups, m->du_dt) : 0;
+  const double most = g->alarm > 0 && m->groups >= GUARD_GROUPS ? g->alarm * g->du_dt_median : INFINITY;
+  const int above = g->du_dt > most, was = m->alarmed > 0;
+  if (above || g->du_dt < most / 2) m->alarmed = (real)above;   /* it must have been well below, to ring again */
+  m->du_dt[turn(&m->groups, &m->next_group)] = (real)g->du_dt;
   g->rang = above && !was;
 }
 

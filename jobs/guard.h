@@ -14,14 +14,18 @@
 
 #include "src/base/real.h"
 
-enum { GUARD_WINDOW = 64, GUARD_LEAST = 32 };   /* good steps in a median, and the least number of them for one */
+enum {
+  GUARD_WINDOW = 64, GUARD_LEAST = 32,   /* good steps in a median, and the least number of them for one */
+  GUARD_GROUP = 8, GUARD_GROUPS = 8,     /* of du/dt: steps in a group, groups that a median needs */
+};
 enum verdict { GUARD_GOOD, GUARD_LOSS_NOT_FINITE, GUARD_GRADIENT_NOT_FINITE, GUARD_LOSS_SPIKE, GUARD_GRADIENT_SPIKE };
 
 /* What a checkpoint keeps. Numbers of `real` all, so that it is an array of the state; a count as four of 16 bits. */
 struct guard_memory {
-  real loss[GUARD_WINDOW], norm[GUARD_WINDOW], du_dt[GUARD_WINDOW];
-  real good, tangents;                    /* numbers in the first two, and in the third; at most GUARD_WINDOW */
-  real next, next_tangent;                /* where the next ones go */
+  real loss[GUARD_WINDOW], norm[GUARD_WINDOW], du_dt[GUARD_WINDOW];   /* du_dt: the groups' medians */
+  real good, groups;                      /* numbers in the first two, and in the third; at most GUARD_WINDOW */
+  real next, next_group;                  /* where the next ones go */
+  real group[GUARD_GROUP], in_group;      /* of du/dt, steps since the last group */
   real in_a_row, rollbacks, alarmed;      /* alarmed: du/dt is above its limit */
   real shift[4];
   real first_verdict, first_rank, first_step[4], first_batch[4];   /* of the first bad step of a row; rank -1: of none alone */
@@ -30,19 +34,21 @@ enum { GUARD_NUMBERS = sizeof(struct guard_memory) / sizeof(real) };
 
 struct guard {
   struct guard_memory *memory;
-  double spike, alarm;                    /* times the median; 0: not looked at */
+  double spike, alarm;                    /* times a median; 0: not looked at */
   long max_skips, max_rollbacks;          /* max_skips 0: nothing is rolled back */
   enum verdict verdict;                   /* of the last step */
   int rank;                               /* whose loss it was; -1: of none alone */
-  double loss, norm, du_dt;               /* of the last step: a mean over images; of the mean gradient; rms */
-  int rang;                               /* in the last step du/dt has just passed `alarm` times its median */
+  double loss, norm;                      /* of the last step: a mean over images; of the mean gradient */
+  double du_dt, du_dt_median;             /* of the last group, and over those before it */
+  int rang;                               /* in the last step the former has just passed `alarm` times the latter */
 };
 /* The greatest loss and norm of a good step. */
 void guard_limits(const struct guard *g, double *most_loss, double *most_norm);
 /* A step's numbers; rank: the lowest whose own loss is not finite, or -1. bad: whether the ranks found it bad. step, batch: from
  * 1. Sets verdict, and remembers. */
 void guard_judge(struct guard *g, int bad, int rank, uint64_t step, uint64_t batch, double loss, double norm);
-/* rms of du/dt of a good step: sets `rang`. */
+/* rms of du/dt of a good step: sets `rang`. One step says little, 15 times the median is a matter of chance; half of the steps of
+ * a group say more. */
 void guard_alarm(struct guard *g, double du_dt);
 /* So many bad steps in a row that the run must go back. */
 int guard_must_go_back(const struct guard *g);

@@ -45,11 +45,10 @@ void recover_tell_rollback(const struct trainer *t, uint64_t failed, FILE *metri
 
 void recover_tell_alarm(const struct trainer *t, FILE *metrics, struct progress *p) {
   const struct guard *g = &t->guard;
-  const double median = guard_median((size_t)g->memory->tangents, g->memory->du_dt);
-  const struct metric m[] = { { "du_dt_rms", g->du_dt }, { "median", median } };
+  const struct metric m[] = { { "du_dt_rms", g->du_dt }, { "median", g->du_dt_median } };
   metrics_write(metrics, "alarm", t->state.step, m, sizeof m / sizeof *m, NULL);
-  progress_say(p, "WARNING: step %llu: du/dt has an rms of %g, its running median is %g; if that lasts, see doc/guards.md",
-               (unsigned long long)t->state.step, g->du_dt, median);
+  progress_say(p, "WARNING: step %llu: the rms of du/dt has grown to %g, its running median is %g; doc/guards.md says what may help",
+               (unsigned long long)t->state.step, g->du_dt, g->du_dt_median);
 }
 
 int recover_give_up(const struct trainer *t, const char *last) {

@@ -5,7 +5,7 @@
 #define HARNESS_MPI
 #include "io/loader.h"
 #include "jobs/fault.h"
-#include "jobs/step.h"
+#include "jobs/trainer.h"
 #include "mpi/agree.h"
 #include "mpi/replicas.h"
 #include "tests/harness.h"
@@ -92,6 +92,32 @@ START_TEST(a_limit_is_one_of_the_global_numbers) {
   }
 } END_TEST
 
+/* Step 1 of a run that went back to its beginning after five bad ones takes batch 5 (from 0), images and noise. */
+START_TEST(after_a_rollback_the_batch_is_another) {
+  struct trainer t = { .w = &world, .s = settings, .data.fd = -1 };
+  struct objective_sums sums, expected;
+  struct step step;
+  struct loader *loader;
+  double rate;
+  snprintf(t.s.dataset.root, sizeof t.s.dataset.root, "%s/shapes.h5", tiny_folder);
+  tiny_must(trainer_open(&t));
+  tiny_must(trainer_allocate(&t));
+  const struct guard_memory before = *t.state.guard;
+  tiny_must(trainer_start(&t));
+  guard_gone_back(&t.guard, &before, 0, 5);
+  tiny_must(trainer_start(&t));
+  tiny_must(step_init(&step, &world, &net, &settings));
+  tiny_must(loader_start(&loader, &tiny_data, step.seed, settings.dataset.use_flip, step.batch, step.first, step.count, 5));
+  tiny_must(step_gradient(&step, &world, loader, 5, t.state.weights, &expected));
+  tiny_must(trainer_step(&t, &sums, &rate));
+  const int same = !memcmp(t.step.x, step.x, step.count * net.pixels * sizeof(real)) && !memcmp(&sums, &expected, sizeof sums)
+                   && t.step.norm == step.norm && t.state.step == 1;
+  loader_stop(loader);
+  step_free(&step);
+  trainer_close(&t);
+  ck_assert_double_eq(worst_over_ranks(!same), 0);
+} END_TEST
+
 START_TEST(a_fault_that_is_no_fault_is_refused) {
   static const char *const wrong[] = { "nun", "nan:rnk=1", "nan:step=3.7", "nan:rank=1x", "flip,nun" };
   for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
@@ -153,6 +179,7 @@ int main(int argc, char **argv) {
   return run_mpi_tests(&argc, &argv, "guard",
                        (const TTest *[]){ images_are_packed, the_norm_is_that_of_the_mean_gradient, all_find_what_one_rank_has,
                                           of_several_the_lowest_is_named, a_limit_is_one_of_the_global_numbers,
+                                          after_a_rollback_the_batch_is_another,
                                           a_fault_that_is_no_fault_is_refused, equal_replicas_are_equal,
                                           any_bit_of_any_tensor_is_found_and_named,
                                           the_first_tensor_is_named_and_all_ranks_that_are_wrong, their_folder_is_removed,
