@@ -90,6 +90,8 @@ static void *look_on(void *unused) {
   return NULL;
 }
 
+void watchdog_prepare(void) { signal(SIGUSR2, SIG_IGN); }
+
 int watchdog_start(int rank, int ranks, double limit) {
   struct sigaction action = { .sa_handler = ask, .sa_flags = SA_RESTART };
   sigset_t every, before;
@@ -117,7 +119,7 @@ void watchdog_step(double seconds) {
 
 void watchdog_stop(void) {
   if (!dog.started) return;
-  signal(SIGUSR2, SIG_IGN);   /* one that is late ends nothing */
+  watchdog_prepare();   /* a signal that is late ends nothing */
   stop = 1;
   sem_post(&bell);
   pthread_join(dog.thread, NULL);

@@ -10,6 +10,8 @@
 
 enum { WATCHDOG_EXIT = 76 };
 
+/* Until the watchdog is there SIGUSR2 does nothing. */
+void watchdog_prepare(void);
 /* limit: seconds in which something must move, or ten times the longest step if that is more; 0: SIGUSR2 alone.
  * rank, ranks: for the line. */
 int watchdog_start(int rank, int ranks, double limit);

@@ -41,7 +41,6 @@ struct run {
   double norms;                    /* of their gradients, added up */
   uint64_t good;                   /* their number */
   struct straggler straggler;
-  int slow;                        /* the rank that was last said to be slow; -1 */
   int has_saved;                   /* there is a checkpoint, of saved_step */
   uint64_t saved_step;
   double saved_at, save_seconds, deadline;
@@ -67,7 +66,8 @@ void train_help(void) {
        "Trains on all ranks. RUN/checkpoint.h5 is saved on the way, at the end, and on USR1, TERM, INT,\n"
        "the file RUN/stop or training.max_time (exit code 75); the same command goes on from there.\n"
        "RUN/metrics.jsonl has one JSON object a line, RUN/used_parameters.yml all settings,\n"
-       "RUN/provenance.json versions, hosts and words of each start.\n\nwords:");
+       "RUN/provenance.json versions, hosts and words of each start.\n"
+       "USR2 makes every rank say where it is, and ends nothing.\n\nwords:");
   words_help(words, WORDS);
   puts("\nsettings (key=value, over the preset):");
   settings_help(NULL);
@@ -357,22 +357,6 @@ static int report(struct run *run, double rate) {
   return metrics_write(run->metrics, "step", done, m, sizeof m / sizeof *m, NULL);
 }
 
-/* COLLECTIVE. Says which rank the others wait for: a line where it is another than before, an event each time. */
-static void look_for_straggler(struct run *run) {
-  const double threshold = 0.1;
-  struct slowest s;
-  if (!straggler_find(&run->straggler, run->w, threshold, &s)) return;
-  if (run->w->rank == 0) {
-    const struct metric m[] = { { "rank", s.rank }, { "share", s.share }, { "own_seconds", s.own },
-                                { "others_seconds", s.others } };
-    metrics_write(run->metrics, "straggler", run->t.state.step, m, sizeof m / sizeof *m, s.host);
-    if (s.rank != run->slow)
-      progress_say(&run->progress, "rank %d on %s is slow: %.4f s a step, the others %.4f s; they wait for it %.0f %% of the time",
-                   s.rank, s.host, s.own, s.others, 100 * s.share);
-  }
-  run->slow = s.rank;
-}
-
 static int take_step(struct run *run) {
   struct objective_sums sums;
   double rate;
@@ -391,7 +375,7 @@ static int take_step(struct run *run) {
   if (status) progress_say(&run->progress, "WARNING: %s", status_reason());
   if (run->t.state.step % (uint64_t)run->t.s.training.log_per_step) return STATUS_OK;
   clear_interval(run);
-  look_for_straggler(run);
+  straggler_report(&run->straggler, run->w, run->t.state.step, run->metrics, &run->progress);
   return STATUS_OK;
 }
 
@@ -506,9 +490,9 @@ static int train(struct run *run) {
 }
 
 int train_run(const struct world *w, int argc, char **argv) {
-  struct run run = { .w = w, .lock = -1, .t = { .w = w, .data.fd = -1 }, .argc = argc, .argv = argv,
-                     .slow = -1 };
+  struct run run = { .w = w, .lock = -1, .t = { .w = w, .data.fd = -1 }, .argc = argc, .argv = argv };
   stop_install();
+  watchdog_prepare();
   int status = prepare(&run, argc, argv);
   if (!status && words[DRY_RUN].given) {
     if (w->rank == 0) tell_plan(&run);

@@ -1,4 +1,6 @@
-/* Which steps are good, when a run goes back and to which data, when du/dt is alarming: jobs/guard.h, against the plain words of it. */
+/* Which steps are good, when a run goes back and to which data, when du/dt is alarming: jobs/guard.h, against the plain words of it;
+ * and when a score may be taken. */
+#include "jobs/evaluate.h"
 #include "jobs/guard.h"
 #include "tests/harness.h"
 
@@ -154,10 +156,29 @@ START_TEST(du_dt_rings_once_until_it_has_calmed_down) {
   for (int i = 0; i < GUARD_NUMBERS; i++) ck_assert(isfinite(((const real *)&memory)[i]));   /* or no save would take it */
 } END_TEST
 
+/* Due every 10 steps; its guess is 20 s; saves come every 100 s. */
+START_TEST(a_score_delays_neither_save_nor_end) {
+  struct evaluation e = { .every = 10, .share = 1, .guess = 20, .last = 30 };
+  const struct { uint64_t step; double to_save, to_end; int due; } cases[] = {
+    { 39, -1, -1, 0 }, { 40, -1, -1, 1 }, { 47, -1, -1, 1 },        /* one that was put off stays due */
+    { 40, 19, -1, 0 }, { 40, 21, -1, 1 }, { 40, -1, 19, 0 }, { 40, -1, 21, 1 }, { 40, 50, 19, 0 }, { 40, 0, 50, 0 },
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+    ck_assert_msg(evaluate_due(&e, cases[i].step, cases[i].to_save, 100, cases[i].to_end) == cases[i].due, "case %zu", i);
+  e.share = 0.05;                                                    /* of the time since now */
+  evaluate_start(&e);
+  ck_assert(!evaluate_due(&e, 40, -1, 100, -1));
+  e.began -= 401;
+  ck_assert(evaluate_due(&e, 40, -1, 100, -1));
+  e.spent = 1;
+  ck_assert(!evaluate_due(&e, 40, -1, 100, -1));
+} END_TEST
+
 int main(void) {
   return run_tests("guard", (const TTest *[]){ a_median_is_the_middle_of_the_sorted,
                                                what_is_not_finite_is_bad_from_the_first_step,
                                                a_spike_is_bad_once_there_is_a_median, only_bad_steps_in_a_row_lead_back,
                                                the_batch_after_the_bad_one_is_next_and_none_comes_twice,
-                                               du_dt_rings_once_until_it_has_calmed_down, NULL });
+                                               du_dt_rings_once_until_it_has_calmed_down,
+                                               a_score_delays_neither_save_nor_end, NULL });
 }
