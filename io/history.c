@@ -53,9 +53,13 @@ static int add_score(struct history *h, struct reading *r, const cJSON *o, doubl
   return STATUS_OK;
 }
 
-static void begin_again(struct history *h, struct reading *r, const cJSON *o, double step) {
+static void drop_after(struct history *h, double step) {
   while (h->n_steps && h->steps[h->n_steps - 1].step > step) h->n_steps--;
   while (h->n_scores && h->scores[h->n_scores - 1].step > step) h->n_scores--;
+}
+
+static void begin_again(struct history *h, struct reading *r, const cJSON *o, double step) {
+  drop_after(h, step);
   r->before = last_minutes(h);
   const double ranks = number(o, "ranks");
   if (ranks >= 1 && ranks < 1e9) h->ranks = (int)ranks;
@@ -68,6 +72,7 @@ static int add_line(struct history *h, struct reading *r, const char *line) {
   int status = STATUS_OK;
   if (event && isfinite(step)) {
     if (!strcmp(event, "start") || !strcmp(event, "resume")) begin_again(h, r, o, step);
+    else if (!strcmp(event, "rollback")) drop_after(h, step);
     else if (!strcmp(event, "step")) status = add_step(h, r, o, step);
     else if (!strcmp(event, "score")) status = add_score(h, r, o, step);
   }

@@ -1,7 +1,7 @@
 /* history.h - what RUN/metrics.jsonl (metrics.h) tells of a run, as numbers to draw.
- * Steps run forward: a line of steps takes away those above it that are not before it in step, and a line of a start those
- * after the step it starts from, so that what was done twice counts as it was done last. A line that is cut short or is no
- * JSON is passed over.
+ * Steps run forward: a line of steps takes away those above it that are not before it in step, and a line of a start or a
+ * rollback those after the step it goes on from, so that what was done twice counts as it was done last. A line that is cut
+ * short or is no JSON is passed over.
  * Units: images since the beginning; minutes of training, the starts added up. NAN where a number is missing or null.
  * Memory: arrays freed by history_free. Errors: STATUS_BAD: no such file, or no line of steps in it; STATUS_IO, STATUS_NOMEM.
  * Ranks: local. */

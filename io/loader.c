@@ -45,10 +45,14 @@ static void mirror(size_t size, size_t channels, uint8_t *u8) {
       }
 }
 
-/* The image that is sample first + j of the step's batch. */
+uint64_t loader_image(const struct dataset *d, uint64_t seed, size_t batch_size, uint64_t step, size_t j) {
+  const uint64_t images = d->count[SPLIT_TRAIN], steps = images / batch_size;
+  return random_permute(seed, step / steps, images, step % steps * batch_size + j);
+}
+
+/* Of this rank's sample j. */
 static uint64_t image_of(const struct loader *l, uint64_t step, size_t j) {
-  const uint64_t images = l->d->count[SPLIT_TRAIN], steps = images / l->batch_size;
-  return random_permute(l->seed, step / steps, images, step % steps * l->batch_size + l->first + j);
+  return loader_image(l->d, l->seed, l->batch_size, step, l->first + j);
 }
 
 /* It as place j of the slot. */

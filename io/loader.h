@@ -15,6 +15,8 @@ struct loader;
  * steps after it in turn. d must stay open. Errors: STATUS_NOMEM; STATUS_BAD if the train split has fewer than B images. */
 int loader_start(struct loader **l, const struct dataset *d, uint64_t seed, bool use_flip, size_t batch_size,
                  size_t first, size_t count, uint64_t step);
+/* The image that is sample j of the batch of a step, both from 0. */
+uint64_t loader_image(const struct dataset *d, uint64_t seed, size_t batch_size, uint64_t step, size_t j);
 /* Waits for the batch of the next step: x[count,H,W,C] float32 in [-1,1] (SPEC: (u8/255 - 0.5)/0.5), y[count] labels.
  * index[count], if not NULL, receives the images' numbers. Errors: STATUS_IO with the reason. */
 int loader_next(struct loader *l, float *x, int32_t *y, uint64_t *index);

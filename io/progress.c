@@ -27,6 +27,8 @@ void progress_start(struct progress *p, uint64_t steps, uint64_t batch, uint64_t
 
 void progress_exclude(struct progress *p, double seconds) { p->excluded += seconds; }
 
+void progress_redo(struct progress *p, uint64_t steps) { p->first -= steps; }
+
 double progress_rate(const struct progress *p, uint64_t done) {
   const double seconds = progress_clock() - p->began - p->excluded;
   return seconds > 0 ? (double)((done - p->first) * p->batch) / seconds : 0;

@@ -8,7 +8,7 @@
 struct progress {
   int terminal, live;          /* live: a line stands that the next one replaces */
   uint64_t steps, batch;       /* of the whole run; images in a step */
-  uint64_t first;              /* steps done before this start */
+  uint64_t first;              /* steps done before this start, less those made again: modulo 2^64 */
   double began, excluded;      /* seconds: clock at the start, time spent on saves */
 };
 /* Seconds of a clock that only runs forward. */
@@ -16,6 +16,8 @@ double progress_clock(void);
 void progress_start(struct progress *p, uint64_t steps, uint64_t batch, uint64_t first);
 /* Seconds that the rate leaves out. */
 void progress_exclude(struct progress *p, double seconds);
+/* So many steps are to be made again: they counted as work. */
+void progress_redo(struct progress *p, uint64_t steps);
 /* Images in a second since this start. */
 double progress_rate(const struct progress *p, uint64_t done);
 /* The state after `done` steps. due: a plain line is due (a live line is shown anyway, a few times a second). */

@@ -50,6 +50,9 @@ struct settings {
     double bucket_mib;         /* MiB of the gradient that travel together */
     int shard, reproducible;
     double max_time;           /* minutes; 0: none */
+    double spike, du_dt_alarm; /* times the running median; 0: not looked at */
+    long max_skips, max_rollbacks, check_every;
+    double watchdog;           /* seconds; 0: none */
   } training;
   struct { long every_steps; double every_epochs, every_minutes; long keep; int async, io; } checkpoint;
   struct { long num_steps; double omega, t_min, t_max; char ema[64]; } sampling;   /* ema: raw, ema500, ... */

@@ -60,7 +60,8 @@ static void print_usage(void) {
        "  pmf help settings  every key of the YAML files and of key=value: type, range, default, meaning\n"
        "  pmf --version\n\n"
        "Exit codes: 0 done, 65 wrong settings or data, 69 a program is missing, 70 diverged,\n"
-       "71 out of memory, 74 the file system failed, 75 saved before the end (run again).");
+       "71 out of memory, 74 the file system failed, 75 saved before the end (run again),\n"
+       "76 hung (run again: it goes on from the last checkpoint).");
 }
 
 /* Before MPI runs: the first process says the reason recorded and fails; the others go quietly, as a launcher that

@@ -26,7 +26,7 @@ struct needs needs_of(const struct net *n, const struct settings *s, int ranks, 
   struct needs k = { .weights = state.weights * sizeof(real), .moments = state.moments * sizeof(real),
                      .emas = state.emas * sizeof(real), .gradients = taken(t->size) + step.exact * sizeof(real),
                      .optimizer = optimizer_work(&optimizer, t) * sizeof(real), .loader = 2 * step.share * bytes,
-                     .checkpoint = ((2 + emas) * t->size + t->second_size) * sizeof(real) };
+                     .checkpoint = ((2 + emas) * t->size + t->second_size + GUARD_NUMBERS) * sizeof(real) };
   k.micro = step.micro;
   k.tangents = (step.net - step.net_primal) * sizeof(real);
   k.activations = step.net_primal * sizeof(real);

@@ -6,6 +6,7 @@
 
 #include "jobs/setup.h"
 #include "mpi/agree.h"
+#include "mpi/replicas.h"
 #include "src/base/status.h"
 
 /* What a rank holds of each array: all of it, or what is its own. */
@@ -25,14 +26,10 @@ static void lay_out(struct state *state, int rank, const struct table *t, const 
     *f = (struct flat){ "", state->ema[i], t->size, flat.first, flat.count };
     setup_ema_name(s, i, f->name);
   }
+  state->guard = (struct guard_memory *)arena_take(&state->arena, GUARD_NUMBERS);
+  *f++ = flat_whole("guard", (real *)state->guard, GUARD_NUMBERS);
   state->n_flats = (size_t)(f - state->flats);
   state->mine = flat;
-}
-
-/* EMAs begin as the weights. */
-static void begin_averages(struct state *state, const struct settings *s) {
-  for (int i = 0; i < s->training.ema_val.count; i++)
-    memcpy(state->ema[i], state->weights + state->mine.first, state->mine.count * sizeof(real));
 }
 
 int state_init(const struct world *w, struct state *state, const struct net *n, const struct settings *s) {
@@ -42,9 +39,21 @@ int state_init(const struct world *w, struct state *state, const struct net *n, 
   if (!status && state->sharded) status = owners_init(&state->owners, w, &n->table, setup_reduction(s, w->ranks).bucket_bytes);
   if (status) return status;
   lay_out(state, w->rank, &n->table, s);
+  state_begin(state, n, s);
+  return STATUS_OK;
+}
+
+/* EMAs begin as the weights. */
+static void begin_averages(struct state *state, const struct settings *s) {
+  for (int i = 0; i < s->training.ema_val.count; i++)
+    memcpy(state->ema[i], state->weights + state->mine.first, state->mine.count * sizeof(real));
+}
+
+void state_begin(struct state *state, const struct net *n, const struct settings *s) {
+  state->step = state->images_seen = 0;
+  for (size_t i = 0; i < state->n_flats; i++) memset(state->flats[i].data, 0, state->flats[i].count * sizeof(real));
   table_init_weights(&n->table, (uint64_t)s->training.seed, state->weights);
   begin_averages(state, s);
-  return STATUS_OK;
 }
 
 struct state_size state_count(const struct net *n, const struct settings *s, int ranks) {
@@ -59,6 +68,7 @@ struct state_size state_count(const struct net *n, const struct settings *s, int
     arena_take(&weights, t.size);
     arena_take(&moments, counted.flats[1].count);
     arena_take(&moments, counted.flats[2].count);
+    arena_take(&moments, GUARD_NUMBERS);
     const size_t all = counted.arena.used;
     if (all > most.all) most = (struct state_size){ all, weights.used, moments.used, all - weights.used - moments.used };
   }
@@ -83,9 +93,16 @@ const real *state_whole(const struct world *w, const struct state *state, const 
   return NULL;
 }
 
+/* Versions before the guard saved no memory of it: it is empty then. The guard's is the last array. */
+static size_t flats_in(const struct checkpoint_info *info, const struct state *state) {
+  for (size_t j = 0; j < info->n_flats; j++)
+    if (!strcmp(info->flats[j].name, "guard")) return state->n_flats;
+  return state->n_flats - 1;
+}
+
 /* Whether the file has the arrays of this state and no others. */
 static int fits(const struct checkpoint_info *info, const struct state *state, const char *path) {
-  for (size_t i = 0; i < state->n_flats; i++) {
+  for (size_t i = 0; i < flats_in(info, state); i++) {
     size_t j = 0;
     while (j < info->n_flats && strcmp(info->flats[j].name, state->flats[i].name)) j++;
     if (j == info->n_flats)
@@ -119,7 +136,7 @@ int state_resume(const struct world *w, struct state *state, const struct net *n
   if (!status) status = checkpoint_fits(path, &info, &n->table);
   if (!status) status = fits(&info, state, path);
   status = agree(w->comm, status);
-  if (!status) status = checkpoint_load(w->comm, path, state->flats, state->n_flats);
+  if (!status) status = checkpoint_load(w->comm, path, state->flats, flats_in(&info, state));
   if (!status) {
     state->step = info.step;
     state->images_seen = info.images_seen;
@@ -161,8 +178,8 @@ int state_save_as(const struct world *w, const struct state *state, const struct
                   const char *settings) {
   char path[TEXT_MAX + 64];
   snprintf(path, sizeof path, "%s/%s", run, name);
-  if (!agree_same(w->comm, state->weights, n->table.size * sizeof(real)))   /* each rank would save its own part of them */
-    return because(STATUS_DIVERGED, "%s: not saved: the ranks' weights differ; are the nodes' processors of one kind?", run);
+  const int status = replicas_check(w->comm, &n->table, state->weights);   /* each rank would save its own part of them */
+  if (status) return because(status, "%s: not saved: %s", run, status_reason());
   return checkpoint_save(w->comm, path, &n->table, state->step, state->images_seen, settings, state->flats, state->n_flats);
 }
 
@@ -187,6 +204,11 @@ static void arrive(struct state *state, size_t size) {
   reduction_finish(state->reduction);
 }
 
+void state_pass(struct state *state, const struct settings *s) {
+  state->step++;
+  state->images_seen += (uint64_t)s->training.batch_size;
+}
+
 void state_step(const struct world *w, struct state *state, const struct net *n, const struct settings *s, double rate,
                 const real *grads, real *work) {
   struct optimizer optimizer = setup_optimizer(s);
@@ -194,8 +216,7 @@ void state_step(const struct world *w, struct state *state, const struct net *n,
   optimizer.sharded = state->sharded;
   optimizer.breathe = breathe;
   optimizer.context = state;
-  state->step++;
-  state->images_seen += (uint64_t)s->training.batch_size;
+  state_pass(state, s);
   phases_begin(state->phases, PHASE_OPTIMIZER);
   if (state->sharded) owners_begin(&state->owners, state->weights);
   optimizer_step(&optimizer, &n->table, state->step, rate, grads, state->m, state->s, state->weights, work);

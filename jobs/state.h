@@ -1,11 +1,13 @@
-/* state.h - all that training changes: weights, moments, EMAs, and how far it has come. It is what a checkpoint holds, and
- * nothing else decides how a run goes on. Weights are equal on every rank; moments and EMAs too, or with training.shard each
- * rank has those of the tensors that it owns (optim/share.h) and no others, and the new weights go out from the owners.
+/* state.h - all that training changes: weights, moments, EMAs, how far it has come, and what the guard of its steps remembers
+ * (jobs/guard.h). It is what a checkpoint holds, and nothing else decides how a run goes on. Weights are equal on every rank;
+ * moments and EMAs too, or with training.shard each rank has those of the tensors that it owns (optim/share.h) and no others,
+ * and the new weights go out from the owners.
  * Memory: one arena, freed by state_free. */
 #ifndef JOBS_STATE_H
 #define JOBS_STATE_H
 #include "io/checkpoint.h"
 #include "io/settings.h"
+#include "jobs/guard.h"
 #include "jobs/phases.h"
 #include "mpi/owners.h"
 #include "mpi/reduction.h"
@@ -20,7 +22,8 @@ struct state {
   int sharded;
   struct share mine;                             /* what m and ema hold of their arrays */
   real *weights, *m, *s, *ema[EMA_MAX];
-  struct flat flats[3 + EMA_MAX];                /* the arrays by their names in a checkpoint */
+  struct guard_memory *guard;
+  struct flat flats[4 + EMA_MAX];                /* the arrays by their names in a checkpoint */
   size_t n_flats;
   struct owners owners;                          /* where sharded */
   struct reduction *reduction;                   /* of the gradient, whose rest may still be on its way, or NULL; the caller's */
@@ -29,6 +32,8 @@ struct state {
 /* COLLECTIVE, as is state_free. Initial weights, zero moments, EMAs that start as copies. The net's tensors have their owners
  * (share_matrices). Errors: STATUS_NOMEM. */
 int state_init(const struct world *w, struct state *state, const struct net *n, const struct settings *s);
+/* The same, in the memory that is there. Local. */
+void state_begin(struct state *state, const struct net *n, const struct settings *s);
 /* What its arena takes on the rank of `ranks` that owns most, in numbers of `real`: all, and the parts of it. Local. */
 struct state_size { size_t all, weights, moments, emas; };
 struct state_size state_count(const struct net *n, const struct settings *s, int ranks);
@@ -46,13 +51,16 @@ int state_resume(const struct world *w, struct state *state, const struct net *n
 int state_begin_from(const struct world *w, struct state *state, const struct net *n, const struct settings *s,
                      const char *path);
 /* COLLECTIVE. Saves as RUN/checkpoint.h5. settings: YAML. Errors: those of checkpoint_save; STATUS_DIVERGED where the ranks'
- * weights are not the same bits. */
+ * weights are not the same bits, naming the tensor. */
 int state_save(const struct world *w, const struct state *state, const struct net *n, const char *run, const char *settings);
 /* The same under another name in RUN. */
 int state_save_as(const struct world *w, const struct state *state, const struct net *n, const char *run, const char *name,
                   const char *settings);
 /* COLLECTIVE. One step of the optimizer with the mean gradient of a batch, and of the EMAs; the same bits on every rank, and on
- * any number of them that got the same gradient. Where sharded, grads need hold this rank's own part alone. work: optimizer_work numbers. */
+ * any number of them that got the same gradient. Where sharded, grads need hold this rank's own part alone. work: optimizer_work
+ * numbers. */
 void state_step(const struct world *w, struct state *state, const struct net *n, const struct settings *s, double rate,
                 const real *grads, real *work);
+/* A step that leaves all as it is, but counts. Local. */
+void state_pass(struct state *state, const struct settings *s);
 #endif

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "jobs/fault.h"
 #include "mpi/agree.h"
 #include "mpi/reduce.h"
 #include "mpi/shard.h"
@@ -46,7 +47,8 @@ static size_t choose_micro(const struct step *t, size_t share) {
 static struct step sized(const struct net *n, const struct settings *s, int ranks, size_t asked) {
   struct step t = { .net = n, .times = setup_times(s), .guidance = setup_guidance(s), .objective = setup_objective(s),
                     .seed = (uint64_t)s->training.seed, .noise_scale = s->model.noise_scale,
-                    .batch = (size_t)s->training.batch_size, .reproducible = s->training.reproducible };
+                    .batch = (size_t)s->training.batch_size, .reproducible = s->training.reproducible,
+                    .most_loss = INFINITY, .most_norm = INFINITY };
   if (t.reproducible) {   /* no size may depend on the ranks or the node */
     const size_t usual = 4, micro = asked ? asked : usual;
     t.micro = micro < t.batch ? micro : t.batch;
@@ -108,7 +110,7 @@ static void phase_begins(void *step, enum net_phase phase) {
 static void gradient_is_final(void *step, size_t offset) {
   struct step *t = step;
   if (t->reproducible) {
-    t->bad |= fixed_add(t->final - offset, t->grads + offset, fixed_most(micros(t)), t->exact + offset);
+    t->overflow |= fixed_add(t->final - offset, t->grads + offset, fixed_most(micros(t)), t->exact + offset);
     t->final = offset;
   }
   if (t->last) reduction_final(&t->reduction, offset);
@@ -137,27 +139,39 @@ static void micro_batch(struct step *t, uint64_t k, size_t first, size_t B, cons
   objective_gradient(&t->objective, t->net, weights, &t->work, &batch, t->grads, sums, NULL, &hooks);
 }
 
-/* Sums over the ranks; the greatest du/dt. */
-static void add_up(MPI_Comm comm, struct objective_sums *s) {
-  double v[] = { s->loss, s->mse_u, s->mse_v, s->mse_u_fm, s->du_dt_square, (double)s->images, (double)s->fm,
-                 (double)s->guidance, (double)s->tangents };
-  reduce_sum_double(comm, sizeof v / sizeof *v, v);
-  MPI_Allreduce(MPI_IN_PLACE, &s->du_dt_max, 1, MPI_DOUBLE, MPI_MAX, comm);
-  *s = (struct objective_sums){ v[0], v[1], v[2], v[3], v[4], s->du_dt_max, (size_t)v[5], (size_t)v[6], (size_t)v[7],
-                                (size_t)v[8] };
+/* The losses of all images. Where reproducible those of each micro-batch, which one rank has and the others have as 0, added in
+ * their order. */
+static void add_losses(const struct step *t, MPI_Comm comm, double v[static STEP_LOSSES]) {
+  if (!t->reproducible) return;
+  const size_t n = STEP_LOSSES * micros(t);
+  reduce_sum_double(comm, n, t->losses);
+  for (size_t i = 0; i < STEP_LOSSES; i++) v[i] = 0;
+  for (size_t i = 0; i < n; i++) v[i % STEP_LOSSES] += t->losses[i];
 }
 
-/* The same with the losses of each micro-batch on its own, added in their order. */
-static int add_up_in_order(struct step *t, MPI_Comm comm, struct objective_sums *s) {
-  const size_t n = micros(t);
-  reduce_sum_double(comm, STEP_LOSSES * n, t->losses);   /* one rank has each, the others 0 */
-  for (size_t j = 0; j < n; j++) {
-    const double *v = t->losses + STEP_LOSSES * j;
-    s->loss += v[0], s->mse_u += v[1], s->mse_v += v[2], s->mse_u_fm += v[3], s->du_dt_square += v[4];
-  }
-  if (!agree_any(comm, t->bad)) return STATUS_OK;
-  return because(STATUS_DIVERGED, "a gradient is not finite, or above %g in a micro-batch's sum, which is more than"
-                 " training.reproducible=on can add up", fixed_most(n));
+/* Are the losses that this rank has computed numbers? */
+static int fit(const struct step *t, const struct objective_sums *s) {
+  double sum = s->loss + s->mse_u + s->mse_v;
+  for (size_t i = 0; t->reproducible && i < STEP_LOSSES * micros(t); i++) sum += t->losses[i];
+  return isfinite(sum);
+}
+
+/* Sums over the ranks, of g^2 too, and the greatest du/dt; with that goes the question whether a rank has found the step bad, as
+ * one number: 0 for no, 1 for yes, 1 + ranks - k where it is the own loss of rank k, so that the lowest of these wins. */
+static void add_up(struct step *t, const struct world *w, double square, struct objective_sums *s) {
+  const int own = fit(t, s);
+  double v[] = { s->loss, s->mse_u, s->mse_v, s->mse_u_fm, s->du_dt_square, (double)s->images, (double)s->fm,
+                 (double)s->guidance, (double)s->tangents, square };
+  reduce_sum_double(w->comm, sizeof v / sizeof *v, v);
+  add_losses(t, w->comm, v);
+  t->norm = sqrt(v[9]);
+  const int good = isfinite((real)t->norm) && t->norm <= t->most_norm && v[0] / v[5] <= t->most_loss;
+  double most[] = { isnan(s->du_dt_max) ? INFINITY : s->du_dt_max, own ? !good : 1 + w->ranks - w->rank };
+  reduce_max_double(w->comm, 2, most);
+  t->bad = most[1] > 0;
+  t->bad_rank = most[1] > 1 ? 1 + w->ranks - (int)most[1] : -1;
+  *s = (struct objective_sums){ v[0], v[1], v[2], v[3], v[4], most[0], (size_t)v[5], (size_t)v[6], (size_t)v[7],
+                                (size_t)v[8] };
 }
 
 /* This rank's samples, micro-batch for micro-batch. */
@@ -180,36 +194,46 @@ static void go_through(struct step *t, uint64_t k, const real *weights, struct o
 static void clear(struct step *t) {
   const size_t size = t->net->table.size;
   memset(t->grads, 0, size * sizeof *t->grads);
+  t->overflow = 0;
   if (!t->reproducible) return;
   memset(t->exact, 0, size * sizeof *t->exact);
   memset(t->losses, 0, STEP_LOSSES * micros(t) * sizeof *t->losses);
-  t->bad = 0;
 }
 
-/* The sum over all images becomes their mean, once. */
-static void take_mean(struct step *t) {
-  const size_t first = t->mine.first, count = t->mine.count;
+/* The sum over all images becomes their mean, once, where it is for this rank. Returns the squares of its part of it: the ranks'
+ * parts make up all. */
+static double take_mean(struct step *t, const struct world *w) {
+  const size_t size = t->net->table.size, first = t->mine.first, count = t->mine.count;
   const real share = 1 / (real)t->batch;
-  if (t->reproducible) fixed_value(count, t->exact + first, 1 / (double)t->batch, t->grads + first);
-  else for (size_t i = first; i < first + count; i++) t->grads[i] *= share;
+  const size_t from = count == size ? shard_first(size, w->rank, w->ranks) : first;
+  const size_t end = count == size ? from + shard_count(size, w->rank, w->ranks) : first + count;
+  real *g = t->grads;
+  double square = 0;
+  if (t->reproducible) fixed_value(count, t->exact + first, 1 / (double)t->batch, g + first);
+  else for (size_t i = first; i < first + count; i++) g[i] *= share;
+#pragma omp simd reduction(+ : square)
+  for (size_t i = from; i < end; i++) square += (double)g[i] * (double)g[i];
+  return t->overflow ? INFINITY : square;
 }
 
 int step_gradient(struct step *t, const struct world *w, struct loader *loader, uint64_t k, const real *weights,
                   struct objective_sums *sums) {
   phases_begin(t->phases, PHASE_DATA);
-  int status = agree(w->comm, loader_next(loader, t->x, t->y, NULL));
+  fault_sleep(k + 1);
+  const int status = agree(w->comm, loader_next(loader, t->x, t->y, NULL));
   if (status) return status;
   if (!t->net->config.classes) memset(t->y, 0, t->count * sizeof *t->y);   /* the null row is the table's only one */
+  if (fault_strikes(FAULT_NAN, k + 1) && t->count) *t->x = (real)NAN;
   *sums = (struct objective_sums){ 0 };
   reduction_finish(&t->reduction);   /* of a step before that was given up */
   clear(t);
   reduction_begin(&t->reduction, t->reproducible ? (void *)t->exact : t->grads);
   go_through(t, k, weights, sums);
+  if (fault_strikes(FAULT_TANGENT, k + 1)) sums->du_dt_square *= 1e6;
+  fault_stay_away(FAULT_AWAY, k + 1);
   phases_begin(t->phases, PHASE_REDUCE);
   reduction_wait(&t->reduction);
-  add_up(w->comm, sums);
-  if (t->reproducible) status = add_up_in_order(t, w->comm, sums);
+  add_up(t, w, take_mean(t, w), sums);
   phases_begin(t->phases, PHASE_OTHER);
-  take_mean(t);
-  return status;
+  return STATUS_OK;
 }

@@ -12,14 +12,20 @@
 #include "io/progress.h"
 #include "io/provenance.h"
 #include "io/stop.h"
+#include "io/watchdog.h"
 #include "io/words.h"
 #include "jobs/core.h"
 #include "jobs/evaluate.h"
+#include "jobs/fault.h"
 #include "jobs/jobs.h"
 #include "jobs/precision.h"
+#include "jobs/recover.h"
+#include "jobs/straggler.h"
 #include "jobs/trainer.h"
 #include "jobs/travel.h"
 #include "mpi/agree.h"
+#include "mpi/replicas.h"
+#include "mpi/watch.h"
 #include "src/base/matmul.h"
 #include "src/base/status.h"
 
@@ -33,8 +39,13 @@ struct run {
   int lock;                        /* rank 0's, on the folder; -1 before */
   FILE *metrics;                   /* rank 0 */
   struct progress progress;
-  struct objective_sums interval;  /* since the last line */
+  struct objective_sums interval;  /* since the last line; of good steps */
+  double norms;                    /* of their gradients, added up */
+  uint64_t good, taken;            /* their number, and that of all */
   struct travel travel;
+  struct straggler straggler;
+  int has_saved;                   /* there is a checkpoint, of saved_step */
+  uint64_t saved_step;
   double saved_at, save_seconds, deadline;
   struct evaluation evaluation;
   int argc;
@@ -58,7 +69,8 @@ void train_help(void) {
        "Trains on all ranks. RUN/checkpoint.h5 is saved on the way, at the end, and on USR1, TERM, INT,\n"
        "the file RUN/stop or training.max_time (exit code 75); the same command goes on from there.\n"
        "RUN/metrics.jsonl has one JSON object a line, RUN/used_parameters.yml all settings,\n"
-       "RUN/provenance.json versions, hosts and words of each start.\n\nwords:");
+       "RUN/provenance.json versions, hosts and words of each start.\n"
+       "USR2 makes every rank say where it is, and ends nothing.\n\nwords:");
   words_help(words, WORDS);
   puts("\nsettings (key=value, over the preset):");
   settings_help(NULL);
@@ -100,9 +112,18 @@ static void tell_changes(const char *saved, const char *now) {
   free(again);
 }
 
+/* COLLECTIVE. The state of the last checkpoint, whose settings are *before; or else (NULL) the weights of load_from, if given. */
+static int load(struct run *run, char **before) {
+  const int status = state_resume(run->w, &run->t.state, &run->t.net, run->folder, before);
+  run->has_saved = !status && *before;
+  run->saved_step = run->t.state.step;
+  if (status || *before || !words[LOAD_FROM].given) return status;
+  return state_begin_from(run->w, &run->t.state, &run->t.net, &run->t.s, words_from);
+}
+
 static int resume(struct run *run) {
   char *before;
-  int status = state_resume(run->w, &run->t.state, &run->t.net, run->folder, &before);
+  int status = load(run, &before);
   if (status) return status;
   if (before && run->restart == RESTART_NEVER)
     status = because(STATUS_BAD, "%s has a checkpoint of step %llu and restart=never was asked for", run->folder,
@@ -110,10 +131,8 @@ static int resume(struct run *run) {
   if (!before && run->restart == RESTART_REQUIRE)
     status = because(STATUS_BAD, "%s has no checkpoint and restart=require was asked for", run->folder);
   if (!status && before && run->w->rank == 0) tell_changes(before, run->t.text);
-  if (!status && !before && words[LOAD_FROM].given) {
-    status = state_begin_from(run->w, &run->t.state, &run->t.net, &run->t.s, words_from);
-    if (!status && run->w->rank == 0) fprintf(stderr, "begins with the weights of %s\n", words_from);
-  }
+  if (!status && !before && words[LOAD_FROM].given && run->w->rank == 0)
+    fprintf(stderr, "begins with the weights of %s\n", words_from);
   free(before);
   return status;
 }
@@ -163,7 +182,11 @@ static const char *reason_to_stop(const struct run *run) {
   return stop_reason(run->w->rank == 0 ? run->folder : NULL, run->deadline);
 }
 
-static int must_stop(void *run) { return reason_to_stop(run) != NULL; }
+/* Asked again and again by long work. */
+static int must_stop(void *run) {
+  watch_move();
+  return reason_to_stop(run) != NULL;
+}
 
 /* COLLECTIVE. What scores on the way need, unless all steps are done. */
 static int open_evaluation(struct run *run) {
@@ -216,16 +239,21 @@ static int start(struct run *run, const struct binding *bindings) {
     progress_say(&run->progress, "going on after step %llu of %llu", (unsigned long long)run->t.state.step,
                  (unsigned long long)run->t.steps);
   write_status(run, "running");
-  return STATUS_OK;
+  straggler_begin(&run->straggler);
+  return agree(run->w->comm, watchdog_start(run->w->rank, run->w->ranks, run->t.s.training.watchdog));
 }
 
 /* COLLECTIVE. A save that fails leaves the older generations; training goes on where `needed` is 0. */
 static int save(struct run *run, int needed) {
   const double began = progress_clock();
+  watch_phase("save");
+  fault_stay_away(FAULT_AWAY_SAVE, run->t.state.step);
   const int status = state_save(run->w, &run->t.state, &run->t.net, run->folder, run->t.text);
   run->saved_at = progress_clock();
   run->save_seconds = run->saved_at - began;
   progress_exclude(&run->progress, run->save_seconds);
+  straggler_begin(&run->straggler);
+  if (!status) run->has_saved = 1, run->saved_step = run->t.state.step;
   if (run->w->rank == 0) {
     if (status)
       progress_say(&run->progress, "WARNING: not saved at step %llu: %s", (unsigned long long)run->t.state.step,
@@ -259,7 +287,9 @@ static struct due ask(struct run *run) {
   if (reason && first) progress_say(&run->progress, "stopping: %s", reason);
   int flags[3] = { reason != NULL, first && run->t.s.checkpoint.every_minutes > 0 && seconds_to_save(run) <= 0,
                    first && score_due(run) };
+  watch_enter("what is due after the step");
   MPI_Allreduce(MPI_IN_PLACE, flags, 3, MPI_INT, MPI_MAX, run->w->comm);
+  watch_leave();
   return (struct due){ flags[0], flags[1] || (every && run->t.state.step % every == 0), flags[2] };
 }
 
@@ -285,9 +315,11 @@ static void evaluate(struct run *run) {
   struct score score;
   int best;
   const double began = progress_clock();
+  watch_phase("score");
   const int status = evaluate_now(&run->evaluation, &run->t, run->folder, &score, &best);
   const double seconds = progress_clock() - began;
   progress_exclude(&run->progress, seconds);
+  straggler_begin(&run->straggler);
   if (run->w->rank > 0 || status == STATUS_SAVED) return;
   if (!status || best) report_score(run, &score, best && !status, seconds);
   if (status)
@@ -296,9 +328,17 @@ static void evaluate(struct run *run) {
 
 static void add_interval(struct run *run, const struct objective_sums *s) {
   struct objective_sums *i = &run->interval;
+  run->norms += run->t.guard.norm;
+  run->good++;
   i->loss += s->loss, i->mse_u += s->mse_u, i->mse_v += s->mse_v, i->mse_u_fm += s->mse_u_fm;
   i->du_dt_square += s->du_dt_square, i->du_dt_max = fmax(i->du_dt_max, s->du_dt_max);
   i->images += s->images, i->fm += s->fm, i->guidance += s->guidance, i->tangents += s->tangents;
+}
+
+static void clear_interval(struct run *run) {
+  run->interval = (struct objective_sums){ 0 };
+  run->norms = 0;
+  run->good = run->taken = 0;
 }
 
 /* Is a line of metrics to be written after this step? */
@@ -309,7 +349,7 @@ static int report_due(const struct run *run) {
 static int report(struct run *run, double rate) {
   const struct objective_sums *s = &run->interval;
   const uint64_t done = run->t.state.step;
-  const double n = (double)s->images, others = fmax(1, (double)(s->images - s->fm));
+  const double n = run->good ? (double)s->images : NAN, others = fmax(1, (double)(s->images - s->fm));
   const int due = report_due(run);
   const struct travel *travel = &run->travel;
   progress_show(&run->progress, done, s->loss / n, s->mse_u / n, s->mse_v / n, seconds_to_save(run), due);
@@ -320,6 +360,7 @@ static int report(struct run *run, double rate) {
     { "mse_v", s->mse_v / n },
     { "mse_u_fm", s->mse_u_fm / fmax(1, (double)s->fm) }, { "mse_u_others", (s->mse_u - s->mse_u_fm) / others },
     { "du_dt_rms", sqrt(s->du_dt_square / fmax(1, (double)s->tangents)) }, { "du_dt_max", s->du_dt_max },
+    { "grad_norm", run->norms / (double)run->good },
     { "guidance_per_image", (double)s->guidance / n }, { "learning_rate", rate },
     { "reduce_seconds", travel->here.total }, { "reduce_exposed", travel->exposed_mean },
     { "reduce_exposed_most", travel->exposed_most }, { "reduce_progress", travel->here.progress },
@@ -332,25 +373,79 @@ static int report(struct run *run, double rate) {
 static int take_step(struct run *run) {
   struct objective_sums sums;
   double rate;
+  const double began = progress_clock();
+  const struct guard *guard = &run->t.guard;
   int status = trainer_step(&run->t, &sums, &rate);
-  if (status == STATUS_DIVERGED)
-    return because(status, "%s; the last checkpoint in %s is from before", status_reason(), run->folder);
   if (status) return status;
-  add_interval(run, &sums);
+  watchdog_step(progress_clock() - began);
+  straggler_step(&run->straggler);
+  run->taken++;
+  if (!guard->verdict) add_interval(run, &sums);
   if (report_due(run))
-    travel_take(run->w->comm, &run->t.step.reduction.figures, (double)run->interval.images / (double)run->t.step.batch,
-                &run->travel);
-  if (run->w->rank == 0) status = report(run, rate);   /* a lost line of metrics stops nothing */
+    travel_take(run->w->comm, &run->t.step.reduction.figures, (double)run->taken, &run->travel);
+  if (run->w->rank == 0) {
+    if (guard->verdict) recover_tell_skip(&run->t, run->metrics, &run->progress);
+    if (guard->rang) recover_tell_alarm(&run->t, run->metrics, &run->progress);
+    status = report(run, rate);   /* a lost line of metrics stops nothing */
+  }
   if (status) progress_say(&run->progress, "WARNING: %s", status_reason());
-  if (run->t.state.step % (uint64_t)run->t.s.training.log_per_step == 0) run->interval = (struct objective_sums){ 0 };
+  if (run->t.state.step % (uint64_t)run->t.s.training.log_per_step) return STATUS_OK;
+  clear_interval(run);
+  straggler_report(&run->straggler, run->w, run->t.state.step, run->metrics, &run->progress);
   return STATUS_OK;
+}
+
+/* "the last good checkpoint ...", for a reason to end. */
+static const char *last_checkpoint(const struct run *run) {
+  static char text[TEXT_MAX + 128];
+  if (run->has_saved) snprintf(text, sizeof text, "the last good checkpoint is %s/checkpoint.h5 of step %llu", run->folder,
+                               (unsigned long long)run->saved_step);
+  else snprintf(text, sizeof text, "there is no checkpoint yet");
+  return text;
+}
+
+/* COLLECTIVE. Weights that differ between the ranks are no one's: the run ends, and nothing is saved. */
+static int check_replicas(struct run *run) {
+  const uint64_t every = (uint64_t)run->t.s.training.check_every, step = run->t.state.step;
+  if (!every || step % every) return STATUS_OK;
+  const int status = replicas_check(run->w->comm, &run->t.net.table, run->t.state.weights);
+  if (!status) return STATUS_OK;
+  if (run->w->rank == 0) metrics_write(run->metrics, "replicas differ", step, NULL, 0, status_reason());
+  return because(status, "step %llu: %s; not saved, %s", (unsigned long long)step, status_reason(), last_checkpoint(run));
+}
+
+/* COLLECTIVE. After bad steps in a row: the state of the last checkpoint, or of the beginning, and the data after theirs. */
+static int roll_back(struct run *run) {
+  struct trainer *t = &run->t;
+  const struct guard_memory before = *t->state.guard;
+  const uint64_t failed = t->state.step;
+  char *settings = NULL;
+  if (!guard_may_go_back(&t->guard)) return recover_give_up(t, last_checkpoint(run));
+  watch_phase("rollback");
+  state_begin(&t->state, &t->net, &t->s);
+  int status = load(run, &settings);
+  free(settings);
+  if (status) return status;
+  guard_gone_back(&t->guard, &before, t->state.step, failed);
+  status = trainer_start(t);
+  run->evaluation.last = t->state.step;
+  clear_interval(run);
+  straggler_begin(&run->straggler);
+  progress_redo(&run->progress, failed - t->state.step);
+  if (run->w->rank == 0) recover_tell_rollback(t, failed, run->metrics, &run->progress);
+  return status;
 }
 
 static int loop(struct run *run) {
   struct due due = { 0 };
   while (run->t.state.step < run->t.steps) {
     int status = take_step(run);
+    if (!status) status = check_replicas(run);
     if (status) return status;
+    if (guard_must_go_back(&run->t.guard)) {
+      if ((status = roll_back(run))) return status;
+      continue;
+    }
     due = ask(run);
     if (run->t.state.step == run->t.steps) break;
     if (due.stop) {
@@ -361,7 +456,8 @@ static int loop(struct run *run) {
                     : because(STATUS_SAVED, "saved at step %llu of %llu; the same command goes on from there",
                               (unsigned long long)run->t.state.step, (unsigned long long)run->t.steps);
     }
-    if (due.save && (status = save(run, 0))) return status;
+    const int amid_bad = run->t.guard.memory->in_a_row > 0;   /* the checkpoint to go back to is the one from before */
+    if (due.save && !amid_bad && (status = save(run, 0))) return status;
     if (due.score && !due.save) evaluate(run);
   }
   const int status = save(run, 1);
@@ -378,6 +474,7 @@ static int loop(struct run *run) {
 /* COLLECTIVE. All that is known before memory is taken. */
 static int prepare(struct run *run, int argc, char **argv) {
   int status = agree(run->w->comm, read_words(run, argc, argv));
+  if (!status) status = agree(run->w->comm, fault_read(run->w->rank));
   if (!status) status = trainer_open(&run->t);
   if (!status && run->w->rank == 0) settings_tell_unused();
   return status;
@@ -412,12 +509,14 @@ static int train(struct run *run) {
 int train_run(const struct world *w, int argc, char **argv) {
   struct run run = { .w = w, .lock = -1, .t = { .w = w, .data.fd = -1 }, .argc = argc, .argv = argv };
   stop_install();
+  watchdog_prepare();
   int status = prepare(&run, argc, argv);
   if (!status && words[DRY_RUN].given) {
     if (w->rank == 0) tell_plan(&run);
   } else if (!status) {
     status = train(&run);
   }
+  watchdog_stop();
   metrics_close(run.metrics);
   evaluate_close(&run.evaluation);
   folder_unlock(run.lock);

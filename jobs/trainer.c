@@ -6,9 +6,11 @@
 #include <string.h>
 
 #include "io/memory.h"
+#include "jobs/fault.h"
 #include "jobs/precision.h"
 #include "mpi/agree.h"
 #include "mpi/selftest.h"
+#include "mpi/watch.h"
 #include "src/base/matmul.h"
 #include "src/base/status.h"
 #include "src/optim/share.h"
@@ -89,6 +91,8 @@ static int allocate_local(struct trainer *t) {
   if (!status) t->work = arena_take(&t->scratch, t->scratch.size);
   t->state.phases = t->step.phases = &t->phases;
   phases_reset(&t->phases);
+  t->guard = (struct guard){ .memory = t->state.guard, .spike = t->s.training.spike, .alarm = t->s.training.du_dt_alarm,
+                             .max_skips = t->s.training.max_skips, .max_rollbacks = t->s.training.max_rollbacks };
   return status;
 }
 
@@ -102,18 +106,24 @@ int trainer_allocate(struct trainer *t) {
 }
 
 int trainer_start(struct trainer *t) {
+  loader_stop(t->loader);
   return agree(t->w->comm, loader_start(&t->loader, &t->data, t->step.seed, t->s.dataset.use_flip, t->step.batch,
-                                        t->step.first, t->step.count, t->state.step));
+                                        t->step.first, t->step.count, guard_batch(&t->guard, t->state.step)));
 }
 
 int trainer_step(struct trainer *t, struct objective_sums *sums, double *rate) {
   const struct schedule schedule = setup_schedule(&t->s, t->data.count[SPLIT_TRAIN]);
-  *rate = schedule_rate(&schedule, t->state.step);
-  const int status = step_gradient(&t->step, t->w, t->loader, t->state.step, t->state.weights, sums);
+  const uint64_t k = t->state.step, batch = guard_batch(&t->guard, k);
+  *rate = schedule_rate(&schedule, k);
+  watch_step(k + 1);
+  guard_limits(&t->guard, &t->step.most_loss, &t->step.most_norm);
+  const int status = step_gradient(&t->step, t->w, t->loader, batch, t->state.weights, sums);
   if (status) return status;
-  if (!isfinite(sums->loss))
-    return because(STATUS_DIVERGED, "the loss is not a finite number at step %llu", (unsigned long long)t->state.step + 1);
-  state_step(t->w, &t->state, &t->net, &t->s, *rate, t->step.grads, t->work);
+  guard_judge(&t->guard, t->step.bad, t->step.bad_rank, k + 1, batch + 1, sums->loss / (double)sums->images, t->step.norm);
+  if (!t->guard.verdict && sums->tangents) guard_alarm(&t->guard, sqrt(sums->du_dt_square / (double)sums->tangents));
+  if (t->guard.verdict) state_pass(&t->state, &t->s);
+  else state_step(t->w, &t->state, &t->net, &t->s, *rate, t->step.grads, t->work);
+  if (fault_strikes(FAULT_FLIP, batch + 1)) fault_flip(&t->net.table, t->state.weights);
   return STATUS_OK;
 }
 

@@ -23,6 +23,7 @@ struct trainer {
   uint64_t steps;                  /* of the whole run */
   struct needs needs;
   struct phases phases;
+  struct guard guard;              /* its memory is the state's */
 };
 /* COLLECTIVE. Opens the data and builds the net: all that is known before memory is taken. Errors: STATUS_BAD: data that
  * the net is not for, ranks that see different settings or data, or more memory than the node has (the reason names the
@@ -31,10 +32,10 @@ int trainer_open(struct trainer *t);
 /* COLLECTIVE. Takes the memory; the state is the initial one. Errors: STATUS_NOMEM; STATUS_BAD where MPI
  * gives wrong sums (mpi/selftest.h). */
 int trainer_allocate(struct trainer *t);
-/* COLLECTIVE. Starts reading at the state's step. */
+/* COLLECTIVE. Starts reading at the state's step, or begins again there. */
 int trainer_start(struct trainer *t);
-/* COLLECTIVE. One step; *rate: its learning rate. Errors: STATUS_IO from the data; STATUS_DIVERGED where the loss is no finite
- * number, and then the state is that of the step before. */
+/* COLLECTIVE. One step; *rate: its learning rate. Where guard.verdict is not GUARD_GOOD afterwards, it has left weights, moments
+ * and EMAs as they were (jobs/guard.h). Errors: STATUS_IO from the data. */
 int trainer_step(struct trainer *t, struct objective_sums *sums, double *rate);
 /* Harmless on a zeroed one (but for data.fd = -1), and after any error. */
 void trainer_close(struct trainer *t);

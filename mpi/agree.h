@@ -11,4 +11,6 @@ int agree(MPI_Comm comm, int status);
 int agree_any(MPI_Comm comm, int flag);
 /* COLLECTIVE over comm. Nonzero on all ranks if value[n] has the same bits on every rank. */
 int agree_same(MPI_Comm comm, const void *value, size_t bytes);
+/* COLLECTIVE over comm. The same of what has this hash: 16 bytes travel. */
+int agree_hash(MPI_Comm comm, uint64_t hash);
 #endif

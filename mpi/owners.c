@@ -4,6 +4,7 @@
 
 #include "mpi/agree.h"
 #include "mpi/reduce.h"
+#include "mpi/watch.h"
 #include "src/base/status.h"
 
 void owners_spread(MPI_Comm comm, const struct table *t, real *x) {
@@ -56,6 +57,8 @@ void owners_progress(struct owners *o) {
 
 double owners_finish(struct owners *o) {
   const double clock = MPI_Wtime();
+  watch_enter("copies of new weights");
   MPI_Waitall((int)o->begun, o->requests, MPI_STATUSES_IGNORE);
+  watch_leave();
   return MPI_Wtime() - clock;
 }

@@ -18,6 +18,8 @@ void reduce_sum(MPI_Comm comm, size_t n, float *x);
 void reduce_sum_integer(MPI_Comm comm, size_t n, int64_t *x);
 /* The same in double, for the few numbers of a report. */
 void reduce_sum_double(MPI_Comm comm, size_t n, double *x);
+/* x[n] becomes the greatest of the ranks' x. A NaN among them may leave other values on other ranks. */
+void reduce_max_double(MPI_Comm comm, size_t n, double *x);
 /* The bytes of root's data on every rank. */
 void spread(MPI_Comm comm, int root, size_t bytes, void *data);
 #endif

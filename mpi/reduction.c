@@ -6,6 +6,7 @@
 #include "mpi/agree.h"
 #include "mpi/reduce.h"
 #include "mpi/selftest.h"
+#include "mpi/watch.h"
 #include "src/base/status.h"
 
 /* --- what a bucket does in each stage ---------------------------------------------------------------------------------- */
@@ -108,7 +109,7 @@ static int mine_is_there(const struct reduction *r) {
   return 1;
 }
 
-void reduction_wait(struct reduction *r) {
+static void wait_for_mine(struct reduction *r) {
   if (r->ranks == 1) r->left = 0;
   if (!r->left) return;
   const double clock = MPI_Wtime();
@@ -124,12 +125,24 @@ void reduction_wait(struct reduction *r) {
   r->figures.exposed += MPI_Wtime() - clock;
 }
 
-void reduction_finish(struct reduction *r) {
-  if (r->left && r->ready < r->buckets.count) reduction_wait(r);   /* the caller had no use for it */
+void reduction_wait(struct reduction *r) {
+  watch_enter("sum of gradients");
+  wait_for_mine(r);
+  watch_leave();
+}
+
+static void wait_for_rest(struct reduction *r) {
+  if (r->left && r->ready < r->buckets.count) wait_for_mine(r);   /* the caller had no use for it */
   if (!r->left) return;
   const double clock = MPI_Wtime();
   while (r->left) move_on(r, MPI_Waitsome);
   r->figures.exposed += MPI_Wtime() - clock;
+}
+
+void reduction_finish(struct reduction *r) {
+  watch_enter("sum of gradients, the others' parts");
+  wait_for_rest(r);
+  watch_leave();
 }
 
 /* --- memory and communicators ------------------------------------------------------------------------------------------ */

@@ -11,6 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "jobs/guard.h"
 #include "src/flow/objective.h"
 #include "src/optim/optimizer.h"
 #include "tests/harness.h"
@@ -70,6 +71,7 @@ struct loop {
   struct optimizer optimizer;
   real *x, *e, *conditions, *grads, *weights, *m, *s, *ema, *work;
   uint64_t step;
+  struct guard_memory memory;
 };
 
 static void lay_out(struct loop *l) {
@@ -115,6 +117,11 @@ static void take_step(struct loop *l) {
   struct objective_sums sums = { 0 };
   memset(l->grads, 0, l->net.table.size * sizeof *l->grads);
   objective_gradient(&config, &l->net, l->weights, &l->objective, &l->batch, l->grads, &sums, NULL, NULL);
+  struct guard guard = { .memory = &l->memory, .spike = 30, .alarm = 5 };
+  double most[2];
+  guard_limits(&guard, &most[0], &most[1]);
+  guard_judge(&guard, 0, -1, l->step + 1, l->step + 1, sums.loss, 1);
+  guard_alarm(&guard, 1);
   optimizer_step(&l->optimizer, &l->net.table, ++l->step, 1e-3, l->grads, l->m, l->s, l->weights, l->work);
   optimizer_ema(l->net.table.size, 0.9, l->weights, l->ema);
 }

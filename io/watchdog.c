@@ -1,0 +1,127 @@
+#include "io/watchdog.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "io/progress.h"
+#include "mpi/watch.h"
+#include "src/base/status.h"
+
+static struct {
+  pthread_t thread;
+  int started, rank, ranks;
+  double limit;
+  char host[64];
+} dog;
+static _Atomic double longest;     /* seconds of a step */
+static atomic_int stop, asked;     /* asked: by SIGUSR2 */
+static sem_t bell;                 /* rung for both */
+
+static void ask(int signal) {
+  (void)signal;
+  const int before = errno;
+  asked = 1;
+  sem_post(&bell);
+  errno = before;
+}
+
+/* One line, in one write, so that those of several ranks do not mix. */
+static void tell(double seconds, const char *end) {
+  const struct watch w = watch_now();
+  char place[160], line[512];
+  if (w.inside) snprintf(place, sizeof place, "in collective %llu (%s)", (unsigned long long)w.sequence, w.operation);
+  else if (w.sequence) snprintf(place, sizeof place, "in no collective, after number %llu (%s)", (unsigned long long)w.sequence,
+                                w.operation);
+  else snprintf(place, sizeof place, "before the first collective");
+  const int n = snprintf(line, sizeof line, "watchdog: rank %d of %d on %s: step %llu, phase %s, %s, for %.1f s%s\n", dog.rank,
+                         dog.ranks, dog.host, (unsigned long long)w.step, *w.phase ? w.phase : "start", place, seconds, end);
+  if (write(STDERR_FILENO, line, (size_t)n) < 0) return;   /* nothing to be done about it */
+}
+
+/* Until the bell rings, or so many seconds have passed. */
+static void wait_for(double seconds) {
+  struct timespec t;
+  clock_gettime(CLOCK_REALTIME, &t);
+  const double until = (double)t.tv_nsec * 1e-9 + seconds;
+  t.tv_sec += (time_t)until;
+  t.tv_nsec = (long)((until - (double)(time_t)until) * 1e9);
+  while (sem_timedwait(&bell, &t) && errno == EINTR);
+}
+
+static double limit_now(void) {
+  const double steps = 10 * longest;
+  return dog.limit > steps ? dog.limit : steps;
+}
+
+/* Nothing has moved for too long. The other ranks notice within a step, and have the time to say so. */
+static void bark(double still, uint64_t moves) {
+  tell(still, "; nothing moves, so this run ends; the same command goes on from its last checkpoint");
+  const double until = progress_clock() + 1 + 1.5 * longest;
+  while (!stop && progress_clock() < until) wait_for(0.1);
+  if (stop || watch_now().moves != moves) return;   /* it has woken up */
+  _exit(WATCHDOG_EXIT);
+}
+
+static void *look_on(void *unused) {
+  (void)unused;
+  uint64_t moves = watch_now().moves;
+  double still = 0, looked = progress_clock();
+  while (!stop) {
+    const double pause = dog.limit > 0 ? (dog.limit < 20 ? dog.limit / 20 : 1) : 3600;
+    wait_for(pause);
+    const double now = progress_clock(), passed = now - looked;
+    const uint64_t moved = watch_now().moves;
+    still = moved != moves ? 0 : still + (passed < 2 * pause ? passed : 2 * pause);   /* more: the process was stopped */
+    moves = moved;
+    looked = now;
+    if (atomic_exchange(&asked, 0)) tell(still, "");
+    if (dog.limit > 0 && still > limit_now() && !stop) {
+      bark(still, moves);
+      still = 0;
+    }
+  }
+  return NULL;
+}
+
+void watchdog_prepare(void) { signal(SIGUSR2, SIG_IGN); }
+
+int watchdog_start(int rank, int ranks, double limit) {
+  struct sigaction action = { .sa_handler = ask, .sa_flags = SA_RESTART };
+  sigset_t every, before;
+  dog.rank = rank;
+  dog.ranks = ranks;
+  dog.limit = limit;
+  longest = 0;
+  stop = asked = 0;
+  gethostname(dog.host, sizeof dog.host - 1);
+  sem_init(&bell, 0, 0);
+  sigfillset(&every);
+  pthread_sigmask(SIG_SETMASK, &every, &before);   /* signals stay with the thread that asked for them */
+  const int failed = pthread_create(&dog.thread, NULL, look_on, NULL);
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  dog.started = !failed;
+  if (failed) return because(STATUS_NOMEM, "the watchdog's thread cannot be started: %s", strerror(failed));
+  sigemptyset(&action.sa_mask);
+  sigaction(SIGUSR2, &action, NULL);
+  return STATUS_OK;
+}
+
+void watchdog_step(double seconds) {
+  if (seconds > longest) longest = seconds;
+}
+
+void watchdog_stop(void) {
+  if (!dog.started) return;
+  watchdog_prepare();   /* a signal that is late ends nothing */
+  stop = 1;
+  sem_post(&bell);
+  pthread_join(dog.thread, NULL);
+  dog.started = 0;
+}
