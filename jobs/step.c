@@ -86,8 +86,8 @@ static void take_share(struct step *t, int k, int R) {
 int step_init(struct step *t, const struct world *w, const struct net *n, const struct settings *s) {
   *t = sized(n, s, w->ranks, (size_t)s->training.micro_batch);
   take_share(t, w->rank, w->ranks);
-  t->mine = (struct share){ 0, n->table.size };
-  if (setup_sharded(s, w->ranks)) t->mine = share_flat(&n->table, w->rank);
+  t->sharded = setup_sharded(s, w->ranks);
+  t->mine = t->sharded ? share_flat(&n->table, w->rank) : (struct share){ 0, n->table.size };
   lay_out(t);
   int status = arena_init(&t->arena);
   if (!status) lay_out(t);
@@ -205,8 +205,8 @@ static void clear(struct step *t) {
 static double take_mean(struct step *t, const struct world *w) {
   const size_t size = t->net->table.size, first = t->mine.first, count = t->mine.count;
   const real share = 1 / (real)t->batch;
-  const size_t from = count == size ? shard_first(size, w->rank, w->ranks) : first;
-  const size_t end = count == size ? from + shard_count(size, w->rank, w->ranks) : first + count;
+  const size_t from = t->sharded ? first : shard_first(size, w->rank, w->ranks);
+  const size_t end = t->sharded ? first + count : from + shard_count(size, w->rank, w->ranks);
   real *g = t->grads;
   double square = 0;
   if (t->reproducible) fixed_value(count, t->exact + first, 1 / (double)t->batch, g + first);

@@ -35,6 +35,7 @@ struct step {
   int *flags;                           /* [2,micro] */
   struct objective_work work;
   struct reduction reduction;
+  int sharded;
   struct share mine;                    /* what of the gradient is for this rank: all, or where sharded what it owns */
   int last;                             /* in this rank's last micro-batch: what becomes final may travel */
   struct phases *phases;                /* the caller's, or NULL */

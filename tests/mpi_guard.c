@@ -7,7 +7,9 @@
 #include "jobs/fault.h"
 #include "jobs/trainer.h"
 #include "mpi/agree.h"
+#include "mpi/reduce.h"
 #include "mpi/replicas.h"
+#include "src/optim/share.h"
 #include "tests/harness.h"
 #include "tests/tiny.h"
 
@@ -34,20 +36,27 @@ START_TEST(images_are_packed) {
   settings = tiny_settings();
   settings.training.batch_size = 7;
   tiny_net(&net, &settings);
+  share_matrices(&net.table, world.ranks);
   weights = new_zeros(net.table.size);
   table_init_weights(&net.table, 1, weights);
 } END_TEST
 
-START_TEST(the_norm_is_that_of_the_mean_gradient) {
-  struct step step;
-  struct objective_sums sums;
-  double square = 0;
-  gradient(&step, INFINITY, INFINITY, NULL, &sums);
-  for (size_t i = 0; i < net.table.size; i++) square += (double)step.grads[i] * (double)step.grads[i];
-  const double error = fabs(step.norm / sqrt(square) - 1);
-  const int fit = !step.bad && step.bad_rank == -1 && square > 0 && agree_same(world.comm, &step.norm, sizeof step.norm);
-  step_free(&step);
-  ck_assert_double_lt(worst_over_ranks(fit ? error : INFINITY), 1e-12);
+START_TEST(the_norm_is_that_of_the_mean_gradient) {   /* of all of it, or in parts that lie on the ranks */
+  for (int way = SHARD_AUTO; way <= SHARD_OFF; way++) {
+    struct step step;
+    struct objective_sums sums;
+    double square = 0;
+    settings.training.shard = way;
+    gradient(&step, INFINITY, INFINITY, NULL, &sums);
+    for (size_t i = step.mine.first; i < step.mine.first + step.mine.count; i++)
+      square += (double)step.grads[i] * (double)step.grads[i];
+    if (step.sharded) reduce_sum_double(world.comm, 1, &square);
+    const double error = fabs(step.norm / sqrt(square) - 1);
+    const int fit = !step.bad && step.bad_rank == -1 && square > 0 && agree_same(world.comm, &step.norm, sizeof step.norm);
+    step_free(&step);
+    ck_assert_double_lt(worst_over_ranks(fit ? error : INFINITY), 1e-12);
+  }
+  settings.training.shard = SHARD_AUTO;
 } END_TEST
 
 START_TEST(all_find_what_one_rank_has) {   /* the last, and the first, which has images everywhere */
