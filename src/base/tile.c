@@ -58,9 +58,17 @@ static inline __attribute__((always_inline)) void column(size_t most, size_t vec
                                                          size_t row, size_t col, const real *B, size_t ldb,
                                                          enum tile_sum sum, real *C, size_t ldc) {
   size_t i = 0;
-  for (; i + most <= m; i += most) tile(most, vectors, n, k, A + i * row, row, col, B, ldb, sum, C + i * ldc, ldc);
-  for (; i + 2 <= m; i += 2) tile(2, vectors, n, k, A + i * row, row, col, B, ldb, sum, C + i * ldc, ldc);
-  if (i < m) tile(1, vectors, n, k, A + i * row, row, col, B, ldb, sum, C + i * ldc, ldc);
+#define TILE(rows) tile(rows, vectors, n, k, A + i * row, row, col, B, ldb, sum, C + i * ldc, ldc)
+  for (; i + most <= m; i += most) TILE(most);
+  switch (m - i) {
+    case 5: TILE(5); break;
+    case 4: TILE(4); break;
+    case 3: TILE(3); break;
+    case 2: TILE(2); break;
+    case 1: TILE(1); break;
+    default: break;
+  }
+#undef TILE
 }
 
 void tile_product(size_t m, size_t n, size_t k, const real *A, size_t row, size_t col, const real *B, size_t ldb,
