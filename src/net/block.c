@@ -124,6 +124,15 @@ void block_forward(const struct block_shape *s, const struct block *b, const rea
   gate_forward(R_dot, D, g_m, x_dot, k->f + R * D, x_dot);
 }
 
+/* A linear layer without bias, and the caller's turn after each of its products. */
+static void layer_backward(const struct linear *l, size_t R, const real *x, const real *y_bar, real *x_bar, size_t W,
+                           real *grads, const struct net_hooks *hooks) {
+  linear_backward_input(l, R, y_bar, x_bar);
+  hooks_breathe(hooks);
+  linear_backward_weights(l, R, x, y_bar, grads + W, NULL);
+  hooks_final(hooks, W);
+}
+
 void block_backward(const struct block_shape *s, const struct block *b, const real *weights, const struct block_kept *k,
                     const struct block_work *w, size_t B, const real *x, real *x_bar, real *grads,
                     const struct net_hooks *hooks) {
@@ -132,17 +141,14 @@ void block_backward(const struct block_shape *s, const struct block *b, const re
   real *d_bar = w->d_bar, *qkv_bar = w->qkv_bar, *qk_bar = w->qk_bar;
 
   gate_backward(R, D, weights + b->mlp_scale, k->f, x_bar, d_bar, grads + b->mlp_scale);
-  linear_backward(&l.w2, R, k->m, d_bar, w->m_bar, grads + b->w2, NULL);
-  hooks_final(hooks, b->w2);
+  layer_backward(&l.w2, R, k->m, d_bar, w->m_bar, b->w2, grads, hooks);
   swiglu_backward(R, I, k->h, w->m_bar, w->h_bar);
-  linear_backward(&l.w13, R, k->n2, w->h_bar, d_bar, grads + b->w13, NULL);
-  hooks_final(hooks, b->w13);
+  layer_backward(&l.w13, R, k->n2, w->h_bar, d_bar, b->w13, grads, hooks);
   rmsnorm_backward(&l.norm2, d_bar, x_bar, grads + b->norm2);
 
   gate_backward(R, D, weights + b->attn_scale, k->a, x_bar, d_bar, grads + b->attn_scale);
   real *o_bar = w->m_bar;   /* free again */
-  linear_backward(&l.out, R, k->o, d_bar, o_bar, grads + b->out, NULL);
-  hooks_final(hooks, b->out);
+  layer_backward(&l.out, R, k->o, d_bar, o_bar, b->out, grads, hooks);
   for (size_t n = 0; n < R; n++)   /* q and k take their gradients by addition, v by assignment */
     for (size_t c = 0; c < 2 * D; c++) qkv_bar[n * 3 * D + c] = 0;
   attention_backward(&l.attention, o_bar, qk_bar, qk_bar + D, qkv_bar + 2 * D);
@@ -150,8 +156,7 @@ void block_backward(const struct block_shape *s, const struct block *b, const re
   rotary_backward(&s->rotary, B, 2 * s->A, 2 * D, qk_bar);
   rmsnorm_backward(&l.q_norm, qk_bar, qkv_bar, grads + b->q_norm);
   rmsnorm_backward(&l.k_norm, qk_bar + D, qkv_bar + D, grads + b->k_norm);
-  linear_backward(&l.qkv, R, k->n1, qkv_bar, d_bar, grads + b->qkv, NULL);
-  hooks_final(hooks, b->qkv);
+  layer_backward(&l.qkv, R, k->n1, qkv_bar, d_bar, b->qkv, grads, hooks);
   rmsnorm_backward(&l.norm1, d_bar, x_bar, grads + b->norm1);
   hooks_final(hooks, b->norm1);
 }
