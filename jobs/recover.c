@@ -29,7 +29,7 @@ void recover_tell_skip(const struct trainer *t, FILE *metrics, struct progress *
                               { "in_a_row", (double)g->memory->in_a_row }, { "batch", (double)batch } };
   metrics_write(metrics, "skip", t->state.step, m, sizeof m / sizeof *m, note);
   progress_say(p, "WARNING: step %llu is skipped, %.0f in a row: %s (loss %g, gradient %g)", (unsigned long long)t->state.step,
-               (double)g->memory->in_a_row, what, g->loss, g->norm);
+               (double)g->memory->in_a_row, what, fabs(g->loss), fabs(g->norm));   /* a NaN may have a sign */
 }
 
 void recover_tell_rollback(const struct trainer *t, uint64_t failed, FILE *metrics, struct progress *p) {
