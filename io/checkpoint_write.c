@@ -43,11 +43,14 @@ static void sum(struct saving *s, size_t i, const float *values) {
   }
 }
 
-/* This rank's window into the open array, as many transfers as a full one needs. 0 or -1. */
-static int write_window(hid_t set, hid_t space, hid_t transfer, struct piece mine, const float *values) {
+/* This rank's window into the open array, in as many transfers as the largest one needs. 0 or -1. */
+static int write_window(const struct saving *s, hid_t set, hid_t space, hid_t transfer, const float *values) {
   const size_t most = checkpoint_piece / sizeof(float);
+  const struct piece mine = s->windows[s->rank];
+  size_t largest = 0;
+  for (int k = 0; k < s->ranks; k++) largest = s->windows[k].count > largest ? s->windows[k].count : largest;
   int bad = 0;
-  for (size_t done = 0; done < checkpoint_window / sizeof(float); done += most) {
+  for (size_t done = 0; done < largest; done += most) {
     const hsize_t left = done < mine.count ? mine.count - done : 0, start = mine.first + done;
     const hsize_t count = left < most ? left : most, one = count ? count : 1;
     const hid_t memory = H5Screate_simple(1, &one, NULL);
@@ -74,7 +77,7 @@ static int write_array(struct saving *s, hid_t file, hid_t transfer, size_t i) {
   for (size_t w = 0; w < windows(s, f) && !closed; w++) {
     const float *values = bring(s, i, w);
     sum(s, i, values);
-    if (set >= 0 && write_window(set, space, transfer, s->windows[s->rank], values)) bad = -1;
+    if (set >= 0 && write_window(s, set, space, transfer, values)) bad = -1;
   }
   if (set >= 0) {
     H5Sclose(space);
