@@ -14,8 +14,7 @@ static struct piece window(const struct flat *f, struct slab share, size_t w) {
   return (struct piece){ first < end ? first : 0, first < end ? end - first : 0 };
 }
 
-/* As many windows as the largest share has, so that all ranks make the same number of transfers. */
-static size_t windows(const struct saving *s, const struct flat *f) {
+size_t saving_windows(const struct saving *s, const struct flat *f) {
   size_t largest = 0;
   for (int k = 0; k < s->ranks; k++) {
     const struct slab share = saving_share(s, f, k);
@@ -25,8 +24,7 @@ static size_t windows(const struct saving *s, const struct flat *f) {
   return (largest + most - 1) / most;
 }
 
-/* The values of this rank's window of array i, from wherever they are. */
-static const float *bring(struct saving *s, size_t i, size_t w) {
+const float *saving_bring(struct saving *s, size_t i, size_t w) {
   const struct flat *f = &s->info.flats[i];
   for (int k = 0; k < s->ranks; k++) s->windows[k] = window(f, saving_share(s, f, k), w);
   if (saving_is_whole(s, i)) return f->data + s->windows[s->rank].first;
@@ -74,8 +72,8 @@ static int write_array(struct saving *s, hid_t file, hid_t transfer, size_t i) {
   const hid_t set = file < 0 ? -1 : H5Dopen2(file, at, H5P_DEFAULT), space = set < 0 ? -1 : H5Dget_space(set);
   int bad = file >= 0 && set < 0 ? hdf_fail() : 0;
   const int closed = agree_any(s->comm, bad);
-  for (size_t w = 0; w < windows(s, f) && !closed; w++) {
-    const float *values = bring(s, i, w);
+  for (size_t w = 0; w < saving_windows(s, f) && !closed; w++) {
+    const float *values = saving_bring(s, i, w);
     sum(s, i, values);
     if (set >= 0 && write_window(s, set, space, transfer, values)) bad = -1;
   }

@@ -121,13 +121,29 @@ int state_begin_from(const struct world *w, struct state *state, const struct ne
   return status;
 }
 
+/* COLLECTIVE. Where they differ, each rank would save its own part of them. */
+static int same_weights(const struct world *w, const struct state *state, const struct net *n, const char *run) {
+  if (agree_same(w->comm, state->weights, n->table.size * sizeof(real))) return STATUS_OK;
+  return because(STATUS_DIVERGED, "%s: not saved: the ranks' weights differ; are the nodes' processors of one kind?", run);
+}
+
 int state_save_as(const struct world *w, const struct state *state, const struct net *n, const char *run, const char *name,
                   const char *settings) {
   char path[TEXT_MAX + 64];
   snprintf(path, sizeof path, "%s/%s", run, name);
-  if (!agree_same(w->comm, state->weights, n->table.size * sizeof(real)))   /* each rank would save its own part of them */
-    return because(STATUS_DIVERGED, "%s: not saved: the ranks' weights differ; are the nodes' processors of one kind?", run);
+  const int status = same_weights(w, state, n, run);
+  if (status) return status;
   return checkpoint_save(w->comm, path, &n->table, state->step, state->images_seen, settings, state->flats, state->n_flats);
+}
+
+int state_save_later(const struct world *w, const struct state *state, const struct net *n, const char *run,
+                     const char *settings, struct checkpoint_later *later) {
+  char path[TEXT_MAX + 64];
+  snprintf(path, sizeof path, "%s/checkpoint.h5", run);
+  const int status = same_weights(w, state, n, run);
+  if (status) return status;
+  return checkpoint_later_begin(later, path, &n->table, state->step, state->images_seen, settings, state->flats,
+                                state->n_flats);
 }
 
 int state_save(const struct world *w, const struct state *state, const struct net *n, const char *run, const char *settings) {
