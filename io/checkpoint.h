@@ -10,7 +10,8 @@
  * Every byte that is read back is covered by a checksum: the arrays by their blocks', those and the rest by `head`.
  * A save writes FILE.tmp, flushes, closes, adds checksums, reads all back against them, adds the mark, fsyncs, renames
  * FILE to FILE.prev and FILE.tmp to FILE, fsyncs the directory. A committed file is read-only and never opened for writing.
- * PMF_DIE_AT=STAGE in the environment kills the process in a save, for tests: created, written, summed, marked, rotated. */
+ * PMF_DIE_AT=STAGE in the environment kills the process in a save, for tests: created, written, summed, marked, rotated;
+ * and in one that goes on later (checkpoint_later.h): copied, writing. */
 #ifndef IO_CHECKPOINT_H
 #define IO_CHECKPOINT_H
 #include <mpi.h>

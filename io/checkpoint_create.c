@@ -24,21 +24,30 @@ static const struct tensor *tensor_at(const struct table *t, const struct flat *
   return NULL;
 }
 
+int saving_check_values(const struct saving *s, const struct flat *f, size_t first, size_t count, const float *values) {
+  const uint32_t exponent = 0x7f800000;   /* all its bits: infinite, or not a number. A loop without a way out is a fast one */
+  uint32_t bits, found = 0;
+  for (size_t k = 0; k < count; k++) {
+    memcpy(&bits, values + k, sizeof bits);
+    found |= (bits & exponent) == exponent;
+  }
+  if (!found) return STATUS_OK;
+  size_t k = 0;
+  while (isfinite(values[k])) k++;
+  const struct tensor *x = tensor_at(&s->info.table, f, first + k);
+  return because(STATUS_DIVERGED, "%s: not saved: array %s is %f at element %zu%s%s", s->path, f->name, (double)values[k],
+                 first + k, x ? ", in tensor " : "", x ? x->name : "");
+}
+
 /* Where every rank holds all of it, each looks at its share. */
 static int check_finite(const struct saving *s, size_t i) {
   const size_t per = BLOCK_BYTES / sizeof(float);
   const struct flat *f = &s->info.flats[i];
   const struct slab share = blocks_share(blocks_count(saving_bytes(f)), s->rank, s->ranks);
   const int all = saving_is_whole(s, i);
-  const size_t first = all ? share.first * per : f->first, last = all ? share.end * per : f->first + f->count;
-  for (size_t k = first; k < last && k < f->size; k++) {
-    const float value = f->data[k - f->first];
-    if (isfinite(value)) continue;
-    const struct tensor *x = tensor_at(&s->info.table, f, k);
-    return because(STATUS_DIVERGED, "%s: not saved: array %s is %f at element %zu%s%s", s->path, f->name, (double)value, k,
-                   x ? ", in tensor " : "", x ? x->name : "");
-  }
-  return STATUS_OK;
+  const size_t first = all ? share.first * per : f->first, end = all ? share.end * per : f->first + f->count;
+  const size_t last = end < f->size ? end : f->size;
+  return first < last ? saving_check_values(s, f, first, last - first, f->data + (first - f->first)) : STATUS_OK;
 }
 
 int saving_check_finite(const struct saving *s) {

@@ -12,6 +12,7 @@
 struct saving {
   MPI_Comm comm;               /* without a topology: HDF5 over Cartesian ones corrupts files (H2) */
   int rank, ranks, serial;     /* serial: rank 0 writes all blocks, without MPI-IO */
+  int checked;                 /* the slabs have been read back already */
   char path[PATH_MAX], tmp[PATH_MAX + 8], prev[PATH_MAX + 8];
   struct checkpoint_info info; /* views of the caller's, but for sums */
   struct piece *pieces;        /* [n_flats][ranks]: what each rank holds of each array */
@@ -34,6 +35,8 @@ void saving_close(struct saving *s);
 
 /* checkpoint_create.c. Local: what this rank holds has only finite values. Errors: STATUS_DIVERGED, naming the tensor. */
 int saving_check_finite(const struct saving *s);
+/* Local: the same of elements [first, first + count) of an array. Also from a thread. */
+int saving_check_values(const struct saving *s, const struct flat *f, size_t first, size_t count, const float *values);
 /* Rank 0, local: the file with everything in its place, arrays and checksums still without values. */
 int saving_create(const struct saving *s);
 /* Local: this rank can write to the file that rank 0 made, to its end. */
@@ -41,6 +44,10 @@ int saving_check_access(const struct saving *s);
 
 /* checkpoint_write.c. The arrays through MPI-IO, or from rank 0; their checksums, each rank those of its slabs. */
 int saving_write(struct saving *s);
+/* As many windows as the largest share of this array has, so that all ranks make the same number of transfers. Local. */
+size_t saving_windows(const struct saving *s, const struct flat *f);
+/* The values of this rank's window w of array i, from wherever they are, until the next call; s->windows says which it is. */
+const float *saving_bring(struct saving *s, size_t i, size_t w);
 
 /* checkpoint_commit.c. Checksums, reading back, mark, rotation. Agreed. */
 int saving_commit(struct saving *s);

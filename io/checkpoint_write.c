@@ -14,8 +14,7 @@ static struct piece window(const struct flat *f, struct slab share, size_t w) {
   return (struct piece){ first < end ? first : 0, first < end ? end - first : 0 };
 }
 
-/* As many windows as the largest share has, so that all ranks make the same number of transfers. */
-static size_t windows(const struct saving *s, const struct flat *f) {
+size_t saving_windows(const struct saving *s, const struct flat *f) {
   size_t largest = 0;
   for (int k = 0; k < s->ranks; k++) {
     const struct slab share = saving_share(s, f, k);
@@ -25,8 +24,7 @@ static size_t windows(const struct saving *s, const struct flat *f) {
   return (largest + most - 1) / most;
 }
 
-/* The values of this rank's window of array i, from wherever they are. */
-static const float *bring(struct saving *s, size_t i, size_t w) {
+const float *saving_bring(struct saving *s, size_t i, size_t w) {
   const struct flat *f = &s->info.flats[i];
   for (int k = 0; k < s->ranks; k++) s->windows[k] = window(f, saving_share(s, f, k), w);
   if (saving_is_whole(s, i)) return f->data + s->windows[s->rank].first;
@@ -43,11 +41,14 @@ static void sum(struct saving *s, size_t i, const float *values) {
   }
 }
 
-/* This rank's window into the open array, as many transfers as a full one needs. 0 or -1. */
-static int write_window(hid_t set, hid_t space, hid_t transfer, struct piece mine, const float *values) {
+/* This rank's window into the open array, in as many transfers as the largest one needs. 0 or -1. */
+static int write_window(const struct saving *s, hid_t set, hid_t space, hid_t transfer, const float *values) {
   const size_t most = checkpoint_piece / sizeof(float);
+  const struct piece mine = s->windows[s->rank];
+  size_t largest = 0;
+  for (int k = 0; k < s->ranks; k++) largest = s->windows[k].count > largest ? s->windows[k].count : largest;
   int bad = 0;
-  for (size_t done = 0; done < checkpoint_window / sizeof(float); done += most) {
+  for (size_t done = 0; done < largest; done += most) {
     const hsize_t left = done < mine.count ? mine.count - done : 0, start = mine.first + done;
     const hsize_t count = left < most ? left : most, one = count ? count : 1;
     const hid_t memory = H5Screate_simple(1, &one, NULL);
@@ -71,10 +72,10 @@ static int write_array(struct saving *s, hid_t file, hid_t transfer, size_t i) {
   const hid_t set = file < 0 ? -1 : H5Dopen2(file, at, H5P_DEFAULT), space = set < 0 ? -1 : H5Dget_space(set);
   int bad = file >= 0 && set < 0 ? hdf_fail() : 0;
   const int closed = agree_any(s->comm, bad);
-  for (size_t w = 0; w < windows(s, f) && !closed; w++) {
-    const float *values = bring(s, i, w);
+  for (size_t w = 0; w < saving_windows(s, f) && !closed; w++) {
+    const float *values = saving_bring(s, i, w);
     sum(s, i, values);
-    if (set >= 0 && write_window(set, space, transfer, s->windows[s->rank], values)) bad = -1;
+    if (set >= 0 && write_window(s, set, space, transfer, values)) bad = -1;
   }
   if (set >= 0) {
     H5Sclose(space);

@@ -116,7 +116,10 @@ static const struct key keys[] = {
   { KEY(REAL, checkpoint.every_epochs),        0, 1e6, NULL, "0", "epochs", "0: not by epochs; every_steps wins" },
   { KEY(REAL, checkpoint.every_minutes),       0, 1e9, NULL, "15", "minutes", "0: not by time" },
   { KEY(INTEGER, checkpoint.keep),             1, 1000, NULL, "2", "files", "older ones are removed" },
-  { KEY(CHOICE, checkpoint.async),             0, 0, "off|on", "off", "", "write while training goes on" },
+  { KEY(CHOICE, checkpoint.async),             0, 0, "off|on", "off", "",
+    "write while training goes on, from a copy of the state: more memory, shorter stops" },
+  { KEY(INTEGER, checkpoint.archive_every),    0, 1e12, NULL, "0", "steps",
+    "the first checkpoint of each so many is kept for good in RUN/archive; 0: none" },
   { KEY(CHOICE, checkpoint.io),                0, 0, "auto|ompio|romio|rank0", "auto", "",
     "who writes: all ranks by MPI-IO (auto: ompio, in its safe form) or rank 0 alone" },
 

@@ -54,7 +54,7 @@ struct settings {
     long max_skips, max_rollbacks, check_every;
     double watchdog;           /* seconds; 0: none */
   } training;
-  struct { long every_steps; double every_epochs, every_minutes; long keep; int async, io; } checkpoint;
+  struct { long every_steps; double every_epochs, every_minutes; long keep; int async, io; long archive_every; } checkpoint;
   struct { long num_steps; double omega, t_min, t_max; char ema[64]; } sampling;   /* ema: raw, ema500, ... */
   struct {
     long num_samples;          /* of pmf score; and the most held-out images that a score during training is against */

@@ -11,7 +11,6 @@ static int later(const struct settings *s) {
     { s->model.lpips,                  "model.lpips=true",              "false" },
     { s->model.convnext,               "model.convnext=true",           "false" },
     { s->checkpoint.keep != 2,         "checkpoint.keep other than 2",  "2, the newest and the one before" },
-    { s->checkpoint.async != 0,        "checkpoint.async=on",           "off" },
     { s->fid.cache_ref[0] != '\0',     "fid.cache_ref=FILE",            "no file there: fid.cache_ref= leaves it empty" },
   };
   enum { TABLE = sizeof table / sizeof *table };

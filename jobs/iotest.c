@@ -6,6 +6,7 @@
 
 #include "io/checkpoint.h"
 #include "io/checkpoint_io.h"
+#include "io/checkpoint_later.h"
 #include "io/progress.h"
 #include "io/split.h"
 #include "io/words.h"
@@ -14,6 +15,7 @@
 #include "mpi/shard.h"
 #include "src/base/status.h"
 
+enum { THREADS = CHECKPOINT_RANK0 + 1 };   /* checkpoint.async */
 enum { SMALL = 60, LARGE = 4, ARRAYS = SMALL + LARGE };
 static const size_t small_sizes[] = { 192, 768, 36864, 147456 };
 
@@ -21,8 +23,8 @@ static char words_io[TEXT_MAX];
 static long words_mib = 64, words_times = 5;
 static struct word words[] = {
   { .name = "io", .type = WORD_TEXT, .value = words_io,
-    .help = "all, ompio, romio or rank0; all: MPI-IO as this start has it, then rank0. A start can only try one of ompio and"
-            " romio" },
+    .help = "all, ompio, romio, rank0 or threads; all: MPI-IO as this start has it, then rank0 and threads. A start can only try"
+            " one of ompio and romio" },
   { .name = "mib", .type = WORD_INTEGER, .value = &words_mib, .min = 1, .max = 1 << 20,
     .help = "MiB of each of the four large arrays" },
   { .name = "times", .type = WORD_INTEGER, .value = &words_times, .min = 1, .max = 1000,
@@ -107,6 +109,34 @@ static int try_checkpoint(const struct world *w, const char *path, struct arrays
   return status;
 }
 
+/* COLLECTIVE. The same by threads: how long a training would wait, and all in all. */
+static int try_threads(const struct world *w, const char *path, struct arrays *from, struct arrays *to) {
+  const struct table none = { 0 };
+  struct checkpoint_later *later;
+  int status = checkpoint_later_open(&later, w->comm, from->flats, ARRAYS);
+  const double began = progress_clock();
+  double waited = 0, all = 0;
+  if (!status) status = checkpoint_later_begin(later, path, &none, 0, 0, "", from->flats, ARRAYS);
+  if (!status) {
+    waited = progress_clock() - began;
+    while (checkpoint_later_busy(later)) usleep(1000);   /* here a training takes its steps */
+    MPI_Barrier(w->comm);
+    const double ready = progress_clock();
+    status = checkpoint_later_end(later);
+    waited += progress_clock() - ready;
+    all = progress_clock() - began;
+  }
+  checkpoint_later_close(later);
+  if (!status) status = checkpoint_load(w->comm, path, to->flats, ARRAYS);
+  if (!status) status = agree(w->comm, compare(to));
+  if (w->rank == 0)
+    printf("checkpoint   %-5s %8.1f MB/s written: by threads, training waits %.3f s of %.3f%s\n", status ? "FAIL" : "ok",
+           (double)from->bytes / 1e6 / all, waited, all, status ? "" : "; all values came back");
+  if (status && w->rank == 0) printf("             %s\n", status_reason());
+  remove_files(w, path);
+  return status;
+}
+
 /* COLLECTIVE. Small arrays that are dealt out to the ranks, through MPI-IO. */
 static int try_split(const struct world *w, const char *path) {
   size_t sizes[SMALL], wrong = 0;
@@ -131,38 +161,40 @@ static int try_split(const struct world *w, const char *path) {
   return status;
 }
 
-/* COLLECTIVE. The worst of what the chosen ways have to say. */
+/* The worst so far, and why. */
+struct outcome { int status; char reason[512]; };
+static void add(struct outcome *o, int status) {
+  if (status && !o->status) snprintf(o->reason, sizeof o->reason, "%s", status_reason());
+  if (status > o->status) o->status = status;
+}
+
+/* COLLECTIVE. */
 static int try_all(const struct world *w, const char *path, int io, struct arrays *from, struct arrays *to) {
-  int worst = STATUS_OK;
-  char reason[512] = "";
-  if (io != CHECKPOINT_RANK0) {
+  struct outcome o = { 0 };
+  if (io < CHECKPOINT_RANK0) {
     checkpoint_io_choose(io);
-    worst = try_split(w, path);
-    snprintf(reason, sizeof reason, "%s", worst ? status_reason() : "");
-    const int status = try_checkpoint(w, path, from, to);
-    if (status && !worst) snprintf(reason, sizeof reason, "%s", status_reason());
-    if (status > worst) worst = status;
+    add(&o, try_split(w, path));
+    add(&o, try_checkpoint(w, path, from, to));
   }
   if (io == CHECKPOINT_AUTO || io == CHECKPOINT_RANK0) {
     checkpoint_io_choose(CHECKPOINT_RANK0);
-    const int status = try_checkpoint(w, path, from, to);
-    if (status && !worst) snprintf(reason, sizeof reason, "%s", status_reason());
-    if (status > worst) worst = status;
+    add(&o, try_checkpoint(w, path, from, to));
   }
-  return worst ? because(worst == STATUS_BAD ? STATUS_IO : worst, "%s", reason) : STATUS_OK;
+  if (io == CHECKPOINT_AUTO || io == THREADS) add(&o, try_threads(w, path, from, to));
+  return o.status ? because(o.status == STATUS_BAD ? STATUS_IO : o.status, "%s", o.reason) : STATUS_OK;
 }
 
 static int read_words(int argc, char **argv, char **folder, int *io) {
-  static const char *const names[] = { "all", "ompio", "romio", "rank0" };
+  static const char *const names[] = { "all", "ompio", "romio", "rank0", "threads" };
   char *bare[2] = { NULL, NULL };
   const int status = words_parse(argc, argv, words, WORDS, bare, 1);
   if (status) return status;
   if (!bare[0]) return because(STATUS_BAD, "expected a folder, as pmf iotest runs");
   if (access(bare[0], W_OK)) return because(STATUS_BAD, "%s: expected a folder that can be written to", bare[0]);
   *folder = bare[0];
-  for (*io = 0; *io < 4; ++*io)
+  for (*io = 0; *io <= THREADS; ++*io)
     if (!strcmp(*words_io ? words_io : "all", names[*io])) return STATUS_OK;
-  return because(STATUS_BAD, "io=%s: expected all, ompio, romio or rank0", words_io);
+  return because(STATUS_BAD, "io=%s: expected all, ompio, romio, rank0 or threads", words_io);
 }
 
 int iotest_run(const struct world *w, int argc, char **argv) {

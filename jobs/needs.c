@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "io/checkpoint_later.h"
 #include "jobs/evaluate.h"
 #include "jobs/precision.h"
 #include "jobs/state.h"
@@ -14,6 +15,15 @@ static size_t taken(size_t n) {
   struct arena a = { 0 };
   arena_take(&a, n);
   return a.used * sizeof(real);
+}
+
+/* Of the state, while threads write it. */
+static size_t copy_bytes(const struct net *n, const struct settings *s, int ranks) {
+  const size_t arrays = 4 + (size_t)s->training.ema_val.count;
+  size_t sizes[4 + EMA_MAX];
+  for (size_t i = 0; i < arrays; i++) sizes[i] = i == 2 ? n->table.second_size : n->table.size;
+  sizes[arrays - 1] = GUARD_NUMBERS;
+  return s->checkpoint.async ? checkpoint_later_bytes(sizes, arrays, ranks) : 0;
 }
 
 struct needs needs_of(const struct net *n, const struct settings *s, int ranks, size_t micro) {
@@ -33,7 +43,8 @@ struct needs needs_of(const struct net *n, const struct settings *s, int ranks, 
   k.buffers = (step.all - step.net) * sizeof(real) - k.gradients;
   k.rounded = net_rounded(n, step.micro, step.micro_dot) * matmul_rounded_bytes(precision_here(s));
   k.evaluation = evaluate_bytes(n, s, ranks);
-  k.total = state.all * sizeof(real) + step.all * sizeof(real) + k.rounded + k.optimizer + k.loader + k.evaluation;
+  k.copy = copy_bytes(n, s, ranks);
+  k.total = k.copy + state.all * sizeof(real) + step.all * sizeof(real) + k.rounded + k.optimizer + k.loader + k.evaluation;
   return k;
 }
 

@@ -174,13 +174,29 @@ int state_begin_from(const struct world *w, struct state *state, const struct ne
   return status;
 }
 
+/* COLLECTIVE. Where they differ, each rank would save its own part of them. */
+static int same_weights(const struct world *w, const struct state *state, const struct net *n, const char *run) {
+  const int status = replicas_check(w->comm, &n->table, state->weights);
+  return status ? because(status, "%s: not saved: %s", run, status_reason()) : STATUS_OK;
+}
+
 int state_save_as(const struct world *w, const struct state *state, const struct net *n, const char *run, const char *name,
                   const char *settings) {
   char path[TEXT_MAX + 64];
   snprintf(path, sizeof path, "%s/%s", run, name);
-  const int status = replicas_check(w->comm, &n->table, state->weights);   /* each rank would save its own part of them */
-  if (status) return because(status, "%s: not saved: %s", run, status_reason());
+  const int status = same_weights(w, state, n, run);
+  if (status) return status;
   return checkpoint_save(w->comm, path, &n->table, state->step, state->images_seen, settings, state->flats, state->n_flats);
+}
+
+int state_save_later(const struct world *w, const struct state *state, const struct net *n, const char *run,
+                     const char *settings, struct checkpoint_later *later) {
+  char path[TEXT_MAX + 64];
+  snprintf(path, sizeof path, "%s/checkpoint.h5", run);
+  const int status = same_weights(w, state, n, run);
+  if (status) return status;
+  return checkpoint_later_begin(later, path, &n->table, state->step, state->images_seen, settings, state->flats,
+                                state->n_flats);
 }
 
 int state_save(const struct world *w, const struct state *state, const struct net *n, const char *run, const char *settings) {

@@ -6,6 +6,7 @@
 #ifndef JOBS_STATE_H
 #define JOBS_STATE_H
 #include "io/checkpoint.h"
+#include "io/checkpoint_later.h"
 #include "io/settings.h"
 #include "jobs/guard.h"
 #include "jobs/phases.h"
@@ -53,7 +54,11 @@ int state_begin_from(const struct world *w, struct state *state, const struct ne
 /* COLLECTIVE. Saves as RUN/checkpoint.h5. settings: YAML. Errors: those of checkpoint_save; STATUS_DIVERGED where the ranks'
  * weights are not the same bits, naming the tensor. */
 int state_save(const struct world *w, const struct state *state, const struct net *n, const char *run, const char *settings);
-/* The same under another name in RUN. */
+/* COLLECTIVE. Begins to save it, for checkpoint_later_end to end; table, settings and flats must stay until then. The same
+ * errors, but that of a number that is not finite comes at the end. */
+int state_save_later(const struct world *w, const struct state *state, const struct net *n, const char *run,
+                     const char *settings, struct checkpoint_later *later);
+/* state_save under another name in RUN. */
 int state_save_as(const struct world *w, const struct state *state, const struct net *n, const char *run, const char *name,
                   const char *settings);
 /* COLLECTIVE. One step of the optimizer with the mean gradient of a batch, and of the EMAs; the same bits on every rank, and on

@@ -20,6 +20,7 @@
 #include "jobs/jobs.h"
 #include "jobs/precision.h"
 #include "jobs/recover.h"
+#include "jobs/saves.h"
 #include "jobs/straggler.h"
 #include "jobs/trainer.h"
 #include "jobs/travel.h"
@@ -44,9 +45,10 @@ struct run {
   uint64_t good, taken;            /* their number, and that of all */
   struct travel travel;
   struct straggler straggler;
-  int has_saved;                   /* there is a checkpoint, of saved_step */
-  uint64_t saved_step;
-  double saved_at, save_seconds, deadline;
+  struct saves saves;
+  int resumed;                     /* from a checkpoint, when the run was loaded last */
+  double began, deadline;          /* clock of the start; of the end of training.max_time, or 0 */
+  double step_began, longest_step; /* seconds; a tenth of it is forgotten with every step */
   struct evaluation evaluation;
   int argc;
   char **argv;                     /* the words of this start */
@@ -115,8 +117,7 @@ static void tell_changes(const char *saved, const char *now) {
 /* COLLECTIVE. The state of the last checkpoint, whose settings are *before; or else (NULL) the weights of load_from, if given. */
 static int load(struct run *run, char **before) {
   const int status = state_resume(run->w, &run->t.state, &run->t.net, run->folder, before);
-  run->has_saved = !status && *before;
-  run->saved_step = run->t.state.step;
+  run->resumed = !status && *before;
   if (status || *before || !words[LOAD_FROM].given) return status;
   return state_begin_from(run->w, &run->t.state, &run->t.net, &run->t.s, words_from);
 }
@@ -147,11 +148,11 @@ static void tell_plan(const struct run *run) {
          table_parameters(&t->net.table), (unsigned long long)t->steps, t->s.training.batch_size, t->data.count[SPLIT_TRAIN],
          run->w->ranks, k->micro);
   printf("# MiB a rank: %.1f = weights %.1f, moments %.1f, EMAs %.1f, gradients %.1f, activations %.1f, tangents %.1f,"
-         " buffers %.1f, rounded inputs %.1f, optimizer %.1f, loader %.1f, evaluation %.1f\n",
+         " buffers %.1f, rounded inputs %.1f, optimizer %.1f, loader %.1f, evaluation %.1f, copy to save %.1f\n",
          (double)k->total / MiB, (double)k->weights / MiB,
          (double)k->moments / MiB, (double)k->emas / MiB, (double)k->gradients / MiB, (double)k->activations / MiB,
          (double)k->tangents / MiB, (double)k->buffers / MiB, (double)k->rounded / MiB, (double)k->optimizer / MiB,
-         (double)k->loader / MiB, (double)k->evaluation / MiB);
+         (double)k->loader / MiB, (double)k->evaluation / MiB, (double)k->copy / MiB);
 }
 
 static void write_status(const struct run *run, const char *what) {
@@ -179,7 +180,9 @@ static int gather_bindings(const struct run *run, struct binding **all) {
 
 /* Of this process; rank 0 alone looks for the file. */
 static const char *reason_to_stop(const struct run *run) {
-  return stop_reason(run->w->rank == 0 ? run->folder : NULL, run->deadline);
+  const double whole = 60 * run->t.s.training.max_time;
+  return stop_reason(run->w->rank == 0 ? run->folder : NULL,
+                     run->deadline > 0 ? run->deadline - saves_margin(&run->saves, run->longest_step, whole) : 0);
 }
 
 /* Asked again and again by long work. */
@@ -220,9 +223,13 @@ static int start(struct run *run, const struct binding *bindings) {
   if (!status) status = trainer_start(&run->t);
   if (status) return status;
   progress_start(&run->progress, run->t.steps, run->t.step.batch, run->t.state.step);
-  run->saved_at = progress_clock();
+  status = saves_open(&run->saves, run->w, &run->t, run->folder, run->metrics, &run->progress);
+  if (status) return status;
+  run->saves.exists = run->resumed;
+  run->saves.sure = run->t.state.step;
   evaluate_start(&run->evaluation);
-  if (run->t.s.training.max_time > 0) run->deadline = run->saved_at + 60 * run->t.s.training.max_time;
+  if (run->t.s.training.max_time > 0) run->deadline = run->began + 60 * run->t.s.training.max_time;
+  run->step_began = progress_clock();
   if (first) {
     progress_say(&run->progress, "%s: %zu parameters, %zu training images, %d rank%s, batch %zu in micro-batches of %zu",
                  run->folder, table_parameters(&run->t.net.table), run->t.data.count[SPLIT_TRAIN], run->w->ranks,
@@ -232,7 +239,8 @@ static int start(struct run *run, const struct binding *bindings) {
     if (*kernels) progress_say(&run->progress, "%s", kernels);
     precision_describe(products);
     if (*products) progress_say(&run->progress, "%s", products);
-    progress_say(&run->progress, "checkpoints are written by %s", checkpoint_io_name());
+    progress_say(&run->progress, "checkpoints are written by %s", run->t.s.checkpoint.async ? "a thread of each rank"
+                                                                                               : checkpoint_io_name());
   }
   if (first) binding_tell(bindings, run->w->ranks, say_line, &run->progress);
   if (first && run->t.state.step)
@@ -243,34 +251,22 @@ static int start(struct run *run, const struct binding *bindings) {
   return agree(run->w->comm, watchdog_start(run->w->rank, run->w->ranks, run->t.s.training.watchdog));
 }
 
-/* COLLECTIVE. A save that fails leaves the older generations; training goes on where `needed` is 0. */
+/* COLLECTIVE. */
 static int save(struct run *run, int needed) {
-  const double began = progress_clock();
   watch_phase("save");
   fault_stay_away(FAULT_AWAY_SAVE, run->t.state.step);
-  const int status = state_save(run->w, &run->t.state, &run->t.net, run->folder, run->t.text);
-  run->saved_at = progress_clock();
-  run->save_seconds = run->saved_at - began;
-  progress_exclude(&run->progress, run->save_seconds);
+  const int status = saves_take(&run->saves, needed);
   straggler_begin(&run->straggler);
-  if (!status) run->has_saved = 1, run->saved_step = run->t.state.step;
-  if (run->w->rank == 0) {
-    if (status)
-      progress_say(&run->progress, "WARNING: not saved at step %llu: %s", (unsigned long long)run->t.state.step,
-                   status_reason());
-    metrics_write(run->metrics, status ? "save failed" : "save", run->t.state.step,
-                  (struct metric[]){ { "seconds", run->save_seconds } }, 1, status ? status_reason() : NULL);
-  }
-  return needed || status == STATUS_DIVERGED ? status : STATUS_OK;
+  return status;
 }
 
 static double seconds_to_save(const struct run *run) {
   const double minutes = run->t.s.checkpoint.every_minutes;
-  return minutes > 0 ? run->saved_at + 60 * minutes - progress_clock() : -1;
+  return minutes > 0 ? run->saves.at + 60 * minutes - progress_clock() : -1;
 }
 
 /* What is to be done at a step boundary. */
-struct due { int stop, save, score; };
+struct due { int stop, save, score, commit; };
 
 /* Rank 0's clock says whether a score may be taken now. */
 static int score_due(const struct run *run) {
@@ -279,18 +275,22 @@ static int score_due(const struct run *run) {
                       to_end);
 }
 
-/* COLLECTIVE. Agreed at the step boundary: is there a reason to stop on any rank, does rank 0's clock ask for more? */
+/* COLLECTIVE. Agreed at the step boundary: is there a reason to stop on any rank, does rank 0's clock ask for more, has every
+ * rank written what is under way? */
 static struct due ask(struct run *run) {
   const uint64_t every = setup_save_steps(&run->t.s, run->t.data.count[SPLIT_TRAIN]);
   const int first = run->w->rank == 0;
   const char *reason = reason_to_stop(run);
   if (reason && first) progress_say(&run->progress, "stopping: %s", reason);
-  int flags[3] = { reason != NULL, first && run->t.s.checkpoint.every_minutes > 0 && seconds_to_save(run) <= 0,
-                   first && score_due(run) };
+  const double now = progress_clock();
+  run->longest_step = fmax(now - run->step_began, 0.9 * run->longest_step);
+  int flags[4] = { reason != NULL, first && run->t.s.checkpoint.every_minutes > 0 && seconds_to_save(run) <= 0,
+                   first && score_due(run), saves_busy(&run->saves) };
   watch_enter("what is due after the step");
-  MPI_Allreduce(MPI_IN_PLACE, flags, 3, MPI_INT, MPI_MAX, run->w->comm);
+  MPI_Allreduce(MPI_IN_PLACE, flags, 4, MPI_INT, MPI_MAX, run->w->comm);
   watch_leave();
-  return (struct due){ flags[0], flags[1] || (every && run->t.state.step % every == 0), flags[2] };
+  return (struct due){ flags[0], flags[1] || (every && run->t.state.step % every == 0), flags[2],
+                       run->saves.under_way && !flags[3] };
 }
 
 static void report_score(struct run *run, const struct score *score, int best, double seconds) {
@@ -398,8 +398,8 @@ static int take_step(struct run *run) {
 /* "the last good checkpoint ...", for a reason to end. */
 static const char *last_checkpoint(const struct run *run) {
   static char text[TEXT_MAX + 128];
-  if (run->has_saved) snprintf(text, sizeof text, "the last good checkpoint is %s/checkpoint.h5 of step %llu", run->folder,
-                               (unsigned long long)run->saved_step);
+  if (run->saves.exists) snprintf(text, sizeof text, "the last good checkpoint is %s/checkpoint.h5 of step %llu", run->folder,
+                                  (unsigned long long)run->saves.sure);
   else snprintf(text, sizeof text, "there is no checkpoint yet");
   return text;
 }
@@ -422,8 +422,10 @@ static int roll_back(struct run *run) {
   char *settings = NULL;
   if (!guard_may_go_back(&t->guard)) return recover_give_up(t, last_checkpoint(run));
   watch_phase("rollback");
+  int status = saves_finish(&run->saves);
+  if (status) return status;
   state_begin(&t->state, &t->net, &t->s);
-  int status = load(run, &settings);
+  status = load(run, &settings);
   free(settings);
   if (status) return status;
   guard_gone_back(&t->guard, &before, t->state.step, failed);
@@ -439,6 +441,7 @@ static int roll_back(struct run *run) {
 static int loop(struct run *run) {
   struct due due = { 0 };
   while (run->t.state.step < run->t.steps) {
+    run->step_began = progress_clock();
     int status = take_step(run);
     if (!status) status = check_replicas(run);
     if (status) return status;
@@ -447,6 +450,7 @@ static int loop(struct run *run) {
       continue;
     }
     due = ask(run);
+    if (due.commit && (status = saves_finish(&run->saves))) return status;
     if (run->t.state.step == run->t.steps) break;
     if (due.stop) {
       status = save(run, 1);
@@ -497,6 +501,12 @@ static int train(struct run *run) {
     return STATUS_OK;
   }
   status = loop(run);
+  if (status && run->saves.under_way) {   /* it is of a step before the failure */
+    char reason[1024];
+    snprintf(reason, sizeof reason, "%s", status_reason());
+    saves_finish(&run->saves);
+    because(status, "%s", reason);
+  }
   if (status && status != STATUS_SAVED) {   /* the reason of the failure stays the one that is said */
     char reason[1024];
     snprintf(reason, sizeof reason, "%s", status_reason());
@@ -507,7 +517,8 @@ static int train(struct run *run) {
 }
 
 int train_run(const struct world *w, int argc, char **argv) {
-  struct run run = { .w = w, .lock = -1, .t = { .w = w, .data.fd = -1 }, .argc = argc, .argv = argv };
+  struct run run = { .w = w, .lock = -1, .t = { .w = w, .data.fd = -1 }, .argc = argc, .argv = argv,
+                     .began = progress_clock() };
   stop_install();
   watchdog_prepare();
   int status = prepare(&run, argc, argv);
@@ -517,6 +528,7 @@ int train_run(const struct world *w, int argc, char **argv) {
     status = train(&run);
   }
   watchdog_stop();
+  saves_close(&run.saves);
   metrics_close(run.metrics);
   evaluate_close(&run.evaluation);
   folder_unlock(run.lock);

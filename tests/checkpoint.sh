@@ -14,18 +14,22 @@ says() {
   grep -qF -- "$text" out || fail "pmf $*: no '$text' in: $(cat out)"
 }
 
-for stage in created written summed marked rotated; do
+# dies HOW STAGE: the third save, there and then (save) or by threads (later), is killed at that stage on all ranks.
+dies() {
+  local how=$1 stage=$2
+  rm -rf run
   mkdir run
   check "nothing saved yet" "$(ranks find run)" 0
   ranks save run 1
-  ranks save run 2
-  PMF_DIE_AT=$stage ranks save run 3 && check "killed at $stage" survived died
-  check "after a death at $stage" "$(ranks find run)" 2
-  check "no stray file after $stage" "$(cd run && echo *.tmp)" "*.tmp"
-  ranks save run 4
-  check "the save after a death at $stage" "$(ranks find run)" 4
-  [ $stage = rotated ] || rm -rf run
-done
+  ranks "$how" run 2
+  PMF_DIE_AT=$stage ranks "$how" run 3 && check "$how killed at $stage" survived died
+  check "after a death of $how at $stage" "$(ranks find run)" 2
+  check "no stray file after $how, $stage" "$(cd run && echo *.tmp)" "*.tmp"
+  ranks "$how" run 4
+  check "the save after a death of $how at $stage" "$(ranks find run)" 4
+}
+for stage in created copied writing written marked; do dies later $stage; done
+for stage in created written summed marked rotated; do dies save $stage; done
 
 file=run/checkpoint.h5 out=x.safetensors
 says 0 "every block agrees" verify "$file"

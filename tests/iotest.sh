@@ -19,8 +19,9 @@ lines() { check "lines with '$1'" "$(grep -c -- "$1" out)" "$2"; }
 mca="--mca io ompio $two"
 tries 0 times=3
 lines '^split arrays ok .*3 of 3 files right: ompio (MPI-IO) without data sieving' 1
-lines '^checkpoint   ok ' 2
+lines '^checkpoint   ok ' 3
 lines 'rank0' 1
+lines 'by threads, training waits' 1
 mca=
 tries 0 io=romio times=2
 lines '^checkpoint   ok .*romio' 1

@@ -1,6 +1,7 @@
 /* A checkpoint gives back the bits that were saved, on any number of ranks; damage is found and named; a save that fails
  * or dies leaves the earlier generations as they were.
- * With words it does one thing for tests/checkpoint.sh: `save DIR STEP`, or `find DIR`, which prints the step found. */
+ * With words it does one thing for tests/checkpoint.sh: `save DIR STEP`, `later DIR STEP` (by
+ * threads), or `find DIR`, which prints the step found. */
 #include <dirent.h>
 #include <fcntl.h>
 #include <hdf5.h>
@@ -10,6 +11,8 @@
 
 #include "io/blocks.h"
 #include "io/checkpoint.h"
+#include "io/checkpoint_io.h"
+#include "io/checkpoint_later.h"
 #include "mpi/agree.h"
 #include "mpi/reduce.h"
 #include "mpi/shard.h"
@@ -206,6 +209,55 @@ START_TEST(pieces_leave_no_trace) {   /* saved in pieces is saved whole */
   ASSERT_ALL(checkpoint_save(world.comm, newest, &table, 11, 11, settings, pieces, FLATS) == STATUS_DIVERGED
              && says("array weights is") && says("in tensor "));
   checkpoint_window = 16 << 20;
+} END_TEST
+
+START_TEST(every_way_to_the_file_gives_the_same) {   /* whole arrays and pieces; rank 0 alone; threads */
+  char whole[400];
+  struct flat pieces[FLATS];
+  snprintf(whole, sizeof whole, "%s/whole.h5", directory);
+  ASSERT_ALL(save(world.comm, whole, 13) == STATUS_OK);
+  in_pieces(state, pieces, world.rank, world.ranks, 3);
+  checkpoint_window = BLOCK_BYTES;
+  checkpoint_io_choose(CHECKPOINT_RANK0);
+  ASSERT_ALL(save(world.comm, newest, 13) == STATUS_OK && same_content(whole, newest));
+  ASSERT_ALL(checkpoint_save(world.comm, newest, &table, 13, 13 * 64, settings, pieces, FLATS) == STATUS_OK);
+  ASSERT_ALL(same_content(whole, newest));
+  checkpoint_io_choose(CHECKPOINT_AUTO);
+  struct checkpoint_later *later;
+  ASSERT_ALL(checkpoint_later_open(&later, world.comm, pieces, FLATS) == STATUS_OK);
+  for (int how = 0; how < 2; how++) {
+    fill(13);
+    files(true);
+    ASSERT_ALL(checkpoint_later_begin(later, newest, &table, 13, 13 * 64, settings, how ? state : pieces, FLATS) == STATUS_OK);
+    fill(14);   /* the arrays are the caller's again */
+    ASSERT_ALL(access(newest, F_OK) != 0);   /* and nothing is sure before the end */
+    barrier();
+    ASSERT_ALL(checkpoint_later_end(later) == STATUS_OK && load(world.comm, newest) == STATUS_OK && differences(13) == 0);
+    ASSERT_ALL(checkpoint_verify(newest) == STATUS_OK && files(false) == 1);
+  }
+  checkpoint_later_close(later);
+  checkpoint_window = 16 << 20;
+} END_TEST
+
+START_TEST(a_thread_that_fails_fails_the_save_on_all) {
+  struct checkpoint_later *later;
+  files(true);
+  ASSERT_ALL(save(world.comm, newest, 1) == STATUS_OK);
+  ASSERT_ALL(checkpoint_later_open(&later, world.comm, state, FLATS) == STATUS_OK);
+  fill(2);
+  state[0].data[table.tensors[2].offset + 9] = NAN;
+  ASSERT_ALL(checkpoint_later_begin(later, newest, &table, 2, 2, settings, state, FLATS) == STATUS_OK);
+  ASSERT_ALL(checkpoint_later_end(later) == STATUS_DIVERGED && says("array weights is") && says("in tensor blocks.0.mlp"));
+  ASSERT_ALL(files(false) == 1 && load(world.comm, newest) == STATUS_OK && differences(1) == 0);
+  fill(2);
+  ASSERT_ALL(checkpoint_later_begin(later, newest, &table, 2, 2, settings, state, FLATS) == STATUS_OK);
+  if (world.rank == 0) unlink(tmp);   /* at whatever stage it is */
+  ASSERT_ALL(checkpoint_later_end(later) == STATUS_IO && says("checkpoint.h5.tmp: "));
+  ASSERT_ALL(files(false) == 1 && load(world.comm, newest) == STATUS_OK && differences(1) == 0);
+  fill(3);
+  ASSERT_ALL(checkpoint_later_begin(later, newest, &table, 3, 3, settings, state, FLATS) == STATUS_OK);
+  ASSERT_ALL(checkpoint_later_end(later) == STATUS_OK && load(world.comm, newest) == STATUS_OK && differences(3) == 0);
+  checkpoint_later_close(later);
 } END_TEST
 
 START_TEST(pieces_are_read_back_as_other_pieces) {   /* on each number of ranks up to this one */
@@ -434,6 +486,13 @@ static int one_thing(int argc, char **argv) {
   snprintf(path, sizeof path, "%s/checkpoint.h5", argv[2]);
   if (!strcmp(argv[1], "save")) {
     status = save(world.comm, path, (uint64_t)atoi(argv[3]));
+  } else if (!strcmp(argv[1], "later")) {
+    struct checkpoint_later *later;
+    fill((uint64_t)atoi(argv[3]));
+    status = checkpoint_later_open(&later, world.comm, state, FLATS);
+    if (!status) status = checkpoint_later_begin(later, path, &table, (uint64_t)atoi(argv[3]), 1, settings, state, FLATS);
+    if (!status) status = checkpoint_later_end(later);
+    checkpoint_later_close(later);
   } else {
     struct checkpoint_info info = { 0 };
     status = checkpoint_find(world.comm, argv[2], true, path, sizeof path, warning, sizeof warning);
@@ -461,7 +520,8 @@ int main(int argc, char **argv) {
   mkdir(directory, 0755);
   const int code = run_mpi_tests(&argc, &argv, "checkpoint",
     (const TTest *[]){ a_round_trip_is_bit_for_bit, its_head_is_what_was_saved, the_number_of_ranks_leaves_no_trace,
-                       pieces_leave_no_trace, pieces_are_read_back_as_other_pieces, a_flipped_byte_is_found_in_each_array, no_flipped_byte_goes_unnoticed,
+                       pieces_leave_no_trace, every_way_to_the_file_gives_the_same, a_thread_that_fails_fails_the_save_on_all,
+                       pieces_are_read_back_as_other_pieces, a_flipped_byte_is_found_in_each_array, no_flipped_byte_goes_unnoticed,
                        what_is_not_a_checkpoint_is_refused, saves_rotate_and_keep_two, find_takes_the_newest_sound_one,
                        numbers_that_are_not_finite_are_not_saved, a_save_that_fails_fails_on_all_and_harms_nothing,
                        many_small_arrays_have_no_wrong_value, NULL });

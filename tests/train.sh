@@ -107,6 +107,20 @@ said_once 'going on after step 20 of 30'
 sound_metrics parts
 same_as_whole parts
 
+# Saved by threads while the steps go on, killed between two saves and in one: the third start ends as the run in one go.
+launch 2 run=later checkpoint.async=on
+await later/metrics.jsonl '"event":"save",.*"saved_step":10,'
+kill -KILL "$(cut -d ' ' -f 1 "/proc/$launched/task/$launched/children")" || fail 'no rank to kill'
+wait "$launched" && fail 'a run of which a rank was killed ends well'
+PMF_DIE_AT=writing "$MPIRUN" -n 2 "$PMF" train config=tiny.yml data=set.h5 run=later checkpoint.async=on >out 2>err </dev/null &&
+  fail 'a run killed in a thread ends well'
+said_once 'checkpoints are written by a thread of each rank'
+trains 0 2 run=later checkpoint.async=on checkpoint.archive_every=9
+sound_metrics later
+same_as_whole later
+check 'the archive' "$(cd later/archive && echo *)" 'step-000000020.h5 step-000000030.h5'
+cmp later/archive/step-000000030.h5 later/checkpoint.h5 || fail 'the archive has not the last checkpoint'
+
 # From that kill on other numbers of ranks: the same within rounding.
 for ranks in 1 3; do
   cp -r killed "on$ranks"

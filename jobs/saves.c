@@ -1,0 +1,109 @@
+#include "jobs/saves.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "io/folder.h"
+#include "io/metrics.h"
+#include "src/base/status.h"
+
+int saves_open(struct saves *s, const struct world *w, const struct trainer *t, const char *folder, FILE *metrics,
+               struct progress *progress) {
+  *s = (struct saves){ .w = w, .t = t, .folder = folder, .metrics = metrics, .progress = progress };
+  s->started = s->at = progress_clock();
+  return t->s.checkpoint.async ? checkpoint_later_open(&s->later, w->comm, t->state.flats, t->state.n_flats) : STATUS_OK;
+}
+
+void saves_close(struct saves *s) {
+  checkpoint_later_close(s->later);
+  s->later = NULL;
+}
+
+int saves_archived(uint64_t every, uint64_t last, uint64_t step) { return every && step / every > last / every; }
+
+/* Step of the newest file in RUN/archive. */
+static uint64_t newest(const char *archive) {
+  uint64_t most = 0;
+  DIR *d = opendir(archive);
+  for (struct dirent *e; d && (e = readdir(d));)
+    if (!strncmp(e->d_name, "step-", 5)) {
+      const uint64_t step = strtoull(e->d_name + 5, NULL, 10);
+      most = step > most ? step : most;
+    }
+  if (d) closedir(d);
+  return most;
+}
+
+/* Rank 0. A second name for the file that has just been made sure: it costs no room until the run drops the first. */
+static int archive(const struct saves *s) {
+  char folder[TEXT_MAX + 16], from[TEXT_MAX + 32], to[TEXT_MAX + 64];
+  snprintf(folder, sizeof folder, "%s/archive", s->folder);
+  if (!saves_archived((uint64_t)s->t->s.checkpoint.archive_every, newest(folder), s->step)) return STATUS_OK;
+  const int status = folder_make(folder);
+  if (status) return status;
+  snprintf(from, sizeof from, "%s/checkpoint.h5", s->folder);
+  snprintf(to, sizeof to, "%s/step-%09llu.h5", folder, (unsigned long long)s->step);
+  return link(from, to) && errno != EEXIST ? because(STATUS_IO, "%s: no link to %s: %s", to, from, strerror(errno)) : STATUS_OK;
+}
+
+/* Rank 0. What a save cost; a loud line where saves take more of the time than they should. */
+static void tell(const struct saves *s, int status) {
+  const double now = progress_clock(), bytes = (double)s->t->needs.checkpoint, share = s->waited_in_all / (now - s->started);
+  const double every = 60 * s->t->s.checkpoint.every_minutes;
+  const struct metric m[] = { { "saved_step", (double)s->step }, { "seconds", s->waited }, { "in_all", s->longest },
+                              { "bytes", bytes }, { "mb_per_s", bytes / 1e6 / s->longest }, { "share", share } };
+  if (status)
+    progress_say(s->progress, "WARNING: not saved at step %llu: %s", (unsigned long long)s->step, status_reason());
+  metrics_write(s->metrics, status ? "save failed" : "save", s->t->state.step, m, sizeof m / sizeof *m,
+                status ? status_reason() : NULL);
+  if (every > 0 && s->waited > 0.05 * every)   /* not the share so far: a run that has just begun has saved too often */
+    progress_say(s->progress, "WARNING: a save makes training wait %.1f s, %.0f %% of checkpoint.every_minutes=%g; %.0f minutes,"
+                 " or checkpoint.async=on, would keep that below 5 %%", s->waited, 100 * s->waited / every,
+                 s->t->s.checkpoint.every_minutes, 1 + 20 * s->waited / 60);
+}
+
+/* What all saves have in common once it is known how one ended. */
+static int ended(struct saves *s, int status, int needed) {
+  s->longest = progress_clock() - s->began;
+  s->waited_in_all += s->waited;
+  progress_exclude(s->progress, s->waited);
+  s->under_way = 0;
+  if (!status) s->exists = 1, s->sure = s->step;
+  if (s->w->rank == 0) {
+    tell(s, status);
+    if (!status && archive(s)) progress_say(s->progress, "WARNING: %s", status_reason());
+  }
+  return needed || status == STATUS_DIVERGED ? status : STATUS_OK;
+}
+
+int saves_busy(const struct saves *s) { return s->under_way && checkpoint_later_busy(s->later); }
+
+int saves_finish(struct saves *s) {
+  if (!s->under_way) return STATUS_OK;
+  const double began = progress_clock();
+  const int status = checkpoint_later_end(s->later);
+  s->waited += progress_clock() - began;
+  return ended(s, status, 0);
+}
+
+int saves_take(struct saves *s, int needed) {
+  int status = saves_finish(s);
+  if (status) return status;
+  const int later = s->later && !needed;
+  s->began = progress_clock();
+  s->step = s->t->state.step;
+  status = later ? state_save_later(s->w, &s->t->state, &s->t->net, s->folder, s->t->text, s->later)
+                 : state_save(s->w, &s->t->state, &s->t->net, s->folder, s->t->text);
+  s->at = progress_clock();
+  s->waited = s->at - s->began;
+  s->under_way = later && !status;
+  return s->under_way ? STATUS_OK : ended(s, status, needed);
+}
+
+double saves_margin(const struct saves *s, double longest_step, double whole) {
+  const double spare = whole / 20 < 60 ? whole / 20 : 60;
+  return longest_step + 2 * s->longest + spare;
+}

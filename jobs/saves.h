@@ -1,0 +1,47 @@
+/* saves.h - the checkpoints of a run while it trains: taken at a step boundary, either there and then or by threads while the
+ * steps go on (checkpoint.async); what they cost, in the log; the few that are kept for good.
+ * A line of metrics a save: {"event":"save", "step": now, "saved_step":, "seconds": that the steps waited, "in_all": until it
+ * was sure, "bytes":, "mb_per_s": bytes over in_all, "share": of this start's wall time that all saves so far made it wait}.
+ * All but those said to be local are COLLECTIVE over w->comm. */
+#ifndef JOBS_SAVES_H
+#define JOBS_SAVES_H
+#include <stdio.h>
+
+#include "io/checkpoint_later.h"
+#include "io/progress.h"
+#include "jobs/trainer.h"
+
+struct saves {
+  const struct world *w;
+  const struct trainer *t;
+  const char *folder;
+  FILE *metrics;                   /* rank 0's, the caller's */
+  struct progress *progress;       /* the caller's */
+  struct checkpoint_later *later;  /* NULL: every save is taken there and then */
+  int under_way;
+  uint64_t step;                   /* of what is under way */
+  double began, waited;            /* of what is under way: the clock when it began, seconds that the steps have waited for it */
+  double started, waited_in_all;   /* of this start */
+  int exists;                      /* there is a checkpoint that is sure, */
+  uint64_t sure;                   /* of this step; where one was there before saves_open, the caller says so */
+  double at;                       /* clock of the last one, or of the start */
+  double longest;                  /* seconds that one took, from its beginning until it was sure; the last, or 0 */
+};
+/* Takes the memory for copies. Errors: STATUS_NOMEM. */
+int saves_open(struct saves *s, const struct world *w, const struct trainer *t, const char *folder, FILE *metrics,
+               struct progress *progress);
+/* Local. */
+void saves_close(struct saves *s);
+/* Takes one. A failure leaves the older generations; training goes on where `needed` is 0. needed: it is sure on return. */
+int saves_take(struct saves *s, int needed);
+/* Local: this rank is still writing. */
+int saves_busy(const struct saves *s);
+/* Waits for what is under way, if anything, and makes it sure. */
+int saves_finish(struct saves *s);
+/* Local. Seconds before the end of a run's time at which it must stop to be saved in time: two saves, the longest recent step,
+ * and a minute, or a twentieth of the whole time where that is less (EXPECTATIONS C18). */
+double saves_margin(const struct saves *s, double longest_step, double whole);
+/* Local. Whether, and under which name in RUN/archive, a checkpoint of `step` is kept: the first of each `every` steps, where
+ * `last` is the newest that is there (0: none). */
+int saves_archived(uint64_t every, uint64_t last, uint64_t step);
+#endif
