@@ -195,14 +195,14 @@ void reference_optim(struct reference *r) {
   if (H5Lexists(r->file, "step0", H5P_DEFAULT) > 0) {
     struct table t = { 0 };
     build_table(r, &t, 0);
-    const struct optimizer muon = { 0, reference_attribute(r, "/", "adam_b2", 0.95), 0, 0 };
+    const struct optimizer muon = { .b2 = reference_attribute(r, "/", "adam_b2", 0.95) };
     const struct schedule warmup = { 0, reference_attribute(r, "/", "learning_rate", 1e-3), 0,
                                      reference_attribute(r, "/", "warmup_steps", 0), 0 };
     run_steps(r, "", &t, &muon, &warmup, batch);
     if (H5Lexists(r->file, "adamw", H5P_DEFAULT) > 0) {
       table_place_second(&t, 1);
-      const struct optimizer adamw = { 1, reference_attribute(r, "adamw", "adam_b2", 0.95),
-                                       reference_attribute(r, "adamw", "weight_decay", 0), 0 };
+      const struct optimizer adamw = { .adamw = 1, .b2 = reference_attribute(r, "adamw", "adam_b2", 0.95),
+                                       .weight_decay = reference_attribute(r, "adamw", "weight_decay", 0) };
       const struct schedule constant = { 0, reference_attribute(r, "adamw", "learning_rate", 1e-3), 0, 0, 0 };
       if (reference_attribute(r, "adamw", "adam_b1", 0.9) != 0.9) reference_fail(r, "adamw@adam_b1", "is not 0.9");
       run_steps(r, "adamw/", &t, &adamw, &constant, batch);
