@@ -8,8 +8,6 @@
 /* What the keys can say and this version cannot do yet. A version that can deletes its line. */
 static int later(const struct settings *s) {
   const struct { bool asked; const char *word, *has; } table[] = {
-    { s->model.lpips,                  "model.lpips=true",              "false" },
-    { s->model.convnext,               "model.convnext=true",           "false" },
     { s->training.reduce == 1,         "training.reduce=overlap",       "plain" },
     { s->training.reduce == 2,         "training.reduce=two_level",     "plain" },
     { s->training.shard != 0,          "training.shard=on",             "off" },

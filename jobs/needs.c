@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "jobs/evaluate.h"
+#include "jobs/perception.h"
 #include "jobs/precision.h"
 #include "jobs/state.h"
 #include "jobs/step.h"
@@ -33,7 +34,9 @@ struct needs needs_of(const struct net *n, const struct settings *s, int ranks, 
   k.buffers = (step.all - step.net) * sizeof(real) - k.gradients;
   k.rounded = net_rounded(n, step.micro, step.micro_dot) * matmul_rounded_bytes(precision_here(s));
   k.evaluation = evaluate_bytes(n, s, ranks);
-  k.total = state_count(n, s) * sizeof(real) + step.all * sizeof(real) + k.rounded + k.optimizer + k.loader + k.evaluation;
+  k.perceptual = perception_count(s, step.micro) * sizeof(real);
+  k.total = state_count(n, s) * sizeof(real) + step.all * sizeof(real) + k.rounded + k.optimizer + k.loader + k.evaluation
+            + k.perceptual;
   return k;
 }
 

@@ -70,7 +70,7 @@ int step_init(struct step *t, const struct world *w, const struct net *n, const 
 void step_free(struct step *t) { arena_free(&t->arena); }
 
 static void phase_begins(void *context, enum net_phase phase) {
-  static const enum phase of[] = { [NET_GUIDANCE] = PHASE_GUIDANCE, [NET_FORWARD] = PHASE_FORWARD,
+  static const enum phase of[] = { [NET_GUIDANCE] = PHASE_GUIDANCE, [NET_FORWARD] = PHASE_FORWARD, [NET_PERCEPTUAL] = PHASE_PERCEPTUAL,
                                    [NET_BACKWARD] = PHASE_BACKWARD };
   phases_begin(context, of[phase]);
 }
@@ -91,7 +91,8 @@ static void micro_batch(struct step *t, uint64_t k, size_t first, size_t B, cons
     random_normal((struct purpose){ t->seed, STREAM_NOISE, k, index }, P, e);
     for (size_t i = 0; i < P; i++) e[i] *= (real)t->noise_scale;
   }
-  const struct objective_batch batch = { B, t->x + first * P, t->e, c[0], c[1], c[2], c[3], c[4], t->y + first, fm, drop };
+  const struct objective_batch batch = { B, t->x + first * P, t->e, c[0], c[1], c[2], c[3], c[4], t->y + first, fm, drop, t->seed, k,
+                                         (uint32_t)(t->first + first) };
   const struct net_hooks hooks = { .phase = phase_begins, .context = t->phases };
   objective_gradient(&t->objective, t->net, weights, &t->work, &batch, t->grads, sums, NULL, &hooks);
 }
@@ -99,11 +100,11 @@ static void micro_batch(struct step *t, uint64_t k, size_t first, size_t B, cons
 /* Sums over the ranks; the greatest du/dt. */
 static void add_up(MPI_Comm comm, struct objective_sums *s) {
   double v[] = { s->loss, s->mse_u, s->mse_v, s->mse_u_fm, s->du_dt_square, (double)s->images, (double)s->fm,
-                 (double)s->guidance, (double)s->tangents };
+                 (double)s->guidance, (double)s->tangents, s->distance[0], s->distance[1], (double)s->seen };
   reduce_sum_double(comm, sizeof v / sizeof *v, v);
   MPI_Allreduce(MPI_IN_PLACE, &s->du_dt_max, 1, MPI_DOUBLE, MPI_MAX, comm);
   *s = (struct objective_sums){ v[0], v[1], v[2], v[3], v[4], s->du_dt_max, (size_t)v[5], (size_t)v[6], (size_t)v[7],
-                                (size_t)v[8] };
+                                (size_t)v[8], { v[9], v[10] }, (size_t)v[11] };
 }
 
 int step_gradient(struct step *t, const struct world *w, struct loader *loader, uint64_t k, const real *weights,

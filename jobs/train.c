@@ -125,11 +125,11 @@ static void tell_plan(const struct run *run) {
          table_parameters(&t->net.table), (unsigned long long)t->steps, t->s.training.batch_size, t->data.count[SPLIT_TRAIN],
          run->w->ranks, k->micro);
   printf("# MiB a rank: %.1f = weights %.1f, moments %.1f, EMAs %.1f, gradients %.1f, activations %.1f, tangents %.1f,"
-         " buffers %.1f, rounded inputs %.1f, optimizer %.1f, loader %.1f, evaluation %.1f\n",
+         " buffers %.1f, rounded inputs %.1f, optimizer %.1f, loader %.1f, perceptual %.1f, evaluation %.1f\n",
          (double)k->total / MiB, (double)k->weights / MiB,
          (double)k->moments / MiB, (double)k->emas / MiB, (double)k->gradients / MiB, (double)k->activations / MiB,
          (double)k->tangents / MiB, (double)k->buffers / MiB, (double)k->rounded / MiB, (double)k->optimizer / MiB,
-         (double)k->loader / MiB, (double)k->evaluation / MiB);
+         (double)k->loader / MiB, (double)k->perceptual / MiB, (double)k->evaluation / MiB);
 }
 
 static void write_status(const struct run *run, const char *what) {
@@ -206,6 +206,9 @@ static int start(struct run *run, const struct binding *bindings) {
     if (*kernels) progress_say(&run->progress, "%s", kernels);
     precision_describe(products);
     if (*products) progress_say(&run->progress, "%s", products);
+    char terms[600];
+    perception_describe(&run->t.perception, terms);
+    if (*terms) progress_say(&run->progress, "%s", terms);
   }
   if (first) binding_tell(bindings, run->w->ranks, say_line, &run->progress);
   if (first && run->t.state.step)
@@ -294,7 +297,8 @@ static void add_interval(struct run *run, const struct objective_sums *s) {
   struct objective_sums *i = &run->interval;
   i->loss += s->loss, i->mse_u += s->mse_u, i->mse_v += s->mse_v, i->mse_u_fm += s->mse_u_fm;
   i->du_dt_square += s->du_dt_square, i->du_dt_max = fmax(i->du_dt_max, s->du_dt_max);
-  i->images += s->images, i->fm += s->fm, i->guidance += s->guidance, i->tangents += s->tangents;
+  i->images += s->images, i->fm += s->fm, i->guidance += s->guidance, i->tangents += s->tangents, i->seen += s->seen;
+  for (int k = 0; k < PERCEPTUAL_TERMS; k++) i->distance[k] += s->distance[k];
 }
 
 static int report(struct run *run, double rate) {
@@ -312,8 +316,11 @@ static int report(struct run *run, double rate) {
     { "du_dt_rms", sqrt(s->du_dt_square / fmax(1, (double)s->tangents)) }, { "du_dt_max", s->du_dt_max },
     { "guidance_per_image", (double)s->guidance / n }, { "learning_rate", rate },
     { "images_per_s", progress_rate(&run->progress, done) }, { "seconds", progress_clock() - run->progress.began },
+    { "lpips", s->distance[PERCEPTUAL_LPIPS] / n }, { "convnext", s->distance[PERCEPTUAL_CONVNEXT] / n },
+    { "perceptual_per_image", (double)s->seen / n },
   };
-  return metrics_write(run->metrics, "step", done, m, sizeof m / sizeof *m, NULL);
+  const size_t all = sizeof m / sizeof *m;
+  return metrics_write(run->metrics, "step", done, m, run->t.perception.on ? all : all - 3, NULL);
 }
 
 static int take_step(struct run *run) {

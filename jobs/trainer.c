@@ -94,7 +94,12 @@ static int allocate_local(struct trainer *t) {
   return status;
 }
 
-int trainer_allocate(struct trainer *t) { return agree(t->w->comm, allocate_local(t)); }
+int trainer_allocate(struct trainer *t) {
+  int status = agree(t->w->comm, allocate_local(t));
+  if (!status) status = perception_open(&t->perception, t->w, &t->s, &t->data, t->step.micro, t->drawn);
+  if (!status && t->perception.on) t->step.objective.perceptual = &t->perception.perceptual;
+  return status;
+}
 
 int trainer_start(struct trainer *t) {
   return agree(t->w->comm, loader_start(&t->loader, &t->data, t->step.seed, t->s.dataset.use_flip, t->step.batch,
@@ -115,6 +120,7 @@ int trainer_step(struct trainer *t, struct objective_sums *sums, double *rate) {
 void trainer_close(struct trainer *t) {
   loader_stop(t->loader);
   arena_free(&t->scratch);
+  perception_close(&t->perception);
   step_free(&t->step);
   state_free(&t->state);
   net_free(&t->net);

@@ -40,7 +40,7 @@ struct net_work {
   real *final_work, *x_bar, *trunk_bar;
 };
 /* What the step tells its caller on the way, so that communication can start and progress, and time be taken. */
-enum net_phase { NET_GUIDANCE, NET_FORWARD, NET_BACKWARD };
+enum net_phase { NET_GUIDANCE, NET_FORWARD, NET_PERCEPTUAL, NET_BACKWARD };
 struct net_hooks {
   void (*final)(void *context, size_t offset);   /* gradients from offset to the end will not change any more */
   void (*breathe)(void *context);                /* now and then, between products */
