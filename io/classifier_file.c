@@ -22,8 +22,12 @@ void classifier_file_hash(size_t n, const float *weights, char hash[CLASSIFIER_H
   write_hash(XXH64(weights, n * sizeof *weights, 0), hash);
 }
 
-int classifier_file_images(const char *data, char images[CLASSIFIER_HASH]) {
-  static const char *const sums[] = { "checksums/train_images", "checksums/train_labels" };
+int classifier_file_images(const char *data, char images[CLASSIFIER_HASH]) { return classifier_file_split(data, 0, images); }
+
+int classifier_file_split(const char *data, int split, char images[CLASSIFIER_HASH]) {
+  static const char *const all[][2] = { { "checksums/train_images", "checksums/train_labels" },
+                                        { "checksums/heldout_images", "checksums/heldout_labels" } };
+  const char *const *sums = all[split];
   hid_t file;
   const int status = hdf_open(&file, data);
   if (status) return status;
@@ -38,7 +42,7 @@ int classifier_file_images(const char *data, char images[CLASSIFIER_HASH]) {
     free(list);
   }
   H5Fclose(file);
-  if (bad) return because(STATUS_BAD, "%s: lacks the checksums of its training images; pack it again", data);
+  if (bad) return because(STATUS_BAD, "%s: lacks the checksums of its images; pack it again", data);
   write_hash(hash, images);
   return STATUS_OK;
 }

@@ -117,7 +117,7 @@ static const struct key keys[] = {
     "raw, or ema and one of training.ema_val" },
 
   { KEY(INTEGER, fid.num_samples),             2, 1e9, NULL, "50000", "images", "generated for a score" },
-  { KEY(TEXT, fid.cache_ref),                  0, 0, NULL, "", "", "file of reference statistics" },
+  { KEY(TEXT, fid.cache_ref),                  0, 0, NULL, "", "", "of pmf score inception=: an .npz of reference statistics" },
   { KEY(INTEGER, fid.every_steps),             0, 1e12, NULL, "0", "steps", "a score during training; 0: none" },
   { KEY(INTEGER, fid.online_samples),          2, 1e7, NULL, "5000", "images", "generated for that" },
   { KEY(REAL, fid.time_share),                 ABOVE_0, 1, NULL, "0.05", "",

@@ -16,7 +16,6 @@ static int later(const struct settings *s) {
     { s->checkpoint.async != 0,        "checkpoint.async=on",           "off" },
     { s->checkpoint.io == 2,           "checkpoint.io=romio",           "auto and ompio" },
     { s->checkpoint.io == 3,           "checkpoint.io=rank0",           "auto and ompio" },
-    { s->fid.cache_ref[0] != '\0',     "fid.cache_ref=FILE",            "no file there: fid.cache_ref= leaves it empty" },
   };
   enum { TABLE = sizeof table / sizeof *table };
   int asked[TABLE], n = 0;

@@ -44,7 +44,7 @@ static void compare_kernel(struct reference *r, const struct array *a, const str
 }
 
 static void compare_inception_score(struct reference *r, const struct array *logits) {
-  double *scratch = malloc(logits->dims[1] * sizeof *scratch), mean, deviation;
+  double *scratch = malloc((logits->dims[1] + 2) * sizeof *scratch), mean, deviation;
   if (!scratch) abort();
   if (inception_score(logits->dims[0], logits->dims[1], logits->single, scratch, &mean, &deviation))
     reference_fail(r, "scores/logits", status_reason());
