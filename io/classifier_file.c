@@ -9,12 +9,12 @@
 #include <unistd.h>
 #include <xxhash.h>
 
-#include "io/disk.h"
 #include "io/hdf.h"
+#include "io/whole.h"
 #include "src/base/status.h"
 
 #define FORMAT "pmf-classifier"
-enum { VERSION = 1, PATH_SIZE = 4096 };
+enum { VERSION = 1 };
 
 static void write_hash(uint64_t value, char hash[CLASSIFIER_HASH]) { snprintf(hash, CLASSIFIER_HASH, "%016" PRIx64, value); }
 
@@ -22,8 +22,12 @@ void classifier_file_hash(size_t n, const float *weights, char hash[CLASSIFIER_H
   write_hash(XXH64(weights, n * sizeof *weights, 0), hash);
 }
 
-int classifier_file_images(const char *data, char images[CLASSIFIER_HASH]) {
-  static const char *const sums[] = { "checksums/train_images", "checksums/train_labels" };
+int classifier_file_images(const char *data, char images[CLASSIFIER_HASH]) { return classifier_file_split(data, 0, images); }
+
+int classifier_file_split(const char *data, int split, char images[CLASSIFIER_HASH]) {
+  static const char *const all[][2] = { { "checksums/train_images", "checksums/train_labels" },
+                                        { "checksums/heldout_images", "checksums/heldout_labels" } };
+  const char *const *sums = all[split];
   hid_t file;
   const int status = hdf_open(&file, data);
   if (status) return status;
@@ -38,53 +42,32 @@ int classifier_file_images(const char *data, char images[CLASSIFIER_HASH]) {
     free(list);
   }
   H5Fclose(file);
-  if (bad) return because(STATUS_BAD, "%s: lacks the checksums of its training images; pack it again", data);
+  if (bad) return because(STATUS_BAD, "%s: lacks the checksums of its images; pack it again", data);
   write_hash(hash, images);
   return STATUS_OK;
 }
 
 /* ---- writing ---- */
 
-static int put_all(hid_t file, const struct classifier_facts *f, size_t n, const float *weights) {
-  const hsize_t size = n;
+struct classifier_parts { const struct classifier_facts *facts; size_t n; const float *weights; };
+
+static int put_all(hid_t file, const void *context) {
+  const struct classifier_parts *p = context;
+  const struct classifier_facts *f = p->facts;
+  const hsize_t size = p->n;
   char hash[CLASSIFIER_HASH];
-  classifier_file_hash(n, weights, hash);
+  classifier_file_hash(p->n, p->weights, hash);
   return hdf_put_text(file, "format", FORMAT) || hdf_put_number(file, "version", VERSION)
          || hdf_put_number(file, "size", f->size) || hdf_put_number(file, "channels", f->channels)
          || hdf_put_number(file, "classes", f->classes) || hdf_put_text(file, "images", f->images)
          || hdf_put_number(file, "seed", f->seed) || hdf_put_text(file, "blas_core", f->blas_core)
          || hdf_put_real(file, "accuracy", f->accuracy) || hdf_put_text(file, "hash", hash)
-         || hdf_put(file, "weights", H5T_NATIVE_FLOAT, 1, &size, weights) || hdf_put_number(file, "complete", 1)
-         || H5Fflush(file, H5F_SCOPE_GLOBAL) < 0;
-}
-
-/* The bytes of such a file, malloc'ed; NULL on failure. HDF5 does not survive a disk that fails under it, so it sees none. */
-static void *make_bytes(const struct classifier_facts *f, size_t n, const float *weights, size_t *length) {
-  hdf_quiet();
-  const hid_t in_memory = H5Pcreate(H5P_FILE_ACCESS);
-  H5Pset_fapl_core(in_memory, 1 << 20, 0);
-  const hid_t file = H5Fcreate("classifier", H5F_ACC_TRUNC, H5P_DEFAULT, in_memory);
-  H5Pclose(in_memory);
-  if (file < 0) return NULL;
-  const ssize_t size = put_all(file, f, n, weights) ? -1 : H5Fget_file_image(file, NULL, 0);
-  void *bytes = size > 0 ? malloc((size_t)size) : NULL;
-  if (bytes && H5Fget_file_image(file, bytes, (size_t)size) != size) {
-    free(bytes);
-    bytes = NULL;
-  }
-  H5Fclose(file);
-  *length = bytes ? (size_t)size : 0;
-  return bytes;
-}
-
-static int temporary_name(const char *path, char name[PATH_SIZE]) {
-  if (snprintf(name, PATH_SIZE, "%s.tmp", path) < PATH_SIZE) return STATUS_OK;
-  return because(STATUS_BAD, "%.200s...: the name is too long", path);
+         || hdf_put(file, "weights", H5T_NATIVE_FLOAT, 1, &size, p->weights) || hdf_put_number(file, "complete", 1);
 }
 
 int classifier_file_may_write(const char *path) {
-  char name[PATH_SIZE];
-  const int status = temporary_name(path, name);
+  char name[WHOLE_PATH];
+  const int status = whole_temporary(path, name);
   if (status) return status;
   const int fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
   if (fd < 0) return because(STATUS_IO, "%s: the classifier cannot be kept there: %s", path, strerror(errno));
@@ -93,28 +76,8 @@ int classifier_file_may_write(const char *path) {
   return STATUS_OK;
 }
 
-static int put_bytes(const char *name, const char *bytes, size_t length) {
-  const int fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-  if (fd < 0) return -1;
-  const int bad = disk_write(fd, bytes, length, 0) || fsync(fd);
-  return close(fd) || bad ? -1 : 0;
-}
-
 int classifier_file_write(const char *path, const struct classifier_facts *facts, size_t n, const float *weights) {
-  char name[PATH_SIZE];
-  size_t length;
-  const int status = temporary_name(path, name);
-  if (status) return status;
-  void *bytes = make_bytes(facts, n, weights, &length);
-  if (!bytes) return because(STATUS_NOMEM, "%s: no memory to put the classifier's file together", path);
-  const int bad = put_bytes(name, bytes, length) || rename(name, path), cause = errno;
-  free(bytes);
-  if (bad) {
-    unlink(name);
-    return because(STATUS_IO, "%s: cannot be written: %s", path, strerror(cause));
-  }
-  disk_sync_folder(path);
-  return STATUS_OK;
+  return whole_write(path, put_all, &(struct classifier_parts){ facts, n, weights });
 }
 
 /* ---- reading ---- */

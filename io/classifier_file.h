@@ -21,6 +21,8 @@ struct classifier_facts {
 /* The identity of a packed file's training images: the XXH64 of the checksums of its train split, images and labels, in one.
  * Errors: STATUS_BAD: it has none. */
 int classifier_file_images(const char *data, char images[CLASSIFIER_HASH]);
+/* The same of a split (dataset.h), 0 train, 1 held out. */
+int classifier_file_split(const char *data, int split, char images[CLASSIFIER_HASH]);
 void classifier_file_hash(size_t n, const float *weights, char hash[CLASSIFIER_HASH]);
 /* Whether a file can be made there, before hours of work: leaves nothing behind. Errors: STATUS_IO. */
 int classifier_file_may_write(const char *path);

@@ -208,14 +208,35 @@ void dataset_close(struct dataset *d) {
 
 static uint64_t image_bytes(const struct dataset *d) { return (uint64_t)d->image_size * d->image_size * d->channels; }
 
+int dataset_half(struct dataset *half, const struct dataset *d) {
+  const size_t n = (d->count[SPLIT_TRAIN] + 1) / 2;
+  *half = *d;
+  half->labels[SPLIT_TRAIN] = malloc((n + 1) * sizeof(int32_t));
+  if (!half->labels[SPLIT_TRAIN]) return because(STATUS_NOMEM, "%s: no memory for %zu labels", d->path, n);
+  half->count[SPLIT_TRAIN] = n;
+  half->skip = 1;
+  for (size_t i = 0; i < n; i++) half->labels[SPLIT_TRAIN][i] = d->labels[SPLIT_TRAIN][2 * i];
+  return STATUS_OK;
+}
+
+void dataset_half_close(struct dataset *half) {
+  free(half->labels[SPLIT_TRAIN]);
+  half->labels[SPLIT_TRAIN] = NULL;
+}
+
+/* Where an image begins in the file. */
+static uint64_t place_of(const struct dataset *d, enum split split, size_t index) {
+  return d->offset[split] + index * (split == SPLIT_TRAIN ? 1 + d->skip : 1) * image_bytes(d);
+}
+
 int dataset_read(const struct dataset *d, enum split split, size_t index, uint8_t *u8) {
   assert(index < d->count[split]);
-  return read_at(d->fd, d->path, u8, image_bytes(d), d->offset[split] + index * image_bytes(d));
+  return read_at(d->fd, d->path, u8, image_bytes(d), place_of(d, split, index));
 }
 
 void dataset_expect(const struct dataset *d, enum split split, size_t index) {
   assert(index < d->count[split]);
-  posix_fadvise(d->fd, (off_t)(d->offset[split] + index * image_bytes(d)), (off_t)image_bytes(d), POSIX_FADV_WILLNEED);
+  posix_fadvise(d->fd, (off_t)place_of(d, split, index), (off_t)image_bytes(d), POSIX_FADV_WILLNEED);
 }
 
 /* ---- checksums ---- */

@@ -35,6 +35,7 @@ struct settings {
     double data_proportion, cfg_beta, cfg_max, class_dropout_prob, norm_p, norm_eps;
     bool lpips, convnext;
     double lpips_lambda, convnext_lambda, perceptual_max_t;
+    char lpips_weights[TEXT_MAX], convnext_weights[TEXT_MAX];   /* files of pmf import; "": a classifier serves */
     int prediction, times, init_v_head;
   } model;
   struct {

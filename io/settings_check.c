@@ -8,10 +8,7 @@
 /* What the keys can say and this version cannot do yet. A version that can deletes its line. */
 static int later(const struct settings *s) {
   const struct { bool asked; const char *word, *has; } table[] = {
-    { s->model.lpips,                  "model.lpips=true",              "false" },
-    { s->model.convnext,               "model.convnext=true",           "false" },
     { s->checkpoint.keep != 2,         "checkpoint.keep other than 2",  "2, the newest and the one before" },
-    { s->fid.cache_ref[0] != '\0',     "fid.cache_ref=FILE",            "no file there: fid.cache_ref= leaves it empty" },
   };
   enum { TABLE = sizeof table / sizeof *table };
   int asked[TABLE], n = 0;

@@ -21,7 +21,7 @@
 
 /* What is measured of each step, and its medians. */
 enum figure { SECONDS, GRADIENT, IMAGES_PER_S, GRADIENT_GFLOPS, SGEMM, GRADIENT_SHARE, NS_SHARE, STEP_SHARE, GUIDANCE, TANGENTS,
-              REDUCE, EXPOSED, EXPOSED_MOST, MOVING, CALLS, BYTES, FIGURES };
+              SEEN, REDUCE, EXPOSED, EXPOSED_MOST, MOVING, CALLS, BYTES, FIGURES };
 struct result {
   double figure[FIGURES], phase[PHASES];
   size_t peak, plan;
@@ -44,13 +44,14 @@ static double seconds_of(const struct phases *p) {
 }
 
 /* The figures of the step just made. */
-static void measure(const struct trainer *t, const struct objective_sums *s, double sgemm, double *f) {
+static void measure(const struct trainer *t, const struct objective_sums *s, double sgemm, double perceptual, double *f) {
   const struct flops flops = flops_net(&t->net);
   const double *seconds = t->phases.seconds, ranks = t->w->ranks, total = seconds_of(&t->phases);
   const double work = ((double)s->images * (flops.forward + flops.backward) + (double)s->guidance * flops.guidance
-                       + (double)s->tangents * flops.tangent) / ranks;
+                       + (double)s->tangents * flops.tangent + (double)s->seen * perceptual) / ranks;
   const double ns = t->s.training.optimizer == OPTIMIZER_MUON ? share_flops(&t->net.table) / ranks : 0;
-  const double gradient = seconds[PHASE_DRAW] + seconds[PHASE_GUIDANCE] + seconds[PHASE_FORWARD] + seconds[PHASE_BACKWARD];
+  const double gradient = seconds[PHASE_DRAW] + seconds[PHASE_GUIDANCE] + seconds[PHASE_FORWARD] + seconds[PHASE_BACKWARD]
+                          + seconds[PHASE_PERCEPTUAL];
   f[SECONDS] = total;
   f[GRADIENT] = gradient;
   f[IMAGES_PER_S] = (double)s->images / total;
@@ -61,6 +62,7 @@ static void measure(const struct trainer *t, const struct objective_sums *s, dou
   f[STEP_SHARE] = (work + ns) / total / sgemm;
   f[GUIDANCE] = (double)s->guidance / (double)s->images;
   f[TANGENTS] = (double)s->tangents / (double)s->images;
+  f[SEEN] = (double)s->seen / (double)s->images;
 }
 
 /* COLLECTIVE. Of the same step: the gradient's way over the ranks. */
@@ -78,6 +80,7 @@ static void measure_travel(struct trainer *t, double *f) {
 static int run_steps(struct trainer *t, long steps, struct result *r) {
   double *all = calloc((size_t)(FIGURES + PHASES) * (size_t)steps, sizeof *all);
   int status = agree(t->w->comm, all ? STATUS_OK : because(STATUS_NOMEM, "no memory for the figures"));
+  const double perceptual = perception_flops(&t->s);
   for (long i = -1; i < steps && !status; i++) {   /* the first step warms up */
     struct objective_sums sums;
     double learning_rate, sgemm, figure[FIGURES];
@@ -91,7 +94,7 @@ static int run_steps(struct trainer *t, long steps, struct result *r) {
                                               0.6, &sgemm));
     if (!status) measure_travel(t, figure);
     if (status || i < 0) continue;
-    measure(t, &sums, sgemm, figure);
+    measure(t, &sums, sgemm, perceptual, figure);
     for (int k = 0; k < FIGURES; k++) all[k * steps + i] = figure[k];
     for (int k = 0; k < PHASES; k++) all[(FIGURES + k) * steps + i] = t->phases.seconds[k];
   }
@@ -111,9 +114,10 @@ static void print_json(const struct bench *b, const struct trainer *t, const str
     { "gradient_share", r->figure[GRADIENT_SHARE] }, { "newton_schulz_share", r->figure[NS_SHARE] },
     { "step_share", r->figure[STEP_SHARE] }, { "sgemm_gflops", r->figure[SGEMM] },
     { "guidance_per_image", r->figure[GUIDANCE] }, { "tangents_per_image", r->figure[TANGENTS] },
-    { "reduce_seconds", r->figure[REDUCE] }, { "reduce_exposed", r->figure[EXPOSED] },
-    { "reduce_exposed_most", r->figure[EXPOSED_MOST] }, { "reduce_progress", r->figure[MOVING] },
-    { "reduce_calls", r->figure[CALLS] }, { "reduce_bytes", r->figure[BYTES] }, { "peak_bytes", (double)r->peak }, { "plan_bytes", (double)r->plan },
+    { "perceptual_per_image", r->figure[SEEN] }, { "reduce_seconds", r->figure[REDUCE] },
+    { "reduce_exposed", r->figure[EXPOSED] }, { "reduce_exposed_most", r->figure[EXPOSED_MOST] },
+    { "reduce_progress", r->figure[MOVING] }, { "reduce_calls", r->figure[CALLS] }, { "reduce_bytes", r->figure[BYTES] },
+    { "peak_bytes", (double)r->peak }, { "plan_bytes", (double)r->plan },
   };
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) cJSON_AddNumberToObject(o, all[i].name, all[i].value);
   cJSON_AddStringToObject(o, "precision", precision_name());
@@ -134,6 +138,11 @@ static void print_table(const struct bench *b, const struct trainer *t, const st
   printf("medians of %ld steps; a share is of the sgemm rate at the net's shapes, %.1f GF/s a rank\n\n", b->steps, f[SGEMM]);
   printf("  images/s        %10.2f      (%.3f s a step; %.2f guidance evaluations and %.2f tangents an image)\n",
          f[IMAGES_PER_S], f[SECONDS], f[GUIDANCE], f[TANGENTS]);
+  if (f[SEEN] > 0) {
+    char text[600];
+    perception_describe(&t->perception, text);
+    printf("                                 %.2f samples an image through %s\n", f[SEEN], text);
+  }
   printf("  gradient        %10.1f %%    (%.1f GF/s a rank, %.3f s)\n", 100 * f[GRADIENT_SHARE], f[GRADIENT_GFLOPS],
          f[GRADIENT]);
   printf("  Newton-Schulz   %10.1f %%    (symmetric products counted as half)\n", 100 * f[NS_SHARE]);
@@ -151,7 +160,7 @@ static void print_table(const struct bench *b, const struct trainer *t, const st
 int bench_step(struct bench *b) {
   char path[TEXT_MAX];
   struct result r = { 0 };
-  struct trainer t = { .w = b->w, .s = b->s, .data.fd = -1 };
+  struct trainer t = { .w = b->w, .s = b->s, .drawn = 1, .data.fd = -1 };
   int status = bench_noise(b->w, &b->s, (size_t)b->s.training.batch_size, path);
   if (status) return status;
   snprintf(t.s.dataset.root, sizeof t.s.dataset.root, "%s", path);

@@ -14,7 +14,7 @@
 #include "src/base/matmul.h"
 #include "src/base/status.h"
 
-enum { SEED = 1 };
+enum { SEED = 1, LOSS_SEED = 2 };
 
 static size_t image_size(const struct evaluator *e) { return e->net.size * e->net.size * e->net.channels; }
 
@@ -35,12 +35,12 @@ size_t evaluator_count(size_t size, size_t channels, size_t classes) {
 }
 
 /* Local. */
-static int prepare(struct evaluator *e, const struct dataset *d) {
-  *e = (struct evaluator){ 0 };
+static int prepare(struct evaluator *e, const struct dataset *d, int for_loss) {
+  *e = (struct evaluator){ .for_loss = for_loss };
   if (d->classes < 2) return because(STATUS_BAD, "%s: one class only; a classifier needs two or more", d->path);
   if (!d->count[SPLIT_HELDOUT])
     return because(STATUS_BAD, "%s: no held-out images to test a classifier on; pack it with holdout=", d->path);
-  int status = classifier_init(&e->net, d->image_size, d->channels, d->classes);
+  int status = classifier_init_kind(&e->net, for_loss ? CLASSIFIER_5X5 : CLASSIFIER_3X3, d->image_size, d->channels, d->classes);
   if (status) return because(status, "%s: %s", d->path, status_reason());
   layout(e);
   status = arena_init(&e->arena);
@@ -103,8 +103,8 @@ static void say(const struct evaluator *e, const struct dataset *d, const char *
 }
 static void warn(const struct evaluator *e, const char *path) {
   if (e->accuracy >= fmin(3 / (double)e->net.classes, 0.75)) return;
-  fprintf(stderr, "warning: the classifier in %s is right on %.1f %% of held-out images only: its scores say little\n", path,
-          100 * e->accuracy);
+  fprintf(stderr, "warning: the classifier in %s is right on %.1f %% of held-out images only: %s\n", path,
+          100 * e->accuracy, e->for_loss ? "the loss sees little through it" : "its scores say little");
 }
 
 /* COLLECTIVE. */
@@ -114,11 +114,12 @@ static int make(struct evaluator *e, const struct world *w, const struct dataset
   int status = agree(w->comm, w->rank ? STATUS_OK : classifier_file_may_write(path));
   if (status) return status;
   if (show)
-    fprintf(stderr, "pmf: training a classifier on the %zu images of %s, %.0f times each, to judge with\n",
-            d->count[SPLIT_TRAIN], d->path, evaluator_train_epochs(d));
-  status = evaluator_train(&e->net, w, d, SEED, evaluator_train_steps(d), e->weights);
+    fprintf(stderr, "pmf: training a classifier on %zu images of %s, %.0f times each, to %s\n", d->count[SPLIT_TRAIN], d->path,
+            evaluator_train_epochs(d), e->for_loss ? "look through in the loss" : "judge with");
+  const uint64_t seed = e->for_loss ? LOSS_SEED : SEED;
+  status = evaluator_train(&e->net, w, d, seed, evaluator_train_steps(d), e->weights);
   if (!status) status = measure(e, w, d);
-  facts->seed = SEED;
+  facts->seed = seed;
   facts->accuracy = e->accuracy;
   snprintf(facts->blas_core, sizeof facts->blas_core, "%s", matmul_core());
   if (!status)
@@ -146,9 +147,11 @@ static int find(struct evaluator *e, const struct world *w, const struct dataset
   return STATUS_OK;
 }
 
-int evaluator_open(struct evaluator *e, const struct world *w, const struct dataset *d, const char *path, int quiet) {
+/* COLLECTIVE. */
+static int open_kind(struct evaluator *e, const struct world *w, const struct dataset *d, const char *path, int quiet,
+                     int for_loss) {
   const int show = !quiet && !w->rank;
-  int status = agree(w->comm, prepare(e, d));
+  int status = agree(w->comm, prepare(e, d, for_loss));
   if (!status) status = find(e, w, d, path, show);
   if (status) {
     evaluator_close(e);
@@ -159,10 +162,28 @@ int evaluator_open(struct evaluator *e, const struct world *w, const struct data
   return STATUS_OK;
 }
 
-void evaluator_path(const char *data, char *path, size_t n) {
-  const size_t length = strlen(data), stem = length > 3 && !strcmp(data + length - 3, ".h5") ? length - 3 : length;
-  snprintf(path, n, "%.*s.classifier.h5", (int)stem, data);
+int evaluator_open(struct evaluator *e, const struct world *w, const struct dataset *d, const char *path, int quiet) {
+  return open_kind(e, w, d, path, quiet, 0);
 }
+
+int evaluator_open_for_loss(struct evaluator *e, const struct world *w, const struct dataset *d, const char *path, int quiet) {
+  struct dataset half;
+  int status = agree(w->comm, dataset_half(&half, d));
+  if (status) return status;
+  status = open_kind(e, w, &half, path, quiet, 1);
+  dataset_half_close(&half);
+  return status;
+}
+
+static void name_file(const char *data, const char *what, char *path, size_t n) {
+  const size_t length = strlen(data), stem = length > 3 && !strcmp(data + length - 3, ".h5") ? length - 3 : length;
+  snprintf(path, n, "%.*s.%s.h5", (int)stem, data, what);
+}
+
+void evaluator_path(const char *data, char *path, size_t n) {
+  name_file(data, "classifier", path, n);
+}
+void evaluator_path_for_loss(const char *data, char *path, size_t n) { name_file(data, "loss", path, n); }
 
 void evaluator_close(struct evaluator *e) {
   classifier_free(&e->net);

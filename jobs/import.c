@@ -1,7 +1,4 @@
 /* import.c - pmf import: weights that others trained, as a checkpoint. */
-#include <ctype.h>
-#include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +7,8 @@
 #include "io/checkpoint.h"
 #include "io/settings.h"
 #include "io/words.h"
+#include "jobs/import_match.h"
+#include "jobs/import_network.h"
 #include "jobs/import_sizes.h"
 #include "jobs/jobs.h"
 #include "jobs/setup.h"
@@ -29,14 +28,15 @@ struct import {
   float *weights;                  /* [table.size] */
 };
 
-static char in[TEXT_MAX], out[TEXT_MAX], part[TEXT_MAX];
+static char in[TEXT_MAX], out[TEXT_MAX], part[TEXT_MAX], heads[TEXT_MAX];
 static struct word words[] = {
   { .name = "in", .type = WORD_TEXT, .value = in, .help = "the file: .safetensors, .pt or .pth" },
   { .name = "out", .type = WORD_TEXT, .value = out, .help = "the checkpoint to write, for example b16.h5" },
   { .name = "part", .type = WORD_TEXT, .value = part,
     .help = "where the file holds several nets: what the names of the one begin with, for example ema" },
+  { .name = "heads", .type = WORD_TEXT, .value = heads, .help = "with VGG-16 as in=: the file of LPIPS' weights" },
 };
-enum { IN, OUT, PART, WORDS };
+enum { IN, OUT, PART, HEADS, WORDS };
 
 void import_help(void) {
   puts("usage: pmf import in=FILE out=FILE.h5 [preset=NAME | config=FILE.yml] [key=value ...]\n\n"
@@ -44,14 +44,20 @@ void import_help(void) {
        "sample, score, export, inspect and verify; `pmf train load_from=` begins with it. Nothing in the\n"
        "file is run. float32, float16 and bfloat16 are read; tensors of no use here are named and left out.\n"
        "Without preset= and config= the sizes of the net follow from the shapes; those of a published net\n"
-       "bring its preset. Released weights have no head for v, which only training needs.\n\nwords:");
+       "bring its preset. Released weights have no head for v, which only training needs.\n"
+       "Networks that look at images are recognised by their tensors and become a file for model.lpips_weights,\n"
+       "model.convnext_weights and pmf score inception=: VGG-16 of torchvision (with heads=: LPIPS v0.1's), ConvNeXt-V2\n"
+       "of Hugging Face, Inception of pytorch-fid. The SHA-256 of what was read is printed and kept.\n\nwords:");
   words_help(words, WORDS);
   puts("\nexamples:\n"
        "  pmf import in=pMF-B-16.pt out=b16.h5\n"
        "  pmf import in=mine.safetensors out=mine.h5 config=mine.yml\n"
+       "  pmf import in=vgg16.pth heads=vgg.pth out=lpips.h5\n"
        "  pmf sample checkpoint=b16.h5 classes=207,360 n=16 out=dogs.png\n\n"
        "settings: pmf help settings");
 }
+
+static const char *given_heads(void) { return words[HEADS].given ? heads : NULL; }
 
 static int read_words(int argc, char **argv, struct settings *s) {
   const int status = settings_load(s, argc, argv, words, WORDS, NULL, 0);
@@ -62,40 +68,9 @@ static int read_words(int argc, char **argv, struct settings *s) {
   return STATUS_OK;
 }
 
-/* Lines on standard error, at most 20 of a kind. The names come from the file: what a terminal obeys is left out. */
-__attribute__((format(printf, 2, 3))) static void say(size_t *said, const char *format, ...) {
-  char line[768];
-  va_list args;
-  if (++*said > 20) return;
-  va_start(args, format);
-  vsnprintf(line, sizeof line, format, args);
-  va_end(args);
-  for (char *c = line; *c; c++)
-    if (iscntrl((unsigned char)*c)) *c = '?';
-  fprintf(stderr, "%s\n", line);
-}
-static void say_rest(size_t said) {
-  if (said > 20) fprintf(stderr, "... and %zu more\n", said - 20);
-}
-
-/* What stands before the name of every net's first tensor; *also: of another net in the file. False where there is none. */
-static bool find_prefix(const struct weights *f, char prefix[WEIGHTS_NAME], char also[WEIGHTS_NAME]) {
-  size_t found = 0;
-  const size_t wanted = strlen(part);
-  for (size_t i = 0; i < f->count; i++) {
-    const char *name = f->tensors[i].name;
-    const size_t n = strlen(name), m = sizeof mouth - 1;
-    if (n < m || strcmp(name + n - m, mouth) || (n > m && name[n - m - 1] != '.')) continue;
-    if (wanted && (strncmp(name, part, wanted) || name[wanted] != '.')) continue;
-    snprintf(found++ ? also : prefix, WEIGHTS_NAME, "%.*s", (int)(n - m), name);
-  }
-  if (found < 2) *also = 0;
-  return found > 0;
-}
-
 static int choose_prefix(struct import *p) {
   char also[WEIGHTS_NAME] = "";
-  if (!find_prefix(&p->file, p->prefix, also))
+  if (!import_prefix(&p->file, mouth, part, p->prefix, also))
     return because(STATUS_BAD, "%s: no net of this kind in it: no tensor %s%s%s", p->file.path, part, *part ? "..." : "",
                    mouth);
   if (*also)
@@ -156,83 +131,14 @@ static int settle(struct import *p, int argc, char **argv) {
   return STATUS_OK;
 }
 
-static bool same_shape(const struct tensor *t, const struct weights_tensor *x) {
-  bool same = x->rank == (size_t)t->rank;
-  for (size_t d = 0; same && d < x->rank; d++) same = x->shape[d] == t->shape[d];
-  return same;
-}
-
-static const char *shape_text(char text[96], const struct tensor *t) {
-  int used = snprintf(text, 96, "[");
-  for (int d = 0; d < t->rank; d++) used += snprintf(text + used, 96 - (size_t)used, "%s%zu", d ? "," : "", t->shape[d]);
-  snprintf(text + used, 96 - (size_t)used, "]");
-  return text;
-}
-
 /* A block that this net has not: the file's net is a deeper one. */
 static bool is_block(const char *name) {
   return !strncmp(name, "shared_blocks.", 14) || !strncmp(name, "u_heads.", 8) || !strncmp(name, "v_heads.", 8);
 }
 
-/* Every tensor of the net is there, with its shape, and there is as much in the file as they take. All that differs is said. */
-static int match(const struct import *p) {
-  char found[128], expected[96];
-  size_t missing = 0, wrong = 0, said = 0, bytes = 0;
-  const size_t n = strlen(p->prefix);
-  for (size_t i = 0; i < p->table.count; i++) {
-    const struct tensor *t = &p->table.tensors[i];
-    const struct weights_tensor *x = weights_find(&p->file, p->prefix, t->name);
-    shape_text(expected, t);
-    if (!x) {
-      missing++;
-      say(&said, "%s%s: missing, expected %s", p->prefix, t->name, expected);
-    } else if (!same_shape(t, x) || x->kind->number == NUMBER_OTHER) {
-      wrong++;
-      say(&said, "%s: %s, expected %s", x->name, weights_text(found, x), expected);
-    } else {
-      bytes += x->size * x->kind->bytes;
-    }
-  }
-  for (size_t i = 0; i < p->file.count; i++) {
-    const char *name = p->file.tensors[i].name;
-    if (!strncmp(name, p->prefix, n) && is_block(name + n) && !table_find(&p->table, name + n))
-      say(&said, "%s: not in the net", name);
-  }
-  say_rest(said);
-  if (said)
-    return because(STATUS_BAD, "%s: %zu tensors do not fit: %zu missing, %zu of another shape or kind, %zu that the net has"
-                   " not; are the sizes those of another net?", p->file.path, said, missing, wrong, said - missing - wrong);
-  if (bytes > p->file.size)
-    return because(STATUS_BAD, "%s: %zu bytes for tensors of %zu: several share theirs", p->file.path, p->file.size, bytes);
-  return STATUS_OK;
-}
-
-/* The tensors under the prefix that are none of the net's; of the others only how many. */
-static void tell_unused(const struct import *p) {
-  char text[128];
-  size_t said = 0, elsewhere = 0;
-  const size_t n = strlen(p->prefix);
-  for (size_t i = 0; i < p->file.count; i++) {
-    const struct weights_tensor *x = &p->file.tensors[i];
-    if (strncmp(x->name, p->prefix, n)) elsewhere++;
-    else if (!table_find(&p->table, x->name + n)) say(&said, "left out: %s: %s", x->name, weights_text(text, x));
-  }
-  say_rest(said);
-  if (elsewhere) fprintf(stderr, "left out: %zu tensors whose names do not begin with %s\n", elsewhere, p->prefix);
-}
-
-static int read_all(struct import *p) {
+static int read_all(struct import *p, const struct import_part *all) {
   p->weights = calloc(p->table.size, sizeof *p->weights);   /* what lies between tensors is zero */
-  if (!p->weights) return because(STATUS_NOMEM, "no memory for %zu weights", p->table.size);
-  for (size_t i = 0; i < p->table.count; i++) {
-    const struct tensor *t = &p->table.tensors[i];
-    const struct weights_tensor *x = weights_find(&p->file, p->prefix, t->name);
-    const int status = weights_read(&p->file, x, p->weights + t->offset);
-    if (status) return status;
-    for (size_t j = t->offset; j < t->offset + t->size; j++)
-      if (!isfinite(p->weights[j])) return because(STATUS_BAD, "%s: tensor %s holds %f", p->file.path, x->name, p->weights[j]);
-  }
-  return STATUS_OK;
+  return p->weights ? import_read(all, p->weights) : because(STATUS_NOMEM, "no memory for %zu weights", p->table.size);
 }
 
 static int save(const struct import *p) {
@@ -264,13 +170,16 @@ static void tell(const struct import *p) {
 static int import(struct import *p, int argc, char **argv) {
   int status = read_words(argc, argv, &p->s);
   if (!status) status = weights_open(&p->file, in);
+  if (!status && import_is_network(&p->file)) return import_network(&p->file, given_heads(), out, argc, argv);
+  if (!status && given_heads()) status = because(STATUS_BAD, "heads=%s: they belong to VGG-16, which %s is not", heads, in);
   if (!status) status = choose_prefix(p);
   if (!status) status = settle(p, argc, argv);
-  if (!status) status = match(p);
-  if (!status) status = read_all(p);
+  const struct import_part all = { &p->file, p->prefix, 0, &p->table, is_block };
+  if (!status) status = import_match(&all);
+  if (!status) status = read_all(p, &all);
   if (!status) status = save(p);
   if (status) return status;
-  tell_unused(p);
+  import_tell_unused(&all);
   tell(p);
   printf("%s: %zu tensors, %zu parameters\n", out, p->table.count, table_parameters(&p->table));
   return STATUS_OK;

@@ -24,8 +24,8 @@ static int print_attributes(const char *path, char *format, size_t room) {
   if (!list) status = because(STATUS_NOMEM, "%s: no memory for its attributes", path);
   else if (n < 0 || hdf_get_text(file, "format", format, room))
     status = because(STATUS_BAD, "%s: not a file of pmf (it has no attribute format)", path);
-  else if (strcmp(format, "pmf-checkpoint") && strcmp(format, "pmf-dataset"))
-    status = because(STATUS_BAD, "%s: its format is %s, expected pmf-checkpoint or pmf-dataset", path, format);
+  else if (strcmp(format, "pmf-checkpoint") && strcmp(format, "pmf-dataset") && strcmp(format, "pmf-network"))
+    status = because(STATUS_BAD, "%s: its format is %s, expected pmf-checkpoint, pmf-dataset or pmf-network", path, format);
   if (!status) printf("%s\n", path);
   for (int i = 0; i < n && !status; i++)
     if (strcmp(list[i].name, "head")) printf("  %-20s %s\n", list[i].name, list[i].value);
@@ -107,7 +107,7 @@ static int inspect(int argc, char **argv) {
   if (status) return status;
   if (!file[0]) return because(STATUS_BAD, "expected a file, as pmf inspect runs/fashion/checkpoint.h5");
   status = print_attributes(file[0], format, sizeof format);
-  if (status) return status;
+  if (status || !strcmp(format, "pmf-network")) return status;
   return strcmp(format, "pmf-dataset") ? inspect_checkpoint(file[0]) : inspect_dataset(file[0]);
 }
 
@@ -119,7 +119,7 @@ void inspect_help(void) {
   printf("usage: pmf inspect FILE.h5\n\n"
          "Says what is in a file that pmf wrote. A checkpoint: step, images seen, how it came to be,\n"
          "settings, arrays and tensors with checksums. A packed image set: images, classes, how it came to\n"
-         "be. Only the raw weights are read in full; pmf verify reads everything.\n\n"
+         "be. An imported network: its kind and where it came from. Only the raw weights are read in full; pmf verify reads everything.\n\n"
          "examples:\n"
          "  pmf inspect runs/fashion/checkpoint.h5\n"
          "  pmf inspect data/fashion.h5\n");

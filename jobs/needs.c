@@ -4,6 +4,7 @@
 
 #include "io/checkpoint_later.h"
 #include "jobs/evaluate.h"
+#include "jobs/perception.h"
 #include "jobs/precision.h"
 #include "jobs/state.h"
 #include "jobs/step.h"
@@ -43,8 +44,10 @@ struct needs needs_of(const struct net *n, const struct settings *s, int ranks, 
   k.buffers = (step.all - step.net) * sizeof(real) - k.gradients;
   k.rounded = net_rounded(n, step.micro, step.micro_dot) * matmul_rounded_bytes(precision_here(s));
   k.evaluation = evaluate_bytes(n, s, ranks);
+  k.perceptual = perception_count(s, step.micro) * sizeof(real);
   k.copy = copy_bytes(n, s, ranks);
-  k.total = k.copy + state.all * sizeof(real) + step.all * sizeof(real) + k.rounded + k.optimizer + k.loader + k.evaluation;
+  k.total = state.all * sizeof(real) + step.all * sizeof(real) + k.rounded + k.optimizer + k.loader + k.evaluation + k.perceptual
+            + k.copy;
   return k;
 }
 

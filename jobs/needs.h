@@ -14,6 +14,7 @@ struct needs {
   size_t rounded;                     /* inputs of the linear layers' products in bf16 */
   size_t optimizer;                   /* Newton-Schulz, all threads */
   size_t loader;                      /* two batches of bytes */
+  size_t perceptual;                  /* networks of the perceptual terms, and what they see */
   size_t evaluation;                  /* generated and held-out images' features, for scores on the way */
   size_t copy;                        /* of the state, for checkpoint.async */
   size_t total;

@@ -3,7 +3,7 @@
 #include "io/progress.h"
 #include "mpi/watch.h"
 
-const char *const phase_name[PHASES] = { "other", "data", "draw", "guidance", "forward", "backward", "reduce", "optimizer",
+const char *const phase_name[PHASES] = { "other", "data", "draw", "guidance", "forward", "perceptual", "backward", "reduce", "optimizer",
                                          "ema" };
 
 void phases_begin(struct phases *p, enum phase phase) {

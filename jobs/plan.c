@@ -8,6 +8,7 @@
 #include "io/words.h"
 #include "jobs/jobs.h"
 #include "jobs/needs.h"
+#include "jobs/perception.h"
 #include "jobs/rate.h"
 #include "jobs/setup.h"
 #include "mpi/agree.h"
@@ -41,6 +42,7 @@ struct plan {
   double newton_schulz;           /* flops of a step, all ranks together */
   double guidance, tangents;      /* evaluations an image */
   double gradient;                /* flops an image */
+  double perceptual, below;       /* flops of the perceptual terms for a sample below the threshold; share of those */
   double rate, seconds[3];        /* a rank's products; gradient, Newton-Schulz, both */
   size_t sampling;                /* parameters without the v head */
 };
@@ -80,6 +82,9 @@ static int make(struct plan *p) {
   p->sampling = sampling_parameters(&p->net.table);
   count_evaluations(p);
   p->gradient = p->flops.forward + p->flops.backward + p->guidance * p->flops.guidance + p->tangents * p->flops.tangent;
+  p->perceptual = perception_flops(&p->s);
+  p->below = perception_share(&p->s);
+  p->gradient += p->perceptual * p->below;
   const size_t rows = p->needs.micro * p->net.shape.T;
   status = rate_measure(&p->net, rows, rows / 2, 1.5, &p->rate);
   p->seconds[0] = p->gradient * (double)p->s.training.batch_size / (double)ranks / p->rate;
@@ -98,7 +103,8 @@ static void print_json(const struct plan *p) {
     { "tangents_bytes", (double)k->tangents }, { "buffers_bytes", (double)k->buffers },
     { "rounded_bytes", (double)k->rounded }, { "optimizer_bytes", (double)k->optimizer }, { "loader_bytes", (double)k->loader },
     { "evaluation_bytes", (double)k->evaluation }, { "copy_bytes", (double)k->copy },
-    { "total_bytes", (double)k->total },
+    { "perceptual_bytes", (double)k->perceptual }, { "perceptual_flops_per_sample", p->perceptual },
+    { "perceptual_share", p->below }, { "total_bytes", (double)k->total },
     { "checkpoint_bytes", (double)k->checkpoint }, { "gradient_flops_per_image", p->gradient },
     { "newton_schulz_flops", p->newton_schulz }, { "sgemm_gflops", p->rate / 1e9 }, { "gradient_seconds", p->seconds[0] },
     { "newton_schulz_seconds", p->seconds[1] }, { "step_seconds", p->seconds[2] },
@@ -123,7 +129,7 @@ static void print_table(const struct plan *p) {
     { "weights", k->weights }, { "gradients", k->gradients }, { "moments", k->moments }, { "EMAs", k->emas },
     { "activations", k->activations }, { "tangents", k->tangents }, { "buffers", k->buffers },
     { "rounded inputs", k->rounded }, { "optimizer", k->optimizer }, { "loader", k->loader },
-    { "evaluation", k->evaluation }, { "copy to save", k->copy }, { "total", k->total },
+    { "perceptual", k->perceptual }, { "evaluation", k->evaluation }, { "copy to save", k->copy }, { "total", k->total },
   };
   for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
     printf("  %-14s %10.1f\n", parts[i].name, (double)parts[i].bytes / MiB);
@@ -132,6 +138,9 @@ static void print_table(const struct plan *p) {
          " together %.2f\n",
          f->forward / G, p->guidance * f->guidance / G, p->guidance, p->tangents * f->tangent / G, p->tangents, f->backward / G,
          p->s.training.recompute ? " with the blocks again" : "", p->gradient / G);
+  if (p->perceptual > 0)
+    printf("of them %.2f by the perceptual terms: %.2f for each sample below the threshold, %.2f of all; the classifier that serves"
+           " without files is for this size of image\n", p->below * p->perceptual / G, p->perceptual / G, p->below);
   printf("GF of Newton-Schulz a step: %.1f, shared by the ranks\n", p->newton_schulz / G);
   printf("at the %.1f GF/s of this machine's products, were all else free: gradient %.3f s, Newton-Schulz %.3f s a step\n",
          p->rate / G, p->seconds[0], p->seconds[1]);

@@ -10,6 +10,7 @@
 #include "io/progress.h"
 #include "io/words.h"
 #include "jobs/jobs.h"
+#include "jobs/score_standard.h"
 #include "jobs/scores.h"
 #include "jobs/trained.h"
 #include "mpi/agree.h"
@@ -39,7 +40,8 @@ struct scoring {
 };
 
 static char run[TEXT_MAX], checkpoint[TEXT_MAX], data[TEXT_MAX], classifier[TEXT_MAX], steps[TEXT_MAX] = "1,4", ema[TEXT_MAX],
-    context[TEXT_MAX] = "yes", head[TEXT_MAX], solver[TEXT_MAX];
+    context[TEXT_MAX] = "yes", head[TEXT_MAX], solver[TEXT_MAX], inception[TEXT_MAX], images[TEXT_MAX], reference[TEXT_MAX],
+    save_reference[TEXT_MAX], split[TEXT_MAX] = "heldout";
 static long n, seed;
 static double omega = NAN, t_min = NAN, t_max = NAN;
 static struct word words[] = {
@@ -64,9 +66,19 @@ static struct word words[] = {
     .help = "of the noise; the run's training.seed" },
   { .name = "context", .type = WORD_TEXT, .value = context,
     .help = "no: without the rows for training images, class means and noise; yes" },
+  { .name = "inception", .type = WORD_TEXT, .value = inception,
+    .help = "FID's network, by pmf import: FID, Inception Score, KID, precision, recall instead" },
+  { .name = "images", .type = WORD_TEXT, .value = images,
+    .help = "with inception=: a folder of PNGs, or an .npz (arr_0), instead of a run" },
+  { .name = "reference", .type = WORD_TEXT, .value = reference,
+    .help = "with inception=: an .npz of statistics (mu, sigma or ref_mu, ref_sigma); the run's fid.cache_ref" },
+  { .name = "save_reference", .type = WORD_TEXT, .value = save_reference,
+    .help = "with inception=: writes those of the data" },
+  { .name = "split", .type = WORD_TEXT, .value = split, .help = "with inception=: of the data, heldout or train; heldout" },
   { .name = "--json", .type = WORD_TEXT, .help = "one line of JSON" },
 };
-enum { RUN, CHECKPOINT, DATA, CLASSIFIER, N, STEPS, OMEGA, T_MIN, T_MAX, EMA, HEAD, SOLVER, SEED, CONTEXT_ROWS, JSON, WORDS };
+enum { RUN, CHECKPOINT, DATA, CLASSIFIER, N, STEPS, OMEGA, T_MIN, T_MAX, EMA, HEAD, SOLVER, SEED, CONTEXT_ROWS, INCEPTION, IMAGES,
+       REFERENCE, SAVE_REFERENCE, SPLIT, JSON, WORDS };
 
 void score_help(void) {
   puts("usage: pmf score run=DIR | checkpoint=FILE  [data=FILE.h5 key=value ...]\n\n"
@@ -80,7 +92,9 @@ void score_help(void) {
        "  label agreement   images that the classifier takes for the class that was asked for; - for a net\n"
        "                    without classes\n"
        "  of class means    FID[classifier] as a part of what the blurred mean of each class gets\n"
-       "Training images are the floor, class means and uniform noise the ceilings.\n\nwords:");
+       "Training images are the floor, class means and uniform noise the ceilings.\n\n"
+       "With inception=FILE (pmf import) the scores of papers instead, also of images=DIR or FILE.npz: FID, and\n"
+       "its limit for many images, Inception Score, KID over subsets, precision and recall.\n\nwords:");
   words_help(words, WORDS);
   puts("\n--json prints one object: checkpoint, step, images_seen, ema, omega, t_min, t_max, seed, n, data,\n"
        "reference (\"held-out\"), reference_n, classifier {file, hash, accuracy 0..1, features}, few_samples\n"
@@ -110,7 +124,13 @@ static int read_steps(struct scoring *p) {
 static int read_words(struct scoring *p, int argc, char **argv) {
   const int status = words_parse(argc, argv, words, WORDS, NULL, 0);
   if (status) return status;
-  if (words[RUN].given == words[CHECKPOINT].given)
+  if (strcmp(split, "heldout") && strcmp(split, "train")) return because(STATUS_BAD, "split=%s: expected heldout or train", split);
+  for (int i = IMAGES; i <= SPLIT && !words[INCEPTION].given; i++)
+    if (words[i].given) return because(STATUS_BAD, "%s= goes with inception=FILE", words[i].name);
+  const int nets = words[RUN].given + words[CHECKPOINT].given, alone = words[IMAGES].given || words[SAVE_REFERENCE].given;
+  if (words[INCEPTION].given && (nets + words[IMAGES].given > 1 || (!nets && !alone)))
+    return because(STATUS_BAD, "expected one of run=DIR, checkpoint=FILE.h5 and images=DIR or FILE.npz");
+  if (!words[INCEPTION].given && words[RUN].given == words[CHECKPOINT].given)
     return because(STATUS_BAD, "expected one of run=DIR and checkpoint=FILE.h5");
   if (strcmp(context, "yes") && strcmp(context, "no")) return because(STATUS_BAD, "context=%s: expected yes or no", context);
   return read_steps(p);
@@ -300,9 +320,23 @@ static int tell(const struct scoring *p) {
   return status;
 }
 
+/* COLLECTIVE. With inception=. */
+static int score_by_inception(const struct scoring *p) {
+  long each[STEPS_MAX];
+  for (size_t i = 0; i < p->n_steps; i++) each[i] = (long)p->steps[i];
+  const struct score_words all = {
+    .inception = inception, .run = run, .checkpoint = checkpoint, .images = images, .data = data, .reference = reference,
+    .save_reference = save_reference, .split = split, .ema = ema, .head = head, .solver = solver, .omega = omega, .t_min = t_min,
+    .t_max = t_max, .n = words[N].given ? n : 0, .seed = words[SEED].given ? seed : -1, .steps = each,
+    .n_steps = (int)p->n_steps, .json = words[JSON].given,
+  };
+  return score_standard(p->w, &all);
+}
+
 int score_run(const struct world *w, int argc, char **argv) {
   struct scoring p = { .w = w, .data.fd = -1, .class_means = NAN };
   int status = agree(w->comm, read_words(&p, argc, argv));
+  if (!status && words[INCEPTION].given) return score_by_inception(&p);
   if (!status) status = trained_open(&p.t, w, given(RUN), given(CHECKPOINT), given(EMA));
   if (!status) status = agree(w->comm, prepare(&p));
   if (!status) status = trained_load(&p.t, w);

@@ -11,9 +11,9 @@
 #include "src/score/frechet.h"
 #include "src/score/kernel.h"
 
-enum { D = CLASSIFIER_FEATURES, CHUNK = EVALUATOR_CHUNK, MOMENTS = 1 + D + D * D };
+enum { CHUNK = EVALUATOR_CHUNK };
 _Static_assert(CHUNK % GENERATE_CHUNK == 0, "a rank's share is whole chunks of both kinds");
-_Static_assert(D >= 10, "a score of fewer features says little");
+_Static_assert(CLASSIFIER_FEATURES >= 10, "a score of fewer features says little");
 
 static size_t chunks_of(size_t n) { return (n + CHUNK - 1) / CHUNK; }
 
@@ -21,7 +21,11 @@ static size_t chunks_of(size_t n) { return (n + CHUNK - 1) / CHUNK; }
 static size_t images_in(const struct feature_set *f, size_t i) { return f->n - i * CHUNK < CHUNK ? f->n - i * CHUNK : CHUNK; }
 
 /* Features of chunk i, one of this rank's. */
-static float *rows_of(const struct feature_set *f, size_t i) { return f->x + (i - f->begin) * CHUNK * D; }
+static float *rows_of(const struct feature_set *f, size_t i) { return f->x + (i - f->begin) * CHUNK * f->D; }
+static float *logits_of(const struct feature_set *f, size_t i) { return f->logits + (i - f->begin) * CHUNK * f->K; }
+
+/* Doubles in a message of moments: n, mean, S. */
+static size_t moments_size(const struct feature_set *f) { return 1 + f->D + f->D * f->D; }
 
 /* Room for other types in the arena of reals. */
 static void *take(struct arena *a, size_t n, size_t size) {
@@ -29,13 +33,17 @@ static void *take(struct arena *a, size_t n, size_t size) {
 }
 
 static void lay_out_set(struct scorer *s, struct feature_set *f, size_t most) {
-  f->x = take(&s->arena, shard_most(chunks_of(most), s->w->ranks) * CHUNK * D, sizeof *f->x);
-  f->message = take(&s->arena, MOMENTS, sizeof *f->message);
+  const size_t D = f->D = s->D, share = shard_most(chunks_of(most), s->w->ranks) * CHUNK;
+  f->K = s->extractor ? s->extractor->K : 0;
+  f->x = take(&s->arena, share * D, sizeof *f->x);
+  f->logits = take(&s->arena, share * f->K, sizeof *f->logits);
+  f->message = take(&s->arena, moments_size(f), sizeof *f->message);
   if (f->message) f->moments = (struct moments){ .D = D, .mean = f->message + 1, .S = f->message + 1 + D };
 }
 
 static void lay_out(struct scorer *s) {
-  enum { ADD = CHUNK * D + D * D + D, KERNEL = KERNEL_TILE * (2 * D + KERNEL_TILE) };
+  const size_t D = s->D = s->extractor ? s->extractor->D : CLASSIFIER_FEATURES;
+  const size_t ADD = CHUNK * D + D * D + D, KERNEL = KERNEL_TILE * (2 * D + KERNEL_TILE);
   lay_out_set(s, &s->reference, s->most[0]);
   lay_out_set(s, &s->images, s->most[1]);
   s->u8 = take(&s->arena, CHUNK * s->pixels, sizeof *s->u8);
@@ -67,6 +75,10 @@ static int one_chunk(struct scorer *s, struct feature_set *f, const struct sourc
   const size_t n = images_in(f, i);
   const int status = source->make(source->context, i * CHUNK, n, s->u8, s->labels);
   if (status) return status;
+  if (s->extractor) {
+    s->extractor->features(s->extractor->context, f == &s->reference, n, s->u8, rows_of(f, i), logits_of(f, i));
+    return STATUS_OK;
+  }
   evaluator_features(s->judge, n, s->u8, rows_of(f, i), s->classes);
   for (size_t b = 0; b < n; b++) {
     f->asked += s->labels[b] >= 0;
@@ -91,20 +103,20 @@ static int extract(struct scorer *s, struct feature_set *f, const struct source 
   return STATUS_OK;
 }
 
-/* COLLECTIVE. The moments go from rank 0 to the last and back to rank 0. */
-static void add_moments(struct scorer *s, struct feature_set *f) {
-  const int rank = s->w->rank, last = s->w->ranks - 1;
-  moments_reset(&f->moments);
+/* COLLECTIVE. The moments of chunks from .. to-1 go from rank 0 to the last and back to rank 0, onto what there was. */
+static void add_moments(struct scorer *s, struct feature_set *f, size_t from, size_t to) {
+  const int rank = s->w->rank, last = s->w->ranks - 1, size = (int)moments_size(f);
   if (rank > 0) {
-    MPI_Recv(f->message, MOMENTS, MPI_DOUBLE, rank - 1, 0, s->w->comm, MPI_STATUS_IGNORE);
+    MPI_Recv(f->message, size, MPI_DOUBLE, rank - 1, 0, s->w->comm, MPI_STATUS_IGNORE);
     f->moments.n = f->message[0];
   }
-  for (size_t i = f->begin; i < f->end; i++) moments_add(&f->moments, images_in(f, i), rows_of(f, i), s->scratch);
+  for (size_t i = f->begin; i < f->end; i++)
+    if (i >= from && i < to) moments_add(&f->moments, images_in(f, i), rows_of(f, i), s->scratch);
   f->message[0] = f->moments.n;
   if (last == 0) return;
-  MPI_Send(f->message, MOMENTS, MPI_DOUBLE, rank < last ? rank + 1 : 0, 0, s->w->comm);
+  MPI_Send(f->message, size, MPI_DOUBLE, rank < last ? rank + 1 : 0, 0, s->w->comm);
   if (rank > 0) return;
-  MPI_Recv(f->message, MOMENTS, MPI_DOUBLE, last, 0, s->w->comm, MPI_STATUS_IGNORE);
+  MPI_Recv(f->message, size, MPI_DOUBLE, last, 0, s->w->comm, MPI_STATUS_IGNORE);
   f->moments.n = f->message[0];
 }
 
@@ -118,7 +130,7 @@ static int owner_of(size_t i, size_t chunks, int ranks) {
 /* Chunk i of f on every rank. COLLECTIVE. */
 static const float *pass_round(struct scorer *s, const struct feature_set *f, size_t i) {
   const int owner = owner_of(i, chunks_of(f->n), s->w->ranks);
-  const size_t bytes = images_in(f, i) * D * sizeof(float);
+  const size_t bytes = images_in(f, i) * f->D * sizeof(float);
   if (owner == s->w->rank) memcpy(s->block, rows_of(f, i), bytes);
   spread(s->w->comm, owner, bytes, s->block);
   return s->block;
@@ -140,7 +152,7 @@ static double add_pairs(struct scorer *s, const struct feature_set *a, const str
     const float *y = pass_round(s, b, j);
     for (size_t i = a->begin; i < a->end; i++) {
       const int twice = a == b && i != j, mine = a != b || i == j || (i < j) == ((i + j) % 2 == 0);
-      if (mine) s->rows[i] += (1 + twice) * kernel_sum(D, images_in(a, i), rows_of(a, i), images_in(b, j), y, s->scratch);
+      if (mine) s->rows[i] += (1 + twice) * kernel_sum(a->D, images_in(a, i), rows_of(a, i), images_in(b, j), y, s->scratch);
     }
   }
   return add_rows(s, chunks_of(a->n));
@@ -148,19 +160,34 @@ static double add_pairs(struct scorer *s, const struct feature_set *a, const str
 
 static double add_diagonal(struct scorer *s, const struct feature_set *f) {
   memset(s->rows, 0, chunks_of(f->n) * sizeof *s->rows);
-  for (size_t i = f->begin; i < f->end; i++) s->rows[i] = kernel_diagonal(D, images_in(f, i), rows_of(f, i));
+  for (size_t i = f->begin; i < f->end; i++) s->rows[i] = kernel_diagonal(f->D, images_in(f, i), rows_of(f, i));
   return add_rows(s, chunks_of(f->n));
 }
 
-/* COLLECTIVE. All that a score needs of a set. */
-static int examine(struct scorer *s, struct feature_set *f, const struct source *source, size_t n) {
+int scorer_look(struct scorer *s, struct feature_set *f, const struct source *source, size_t n) {
   const size_t chunks = chunks_of(n);
   f->n = n;
   f->begin = shard_first(chunks, s->w->rank, s->w->ranks);
   f->end = shard_first(chunks, s->w->rank + 1, s->w->ranks);
-  const int status = extract(s, f, source);
+  moments_reset(&f->moments);
+  return extract(s, f, source);
+}
+
+void scorer_moments(struct scorer *s, struct feature_set *f, size_t from, size_t to) { add_moments(s, f, from, to); }
+size_t scorer_chunks(const struct feature_set *f) { return chunks_of(f->n); }
+size_t scorer_images(const struct feature_set *f, size_t i) { return images_in(f, i); }
+float *scorer_rows(const struct feature_set *f, size_t i) { return rows_of(f, i); }
+float *scorer_logits(const struct feature_set *f, size_t i) { return logits_of(f, i); }
+int scorer_owner(const struct scorer *s, const struct feature_set *f, size_t i) {
+  return owner_of(i, chunks_of(f->n), s->w->ranks);
+}
+const float *scorer_pass(struct scorer *s, const struct feature_set *f, size_t i) { return pass_round(s, f, i); }
+
+/* COLLECTIVE. All that a score needs of a set. */
+static int examine(struct scorer *s, struct feature_set *f, const struct source *source, size_t n) {
+  const int status = scorer_look(s, f, source, n);
   if (status) return status;
-  add_moments(s, f);
+  add_moments(s, f, 0, chunks_of(n));
   f->kernel = add_pairs(s, f, f);
   f->diagonal = add_diagonal(s, f);
   return STATUS_OK;

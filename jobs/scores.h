@@ -10,10 +10,17 @@
 #include "jobs/sources.h"
 #include "src/score/moments.h"
 
+/* Features by another network than the classifier, for images of either set. Local, all threads. */
+struct extractor {
+  size_t D, K;                  /* features and logits of an image */
+  void (*features)(void *context, int reference, size_t n, const uint8_t *u8, float *features, float *logits);
+  void *context;
+};
 struct feature_set {
+  size_t D, K;
   size_t n;                     /* images, all ranks together */
   size_t begin, end;            /* this rank's chunks */
-  float *x;                     /* [its images, CLASSIFIER_FEATURES] */
+  float *x, *logits;            /* [its images, D] and [its images, K] */
   double *message;              /* n, mean and S of the moments, one after the other */
   struct moments moments;       /* of all n images, on rank 0 */
   double kernel, diagonal;      /* sums of k over all pairs, and over each with itself */
@@ -22,6 +29,8 @@ struct feature_set {
 struct scorer {
   const struct world *w;
   const struct evaluator *judge;
+  const struct extractor *extractor;   /* in the judge's place; NULL: the judge */
+  size_t D;
   size_t pixels;                /* bytes of an image */
   size_t most[2];               /* images at most: held out, and in a set */
   int (*stop)(void *context);   /* NULL, or asked after every chunk: nonzero on any rank ends the work */
@@ -47,4 +56,17 @@ void scorer_free(struct scorer *s);
 int scorer_reference(struct scorer *s, const struct source *source, size_t n);
 /* COLLECTIVE. The score of n >= 2 images, the same on every rank. Errors: as above; STATUS_NOMEM. */
 int scorer_score(struct scorer *s, const struct source *source, size_t n, struct score *score);
+
+/* The parts of it, for scores of other kinds (standard.c). */
+/* COLLECTIVE. Features (and logits) of n images of a source; no moments yet. Errors: as scorer_reference. */
+int scorer_look(struct scorer *s, struct feature_set *f, const struct source *source, size_t n);
+/* COLLECTIVE. Adds chunks from .. to-1 to f->moments, which rank 0 has. */
+void scorer_moments(struct scorer *s, struct feature_set *f, size_t from, size_t to);
+size_t scorer_chunks(const struct feature_set *f);
+size_t scorer_images(const struct feature_set *f, size_t i);      /* in chunk i */
+float *scorer_rows(const struct feature_set *f, size_t i);        /* features and logits of chunk i, begin <= i < end */
+float *scorer_logits(const struct feature_set *f, size_t i);
+int scorer_owner(const struct scorer *s, const struct feature_set *f, size_t i);
+/* COLLECTIVE. Chunk i's features on every rank, until the next call. */
+const float *scorer_pass(struct scorer *s, const struct feature_set *f, size_t i);
 #endif

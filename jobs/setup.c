@@ -30,8 +30,8 @@ struct guidance setup_guidance(const struct settings *s) {
 }
 
 struct objective_config setup_objective(const struct settings *s) {
-  return (struct objective_config){ s->model.prediction == PREDICTION_U ? PREDICT_U : PREDICT_X, s->model.norm_p,
-                                    s->model.norm_eps };
+  return (struct objective_config){ .prediction = s->model.prediction == PREDICTION_U ? PREDICT_U : PREDICT_X,
+                                    .norm_p = s->model.norm_p, .norm_eps = s->model.norm_eps };
 }
 
 int setup_sharded(const struct settings *s, int ranks) {

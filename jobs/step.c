@@ -103,6 +103,7 @@ void step_free(struct step *t) {
 
 static void phase_begins(void *step, enum net_phase phase) {
   static const enum phase of[] = { [NET_GUIDANCE] = PHASE_GUIDANCE, [NET_FORWARD] = PHASE_FORWARD,
+                                   [NET_PERCEPTUAL] = PHASE_PERCEPTUAL,
                                    [NET_BACKWARD] = PHASE_BACKWARD };
   phases_begin(((struct step *)step)->phases, of[phase]);
 }
@@ -134,7 +135,8 @@ static void micro_batch(struct step *t, uint64_t k, size_t first, size_t B, cons
     random_normal((struct purpose){ t->seed, STREAM_NOISE, k, index }, P, e);
     for (size_t i = 0; i < P; i++) e[i] *= (real)t->noise_scale;
   }
-  const struct objective_batch batch = { B, t->x + first * P, t->e, c[0], c[1], c[2], c[3], c[4], t->y + first, fm, drop };
+  const struct objective_batch batch = { B, t->x + first * P, t->e, c[0], c[1], c[2], c[3], c[4], t->y + first, fm, drop,
+                                         t->seed, k, (uint32_t)(t->first + first) };
   const struct net_hooks hooks = { gradient_is_final, breathe, phase_begins, t };
   objective_gradient(&t->objective, t->net, weights, &t->work, &batch, t->grads, sums, NULL, &hooks);
 }
@@ -161,17 +163,19 @@ static int fit(const struct step *t, const struct objective_sums *s) {
 static void add_up(struct step *t, const struct world *w, double square, struct objective_sums *s) {
   const int own = fit(t, s);
   double v[] = { s->loss, s->mse_u, s->mse_v, s->mse_u_fm, s->du_dt_square, (double)s->images, (double)s->fm,
-                 (double)s->guidance, (double)s->tangents, square };
+                 s->distance[0], s->distance[1], (double)s->images, (double)s->fm, (double)s->guidance, (double)s->tangents,
+                 (double)s->seen, square };
   reduce_sum_double(w->comm, sizeof v / sizeof *v, v);
   add_losses(t, w->comm, v);
-  t->norm = sqrt(v[9]);
-  const int good = isfinite((real)t->norm) && t->norm <= t->most_norm && v[0] / v[5] <= t->most_loss;
+  t->norm = sqrt(v[12]);
+  const int good = isfinite((real)t->norm) && t->norm <= t->most_norm && v[0] / v[7] <= t->most_loss;
   double most[] = { isnan(s->du_dt_max) ? INFINITY : s->du_dt_max, own ? !good : 1 + w->ranks - w->rank };
   reduce_max_double(w->comm, 2, most);
   t->bad = most[1] > 0;
   t->bad_rank = most[1] > 1 ? 1 + w->ranks - (int)most[1] : -1;
-  *s = (struct objective_sums){ v[0], v[1], v[2], v[3], v[4], most[0], (size_t)v[5], (size_t)v[6], (size_t)v[7],
-                                (size_t)v[8] };
+  *s = (struct objective_sums){ .loss = v[0], .mse_u = v[1], .mse_v = v[2], .mse_u_fm = v[3], .du_dt_square = v[4],
+                                .du_dt_max = most[0], .images = (size_t)v[7], .fm = (size_t)v[8], .guidance = (size_t)v[9],
+                                .tangents = (size_t)v[10], .distance = { v[5], v[6] }, .seen = (size_t)v[11] };
 }
 
 /* This rank's samples, micro-batch for micro-batch. */
@@ -184,10 +188,12 @@ static void go_through(struct step *t, uint64_t k, const real *weights, struct o
     if (t->reproducible) memset(t->grads, 0, size * sizeof *t->grads);
     micro_batch(t, k, first, t->last ? t->count - first : t->micro, weights, t->reproducible ? &own : sums);
     if (!t->reproducible) continue;
-    const double losses[STEP_LOSSES] = { own.loss, own.mse_u, own.mse_v, own.mse_u_fm, own.du_dt_square };
+    const double losses[STEP_LOSSES] = { own.loss, own.mse_u, own.mse_v, own.mse_u_fm, own.du_dt_square, own.distance[0],
+                                         own.distance[1] };
     memcpy(t->losses + STEP_LOSSES * ((t->first + first) / t->micro), losses, sizeof losses);
     sums->du_dt_max = fmax(sums->du_dt_max, own.du_dt_max);
     sums->images += own.images, sums->fm += own.fm, sums->guidance += own.guidance, sums->tangents += own.tangents;
+    sums->seen += own.seen;
   }
 }
 

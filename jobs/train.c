@@ -148,11 +148,11 @@ static void tell_plan(const struct run *run) {
          table_parameters(&t->net.table), (unsigned long long)t->steps, t->s.training.batch_size, t->data.count[SPLIT_TRAIN],
          run->w->ranks, k->micro);
   printf("# MiB a rank: %.1f = weights %.1f, moments %.1f, EMAs %.1f, gradients %.1f, activations %.1f, tangents %.1f,"
-         " buffers %.1f, rounded inputs %.1f, optimizer %.1f, loader %.1f, evaluation %.1f, copy to save %.1f\n",
+         " buffers %.1f, rounded inputs %.1f, optimizer %.1f, loader %.1f, perceptual %.1f, evaluation %.1f, copy to save %.1f\n",
          (double)k->total / MiB, (double)k->weights / MiB,
          (double)k->moments / MiB, (double)k->emas / MiB, (double)k->gradients / MiB, (double)k->activations / MiB,
          (double)k->tangents / MiB, (double)k->buffers / MiB, (double)k->rounded / MiB, (double)k->optimizer / MiB,
-         (double)k->loader / MiB, (double)k->evaluation / MiB, (double)k->copy / MiB);
+         (double)k->loader / MiB, (double)k->perceptual / MiB, (double)k->evaluation / MiB, (double)k->copy / MiB);
 }
 
 static void write_status(const struct run *run, const char *what) {
@@ -241,6 +241,9 @@ static int start(struct run *run, const struct binding *bindings) {
     if (*products) progress_say(&run->progress, "%s", products);
     progress_say(&run->progress, "checkpoints are written by %s", run->t.s.checkpoint.async ? "a thread of each rank"
                                                                                                : checkpoint_io_name());
+    char terms[600];
+    perception_describe(&run->t.perception, terms);
+    if (*terms) progress_say(&run->progress, "%s", terms);
   }
   if (first) binding_tell(bindings, run->w->ranks, say_line, &run->progress);
   if (first && run->t.state.step)
@@ -332,7 +335,8 @@ static void add_interval(struct run *run, const struct objective_sums *s) {
   run->good++;
   i->loss += s->loss, i->mse_u += s->mse_u, i->mse_v += s->mse_v, i->mse_u_fm += s->mse_u_fm;
   i->du_dt_square += s->du_dt_square, i->du_dt_max = fmax(i->du_dt_max, s->du_dt_max);
-  i->images += s->images, i->fm += s->fm, i->guidance += s->guidance, i->tangents += s->tangents;
+  i->images += s->images, i->fm += s->fm, i->guidance += s->guidance, i->tangents += s->tangents, i->seen += s->seen;
+  for (int k = 0; k < PERCEPTUAL_TERMS; k++) i->distance[k] += s->distance[k];
 }
 
 static void clear_interval(struct run *run) {
@@ -366,8 +370,11 @@ static int report(struct run *run, double rate) {
     { "reduce_exposed_most", travel->exposed_most }, { "reduce_progress", travel->here.progress },
     { "reduce_calls", travel->here.calls }, { "reduce_bytes", travel->here.bytes },
     { "images_per_s", progress_rate(&run->progress, done) }, { "seconds", progress_clock() - run->progress.began },
+    { "lpips", s->distance[PERCEPTUAL_LPIPS] / n }, { "convnext", s->distance[PERCEPTUAL_CONVNEXT] / n },
+    { "perceptual_per_image", (double)s->seen / n },
   };
-  return metrics_write(run->metrics, "step", done, m, sizeof m / sizeof *m, NULL);
+  const size_t all = sizeof m / sizeof *m;
+  return metrics_write(run->metrics, "step", done, m, run->t.perception.on ? all : all - 3, NULL);
 }
 
 static int take_step(struct run *run) {

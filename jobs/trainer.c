@@ -102,7 +102,10 @@ int trainer_allocate(struct trainer *t) {
   t->state.reduction = &t->step.reduction;
   if (!status && t->w->ranks > 1) status = selftest(t->w->comm, "all ranks");
   if (!status && t->w->ranks > 1) status = reduction_test(&t->step.reduction);
-  return status ? status : agree(t->w->comm, allocate_local(t));
+  if (!status) status = agree(t->w->comm, allocate_local(t));
+  if (!status) status = perception_open(&t->perception, t->w, &t->s, &t->data, t->step.micro, t->drawn);
+  if (!status && t->perception.on) t->step.objective.perceptual = &t->perception.perceptual;
+  return status;
 }
 
 int trainer_start(struct trainer *t) {
@@ -130,6 +133,7 @@ int trainer_step(struct trainer *t, struct objective_sums *sums, double *rate) {
 void trainer_close(struct trainer *t) {
   loader_stop(t->loader);
   arena_free(&t->scratch);
+  perception_close(&t->perception);
   step_free(&t->step);
   state_free(&t->state);
   net_free(&t->net);

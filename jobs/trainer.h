@@ -6,17 +6,20 @@
 #include "io/dataset.h"
 #include "io/loader.h"
 #include "jobs/needs.h"
+#include "jobs/perception.h"
 #include "jobs/state.h"
 #include "jobs/step.h"
 
 struct trainer {
   const struct world *w;
   struct settings s;               /* the caller fills this in */
+  int drawn;                       /* the caller's: a classifier for the loss may have random weights */
   char *text;                      /* the same as YAML */
   struct dataset data;
   struct net net;
   struct state state;
   struct step step;
+  struct perception perception;
   struct arena scratch;            /* the optimizer's */
   real *work;
   struct loader *loader;
@@ -29,8 +32,8 @@ struct trainer {
  * the net is not for, ranks that see different settings or data, or more memory than the node has (the reason names the
  * largest micro-batch that fits; training.micro_batch=0 takes that). */
 int trainer_open(struct trainer *t);
-/* COLLECTIVE. Takes the memory; the state is the initial one. Errors: STATUS_NOMEM; STATUS_BAD where MPI
- * gives wrong sums (mpi/selftest.h). */
+/* COLLECTIVE. Takes the memory; the state is the initial one. Errors: STATUS_NOMEM; STATUS_BAD where MPI gives wrong sums
+ * (mpi/selftest.h); those of perception_open. */
 int trainer_allocate(struct trainer *t);
 /* COLLECTIVE. Starts reading at the state's step, or begins again there. */
 int trainer_start(struct trainer *t);

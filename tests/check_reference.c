@@ -32,6 +32,7 @@ static void check_file(const char *word) {
   const int optim = H5Lexists(r.file, "step0", H5P_DEFAULT) > 0 || H5Lexists(r.file, "schedules", H5P_DEFAULT) > 0;
   if (net) reference_net(&r);
   if (optim) reference_optim(&r);
+  reference_scores(&r);
   reference_vision(&r);
   reference_crop(&r);
   const int compared = r.passed + r.failed;

@@ -6,6 +6,7 @@
 #include "src/score/inception_score.h"
 #include "src/score/kernel.h"
 #include "src/score/moments.h"
+#include "src/score/neighbours.h"
 #include "tests/harness.h"
 
 static double *new_doubles(size_t n) {
@@ -476,7 +477,7 @@ START_TEST(kernel_distance_is_unbiased_and_frechet_distance_is_not) {
 } END_TEST
 
 static void score(size_t n, size_t K, const real *logits, double *mean, double *deviation) {
-  double *scratch = new_doubles(K);
+  double *scratch = new_doubles(K + 2);
   *mean = *deviation = NAN;
   ck_assert_msg(!inception_score(n, K, logits, scratch, mean, deviation), "%s", status_reason());
   free(scratch);
@@ -544,7 +545,7 @@ START_TEST(inception_score_is_its_definition) {
 START_TEST(inception_score_refuses_what_is_no_sample) {
   enum { K = 3, n = 12 };
   real *logits = new_normal(25, n * K);
-  double scratch[K], mean = 7, deviation = 8;
+  double scratch[K + 2], mean = 7, deviation = 8;
   ck_assert_int_eq(inception_score(9, K, logits, scratch, &mean, &deviation), STATUS_BAD);
   ck_assert_ptr_nonnull(strstr(status_reason(), "10 images"));
   logits[11 * K + 1] = (real)NAN;
@@ -554,6 +555,65 @@ START_TEST(inception_score_refuses_what_is_no_sample) {
   ck_assert_ptr_nonnull(strstr(status_reason(), "image 11"));
   ck_assert(mean == 7 && deviation == 8);
   free(logits);
+} END_TEST
+
+/* Few images of many features: the thin form is the distance of the moments. */
+START_TEST(rows_give_the_distance_of_their_moments) {
+  enum { D = 40, N = 9, M = 13 };
+  float *x = new_normal(1, N * D), *y = new_normal(2, M * D);
+  for (size_t i = 0; i < M * D; i++) y[i] = y[i] * 1.5f + 0.3f;
+  struct moments p = { .D = D, .mean = new_doubles(D + D * D) }, q = { .D = D, .mean = new_doubles(D + D * D) };
+  double *scratch = new_doubles(M * D + D * D + D), thin = 0, full = 0;
+  p.S = p.mean + D, q.S = q.mean + D;
+  moments_add(&p, N, x, scratch);
+  moments_add(&q, M, y, scratch);
+  ck_assert_int_eq(frechet_distance(&p, &q, &full), STATUS_OK);
+  ck_assert_int_eq(frechet_distance_rows(D, N, x, M, y, &thin), STATUS_OK);
+  ck_assert_double_eq_tol(thin, full, 1e-9 * full);
+  ck_assert_int_eq(frechet_distance_rows(D, N, x, N, x, &thin), STATUS_OK);
+  ck_assert_double_lt(thin, 1e-10 * full);
+  ck_assert_int_eq(frechet_distance_rows(D, 1, x, M, y, &thin), STATUS_BAD);
+  y[5] = NAN;
+  ck_assert_int_eq(frechet_distance_rows(D, N, x, M, y, &thin), STATUS_BAD);
+  free(x), free(y), free(p.mean), free(q.mean), free(scratch);
+} END_TEST
+
+static double apart(size_t D, const float *a, const float *b) {
+  double sum = 0;
+  for (size_t j = 0; j < D; j++) sum += ((double)a[j] - (double)b[j]) * ((double)a[j] - (double)b[j]);
+  return sum;
+}
+static int ascending(const void *a, const void *b) { return (*(const double *)a > *(const double *)b) - (*(const double *)a < *(const double *)b); }
+
+/* In blocks of any size: the third nearest of each image among the others, and who is inside whose ball. */
+START_TEST(neighbours_are_those_of_all_pairs) {
+  enum { D = 5, N = 23, M = 17, CUT = 9 };
+  float *x = new_normal(3, N * D), *y = new_normal(4, M * D);
+  double nearest[N * NEIGHBOURS], own[N], radius[N], *scratch = new_doubles(KERNEL_TILE * (2 * D + KERNEL_TILE));
+  uint8_t inside[M] = { 0 };
+  for (size_t i = 0; i < N * NEIGHBOURS; i++) nearest[i] = INFINITY;
+  neighbours_add(D, N, x, CUT, x, 0, nearest, scratch);
+  neighbours_add(D, CUT, x, N - CUT, x + CUT * D, CUT, nearest, scratch);   /* rows in two parts, too */
+  neighbours_add(D, N - CUT, x + CUT * D, N - CUT, x + CUT * D, 0, nearest + CUT * NEIGHBOURS, scratch);
+  for (size_t i = 0; i < N; i++) {
+    size_t n = 0;
+    for (size_t j = 0; j < N; j++)
+      if (j != i) own[n++] = apart(D, x + i * D, x + j * D);
+    qsort(own, n, sizeof *own, ascending);
+    radius[i] = nearest[i * NEIGHBOURS + NEIGHBOURS - 1];
+    ck_assert_double_eq_tol(radius[i], own[NEIGHBOURS - 1], 1e-12);
+  }
+  neighbours_cover(D, M, y, CUT, x, radius, inside, scratch);
+  neighbours_cover(D, M, y, N - CUT, x + CUT * D, radius + CUT, inside, scratch);
+  size_t some = 0;
+  for (size_t i = 0; i < M; i++) {
+    int expected = 0;
+    for (size_t j = 0; j < N; j++) expected |= apart(D, y + i * D, x + j * D) <= radius[j];
+    ck_assert_int_eq(inside[i], expected);
+    some += inside[i];
+  }
+  ck_assert(some > 0 && some < M);
+  free(x), free(y), free(scratch);
 } END_TEST
 
 int main(void) {
@@ -566,5 +626,6 @@ int main(void) {
     kernel_distance_is_the_double_sum, kernel_distance_counts_one_more_image, kernel_sums_are_additive,
     kernel_distance_is_unbiased_and_frechet_distance_is_not, inception_score_lies_between_1_and_the_classes,
     inception_score_has_ten_splits_in_order, inception_score_is_its_definition, inception_score_refuses_what_is_no_sample,
-    NULL });
+    rows_give_the_distance_of_their_moments,
+                                      neighbours_are_those_of_all_pairs, NULL });
 }

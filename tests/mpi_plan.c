@@ -3,6 +3,7 @@
 #define HARNESS_MPI
 #include "io/memory.h"
 #include "jobs/needs.h"
+#include "jobs/perception.h"
 #include "jobs/state.h"
 #include "jobs/step.h"
 #include "jobs/trainer.h"
@@ -23,12 +24,15 @@ static int broken(const struct settings *s) {
   struct net net;
   struct state state;
   struct step step;
+  struct perception perception;
   tiny_net(&net, s);
   share_matrices(&net.table, world.ranks);
   const struct needs k = needs_of(&net, s, world.ranks, 0);
   const struct optimizer optimizer = setup_optimizer(s);
   tiny_must(state_init(&world, &state, &net, s));
   tiny_must(step_init(&step, &world, &net, s));
+  tiny_must(perception_open(&perception, &world, s, &tiny_data, step.micro, 1));
+  const size_t perceptual = most((perception.weights.size + perception.work.size) * sizeof(real));
   size_t checkpoint = 0;
   for (size_t i = 0; i < state.n_flats; i++) checkpoint += state.flats[i].size * sizeof(real);
   const size_t work = optimizer_work(&optimizer, &net.table) * sizeof(real);
@@ -39,7 +43,9 @@ static int broken(const struct settings *s) {
                     + (state.arena.used != state.arena.size) + (step.arena.used != step.arena.size)
                     + (k.optimizer != work) + (k.loader != images) + (k.checkpoint != checkpoint) + (k.micro != step.micro)
                     + (k.total != k.weights + k.moments + k.emas + k.gradients + k.activations + k.tangents + k.buffers
-                                    + k.rounded + k.optimizer + k.loader + k.evaluation + k.copy);
+                                    + k.rounded + k.optimizer + k.loader + k.evaluation + k.copy + k.perceptual)
+                     + (k.perceptual != perceptual) + (perception.on != (k.perceptual > 0));
+  perception_close(&perception);
   step_free(&step);
   state_free(&state);
   net_free(&net);
@@ -55,6 +61,8 @@ START_TEST(the_plan_is_what_is_taken) {
           struct settings s = tiny_settings();
           s.training.shard = emas % 3;   /* auto, on, off */
           s.training.recompute = recompute;
+          s.model.lpips = emas % 2;
+          s.model.convnext = emas > 1;
           s.training.optimizer = optimizer ? OPTIMIZER_ADAMW : OPTIMIZER_MUON;
           s.training.micro_batch = micro;
           s.training.ema_val = (struct list){ { 1, 2, 3 }, emas };

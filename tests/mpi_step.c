@@ -2,6 +2,7 @@
  * it (EXPECTATIONS C9); and a rank that took another rank's samples would be seen. */
 #define HARNESS_MPI
 #include "io/loader.h"
+#include "jobs/perception.h"
 #include "jobs/step.h"
 #include "mpi/agree.h"
 #include "src/optim/share.h"
@@ -37,10 +38,13 @@ static real *random_weights(const struct net *n) {
 static struct outcome gradient(const struct world *w, const struct net *n, const struct settings *s,
                                const real *weights, uint64_t k, enum fault fault) {
   struct step step;
+  struct perception perception;
   struct loader *loader;
   struct outcome o = { .grads = new_zeros(n->table.size) };
   const int struck = w->rank == w->ranks - 1;
   tiny_must(step_init(&step, w, n, s));
+  tiny_must(perception_open(&perception, w, s, &tiny_data, step.micro, 1));
+  if (perception.on) step.objective.perceptual = &perception.perceptual;
   const size_t first = step.first - (fault == OTHER_IMAGES && struck);
   tiny_must(loader_start(&loader, &tiny_data, step.seed, s->dataset.use_flip, step.batch, first, step.count, k));
   if (fault == OTHER_DRAWS && struck) step.first++;
@@ -48,6 +52,7 @@ static struct outcome gradient(const struct world *w, const struct net *n, const
   tiny_must(step_gradient(&step, w, loader, k, weights, &o.sums));
   memcpy(o.grads, step.grads, n->table.size * sizeof *o.grads);
   loader_stop(loader);
+  perception_close(&perception);
   step_free(&step);
   return o;
 }
@@ -67,7 +72,8 @@ static double relative(double a, double b) { return fabs(a - b) / fmax(fabs(b), 
 static double sums_error(const struct objective_sums *a, const struct objective_sums *b) {
   const double errors[] = { relative(a->loss, b->loss), relative(a->mse_u, b->mse_u), relative(a->mse_v, b->mse_v),
                             relative(a->mse_u_fm, b->mse_u_fm), relative(a->du_dt_square, b->du_dt_square),
-                            relative(a->du_dt_max, b->du_dt_max) };
+                            relative(a->du_dt_max, b->du_dt_max),
+                            relative(a->distance[0], b->distance[0]), relative(a->distance[1], b->distance[1]) };
   double worst = 0;
   for (size_t i = 0; i < sizeof errors / sizeof *errors; i++)
     worst = isnan(errors[i]) ? INFINITY : fmax(worst, errors[i]);
@@ -75,7 +81,7 @@ static double sums_error(const struct objective_sums *a, const struct objective_
 }
 
 static int same_counts(const struct objective_sums *a, const struct objective_sums *b) {
-  return a->images == b->images && a->fm == b->fm && a->guidance == b->guidance && a->tangents == b->tangents;
+  return a->images == b->images && a->fm == b->fm && a->guidance == b->guidance && a->tangents == b->tangents && a->seen == b->seen;
 }
 
 /* COLLECTIVE. All ranks with micro-batches of `micro` against this rank alone with all images in one. */
@@ -133,6 +139,26 @@ START_TEST(with_any_share_of_flow_matching_and_dropped_labels) {
     s.model.class_dropout_prob = shares[i][1];
     check_all_micro_batches(&s, 3);
   }
+} END_TEST
+
+/* Crops belong to samples, whoever has them; those beyond the threshold nobody looks at. */
+START_TEST(with_networks_that_look_at_images) {
+  struct settings s = step_settings();
+  s.training.batch_size = 7;
+  s.model.lpips = s.model.convnext = true;
+  check_all_micro_batches(&s, 1);
+  struct net net;
+  tiny_net(&net, &s);
+  real *weights = random_weights(&net);
+  struct outcome o = gradient(&world, &net, &s, weights, 1, NO_FAULT);
+  const int some = o.sums.seen > 0 && o.sums.seen < 7 && o.sums.distance[0] > 0 && o.sums.distance[1] > 0;
+  free(o.grads);
+  s.model.perceptual_max_t = 0;
+  o = gradient(&world, &net, &s, weights, 1, NO_FAULT);
+  const int none = o.sums.seen == 0 && o.sums.distance[0] == 0 && o.sums.distance[1] == 0;
+  free(o.grads), free(weights);
+  net_free(&net);
+  ck_assert(!agree_any(world.comm, !some || !none));
 } END_TEST
 
 /* A set with classes serves a net without: its labels are not looked at. */
@@ -293,7 +319,7 @@ int main(int argc, char **argv) {
                        (const TTest *[]){ images_are_packed, any_ranks_and_micro_batches_give_one_gradient,
                                           with_every_sampler_of_times_and_either_prediction,
                                           with_any_share_of_flow_matching_and_dropped_labels,
-                                          without_classes_labels_do_not_matter,
+                                          with_networks_that_look_at_images, without_classes_labels_do_not_matter,
                                           every_way_over_the_ranks_gives_one_gradient, an_owner_gets_its_part,
                                           reproducible_gradients_have_one_ranks_bits,
                                           the_same_again_has_the_same_bits, a_rank_with_the_wrong_samples_is_seen,

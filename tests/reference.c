@@ -36,7 +36,7 @@ static herr_t visit_object(hid_t file, const char *name, const H5O_info_t *info,
 }
 
 int reference_open(struct reference *r, const char *path, const char *name, const char *group) {
-  *r = (struct reference){ .name = name, .group = group };
+  *r = (struct reference){ .path = path, .name = name, .group = group };
   r->file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
   if (r->file < 0) return 1;
   H5Ovisit(r->file, H5_INDEX_NAME, H5_ITER_INC, visit_object, r);
@@ -113,6 +113,42 @@ double reference_attribute(struct reference *r, const char *object, const char *
   return value;
 }
 
+int reference_attributes(struct reference *r, const char *object, const char *name, size_t n, double *values) {
+  char full[400];
+  snprintf(full, sizeof full, "%s@%s", object, name);
+  struct item *item = find(r, full);
+  if (item) item->used = 1;
+  int bad = 1;
+  if (H5Aexists_by_name(r->file, object, name, H5P_DEFAULT) > 0) {
+    const hid_t a = H5Aopen_by_name(r->file, object, name, H5P_DEFAULT, H5P_DEFAULT), space = H5Aget_space(a);
+    bad = H5Sget_simple_extent_npoints(space) != (hssize_t)n || H5Aread(a, H5T_NATIVE_DOUBLE, values) < 0;
+    H5Sclose(space);
+    H5Aclose(a);
+  }
+  if (bad) reference_fail(r, full, "is not there with as many numbers as it should have");
+  return bad;
+}
+
+void reference_texts(struct reference *r, const char *name, void (*each)(void *context, const char *text), void *context) {
+  struct item *item = find(r, name);
+  if (!item) return;
+  item->used = 1;
+  const hid_t set = H5Dopen2(r->file, name, H5P_DEFAULT), type = H5Dget_type(set), space = H5Dget_space(set);
+  const size_t size = H5Tget_size(type), n = (size_t)H5Sget_simple_extent_npoints(space);
+  char *all = calloc(n + 1, size), text[512];
+  if (!all || size >= sizeof text || H5Tis_variable_str(type) || H5Dread(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, all) < 0)
+    reference_fail(r, name, "cannot be read as texts");
+  else
+    for (size_t i = 0; i < n; i++) {
+      snprintf(text, sizeof text, "%.*s", (int)size, all + i * size);
+      each(context, text);
+    }
+  free(all);
+  H5Sclose(space);
+  H5Tclose(type);
+  H5Dclose(set);
+}
+
 static double difference(size_t n, const float *mine, const float *theirs) {
   double error = 0, scale = 0;
   for (size_t i = 0; i < n; i++) {
@@ -124,11 +160,16 @@ static double difference(size_t n, const float *mine, const float *theirs) {
   return scale > 0 ? error / scale : error;
 }
 
-void reference_compare_arrays(struct reference *r, const char *what, size_t count, size_t samples, const float *mine,
-                              const float *theirs, double limit) {
+double reference_error(size_t count, size_t samples, const float *mine, const float *theirs) {
   double error = 0;
   const size_t n = samples ? count / samples : count;
   for (size_t i = 0; i < count; i += n) error = fmax(error, difference(n, mine + i, theirs + i));
+  return error;
+}
+
+void reference_compare_arrays(struct reference *r, const char *what, size_t count, size_t samples, const float *mine,
+                              const float *theirs, double limit) {
+  const double error = reference_error(count, samples, mine, theirs);
   const int good = error <= limit;
   printf("%s %s %-60s %.2e (limit %.0e)\n", good ? "ok  " : "FAIL", r->name, what, error, limit);
   good ? r->passed++ : r->failed++;

@@ -10,7 +10,7 @@ struct item { char name[400]; int used; };
 struct array { double *value; float *single; size_t count, dims[4]; int rank; };
 struct reference {
   hid_t file;
-  const char *name;           /* what lines begin with */
+  const char *path, *name;    /* name: what lines begin with */
   const char *group;          /* only this one is checked, or NULL */
   struct item *items;         /* datasets "a/b", attributes "a/b@name" */
   size_t n_items;
@@ -33,10 +33,16 @@ int reference_wants(const struct reference *r, const char *group);
 const struct array *reference_read(struct reference *r, const char *name);
 /* An attribute that serves as input; `otherwise` if it is not there. */
 double reference_attribute(struct reference *r, const char *object, const char *name, double otherwise);
+/* One of n numbers; nonzero, counted as a failure, if it is not there or has another size. */
+int reference_attributes(struct reference *r, const char *object, const char *name, size_t n, double *values);
+/* A dataset of fixed-length texts: calls `each` with all of them. Nothing happens where there is none. */
+void reference_texts(struct reference *r, const char *name, void (*each)(void *context, const char *text), void *context);
 /* Compares mine[count] with a dataset. samples: the first dimension is the batch. Nothing happens outside the wanted
  * group or where the file has no such dataset. */
 void reference_compare(struct reference *r, const char *name, const float *mine, size_t count, int samples, double limit);
 void reference_compare_attribute(struct reference *r, const char *object, const char *name, double mine, double limit);
+/* The files' measure. samples: 0, or how many there are. */
+double reference_error(size_t count, size_t samples, const float *mine, const float *theirs);
 /* Compares two arrays that are both computed; `what` names the line. */
 void reference_compare_arrays(struct reference *r, const char *what, size_t count, size_t samples, const float *mine,
                               const float *theirs, double limit);
@@ -44,6 +50,7 @@ void reference_compare_arrays(struct reference *r, const char *what, size_t coun
 /* The kinds of file. */
 void reference_net(struct reference *r);        /* reference_net.c:   net, objective, objective_u, sample */
 void reference_optim(struct reference *r);      /* reference_optim.c: step1 ..., adamw, schedules */
-void reference_vision(struct reference *r);     /* reference_vision.c: scores; other groups are left alone */
+void reference_scores(struct reference *r);     /* reference_scores.c: scores */
+void reference_vision(struct reference *r);     /* reference_vision.c: resample, lpips..., convnext..., inception */
 void reference_crop(struct reference *r);       /* reference_crop.c:  NAME/image with a target */
 #endif

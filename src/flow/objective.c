@@ -97,7 +97,30 @@ struct sample {
   int tangent;
   const real *z, *v_t, *v_c, *v_u, *x_u_dot;
   real *x_u, *x_v;
+  const real *x_p_bar;   /* NULL: no network looked at it */
 };
+/* Rows for the samples below the threshold; the networks look at where their velocities lead. */
+static void perceive(const struct objective_config *c, size_t P, struct objective_work *w, const struct objective_batch *b,
+                     struct objective_sums *sums) {
+  const struct perceptual *p = c->perceptual;
+  size_t rows = 0;
+  for (size_t j = 0; j < b->B; j++) {
+    const size_t i = w->order[j];
+    const real t = b->t[i], *z = w->z + j * P;
+    p->row[j] = GRAPH_NONE;
+    if (!((double)t < p->max_t)) continue;
+    real *x_p = p->x_p + rows * P;
+    velocity_forward(c->prediction, P, t, z, w->x_u + j * P, x_p);
+    for (size_t k = 0; k < P; k++) x_p[k] = z[k] - t * x_p[k];
+    memcpy(p->x + rows * P, b->x + i * P, P * sizeof *p->x);
+    p->crop[rows] = perceptual_crop(p, b->seed, b->step, b->first + (uint32_t)i);
+    p->row[j] = rows++;
+  }
+  if (!rows) return;
+  perceptual_gradient(p, c->norm_p, c->norm_eps, rows, &sums->loss, sums->distance);
+  sums->seen += rows;
+}
+
 static void copy_out(size_t i, size_t P, const real *from, real *to) {
   if (to) memcpy(to + i * P, from, P * sizeof *to);
 }
@@ -149,6 +172,7 @@ static void finish(const struct objective_config *c, const struct objective_batc
     u[j] = (real)(2 * a_u) * (V[j] - v_g[j]);
     v[j] = (real)(2 * a_v) * (v[j] - v_g[j]);
   }
+  for (size_t j = 0; s->x_p_bar && j < P; j++) u[j] -= t * s->x_p_bar[j];
   velocity_backward(c->prediction, P, t, u, s->x_u);
   velocity_backward(c->prediction, P, t, v, s->x_v);
   sums->loss += L_u * a_u + L_v * a_v;
@@ -188,10 +212,16 @@ void objective_gradient(const struct objective_config *c, const struct net *n, c
                                       .w = k + W * B, .t_min = k + T_MIN * B, .t_max = k + T_MAX * B, .y = w->y };
   hooks_phase(hooks, NET_FORWARD);
   net_forward(n, weights, &w->net, &in, 1, w->x_u, w->x_u_dot, w->x_v, NULL);
+  if (c->perceptual) {
+    begin(hooks, NET_PERCEPTUAL);
+    perceive(c, P, w, b, sums);
+  }
   for (size_t j = 0; j < b->B; j++) {
     const int tangent = j < tangents;
+    const struct perceptual *p = c->perceptual;
     const struct sample s = { w->order[j], P, tangent, w->z + j * P, w->v_t + j * P, tangent ? w->v_c + j * P : NULL,
-                              w->v_u + j * P, tangent ? w->x_u_dot + j * P : NULL, w->x_u + j * P, w->x_v + j * P };
+                              w->v_u + j * P, tangent ? w->x_u_dot + j * P : NULL, w->x_u + j * P, w->x_v + j * P,
+                              p && p->row[j] != GRAPH_NONE ? p->x_p_bar + p->row[j] * P : NULL };
     finish(c, b, &s, w, sums, values);
   }
   sums->images += b->B;

@@ -1,18 +1,20 @@
 /* objective.h - the loss of pixel MeanFlow and its gradient on one micro-batch (SPEC 3 and 4).
  *   z = (1-t) x + t e,  v_t = (z - x)/tc,  v_g the guided target,  V = u + (t-r) stopgrad(du/dt),
- *   loss = sum over samples of a(L_u) + a(L_v),  L_u = |V - v_g|^2, L_v = |v - v_g|^2, a(L) = L / stopgrad((L + eps)^p).
+ *   loss = sum over samples of a(L_u) + a(L_v) (and of the perceptual terms, perceptual.h),  L_u = |V - v_g|^2, L_v = |v - v_g|^2, a(L) = L / stopgrad((L + eps)^p).
  * Only what each sample needs is evaluated (SPEC 4, "exact savings"): tangents for samples that are not FM; guidance
  * evaluations 0 (FM, label dropped), 1 (FM; or gate shut; or dropped and not FM) or 2 (gate open).
  * Sums, not means: whoever knows the global batch divides, once.
  * Memory: the workspace is laid out in the caller's arena. Errors: none. Ranks: local. */
 #ifndef FLOW_OBJECTIVE_H
 #define FLOW_OBJECTIVE_H
+#include "src/flow/perceptual.h"
 #include "src/flow/velocity.h"
 #include "src/net/net.h"
 
 struct objective_config {
   enum prediction prediction;
   double norm_p, norm_eps;
+  const struct perceptual *perceptual;     /* NULL: without; laid out for the micro-batch */
 };
 /* B samples, in any order. fm: r = t, t_min = 0, t_max = 1. y: true labels, also of dropped samples. */
 struct objective_batch {
@@ -21,12 +23,16 @@ struct objective_batch {
   const real *t, *r, *w, *t_min, *t_max;   /* [B] */
   const int32_t *y;
   const int *fm, *drop;
+  uint64_t seed, step;                     /* what crops are drawn by; */
+  uint32_t first;                          /* and the first sample's index in the global batch, the others' follow */
 };
 struct objective_sums {
   double loss, mse_u, mse_v;               /* mse: mean over the numbers of an image, summed over images */
   double mse_u_fm, du_dt_square;           /* mse_u's part of FM samples; mean square of du/dt, over the others */
   double du_dt_max;
   size_t images, fm, guidance, tangents;   /* samples evaluated, by kind */
+  double distance[PERCEPTUAL_TERMS];       /* that networks see, 0 beyond the threshold */
+  size_t seen;                             /* samples below it, which they look at */
 };
 /* Values per sample in the caller's order, for reports and tests; each may be NULL. */
 struct objective_values {

@@ -5,7 +5,7 @@
 #define NET_HOOKS_H
 #include <stddef.h>
 
-enum net_phase { NET_GUIDANCE, NET_FORWARD, NET_BACKWARD };
+enum net_phase { NET_GUIDANCE, NET_FORWARD, NET_PERCEPTUAL, NET_BACKWARD };
 struct net_hooks {
   void (*final)(void *context, size_t offset);   /* gradients from offset to the end will not change any more */
   void (*breathe)(void *context);                /* between the products of the way back */

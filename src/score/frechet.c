@@ -128,3 +128,36 @@ int frechet_distance(const struct moments *a, const struct moments *b, double *d
   double clipped;
   return frechet_distance_clipped(a, b, distance, &clipped);
 }
+
+/* The mean[D] of x[n,D], and its deviations over sqrt(n-1) as R[n,D]; returns tr S. */
+static double deviations(size_t D, size_t n, const float *x, double *mean, double *R) {
+  double trace = 0;
+  for (size_t j = 0; j < D; j++) mean[j] = 0;
+  for (size_t i = 0; i < n; i++)
+    for (size_t j = 0; j < D; j++) mean[j] += (double)x[i * D + j] / (double)n;
+  for (size_t i = 0; i < n; i++)
+    for (size_t j = 0; j < D; j++) {
+      R[i * D + j] = ((double)x[i * D + j] - mean[j]) / sqrt((double)(n - 1));
+      trace += R[i * D + j] * R[i * D + j];
+    }
+  return trace;
+}
+
+int frechet_distance_rows(size_t D, size_t n, const float *x, size_t m, const float *y, double *distance) {
+  if (n < 2 || m < 2) return because(STATUS_BAD, "a Frechet distance needs 2 images or more on each side, not %zu and %zu", n, m);
+  for (size_t i = 0; i < n * D; i++)
+    if (!isfinite(x[i])) return because(STATUS_BAD, "a Frechet distance needs finite features: image %zu has others", i / D);
+  for (size_t i = 0; i < m * D; i++)
+    if (!isfinite(y[i])) return because(STATUS_BAD, "a Frechet distance needs finite features: image %zu has others", i / D);
+  double *all = malloc(((n + m + 2) * D + n * m) * sizeof *all);
+  if (!all) return no_memory(D);
+  struct root a = { .R = all + 2 * D, .rank = n }, b = { .R = a.R + n * D, .rank = m };
+  double *mean[2] = { all, all + D }, means = 0, both = 0;
+  a.trace = deviations(D, n, x, mean[0], a.R);
+  b.trace = deviations(D, m, y, mean[1], b.R);
+  const int status = overlap(D, &a, &b, &both);
+  for (size_t j = 0; j < D; j++) means += (mean[0][j] - mean[1][j]) * (mean[0][j] - mean[1][j]);
+  if (!status) *distance = fmax(0, means + a.trace + b.trace - 2 * both);
+  free(all);
+  return status;
+}

@@ -14,6 +14,9 @@
 
 /* Never negative: rounding below 0 is 0. */
 int frechet_distance(const struct moments *a, const struct moments *b, double *distance);
+/* The same from the features themselves, x[n,D] and y[m,D], where both are few: n, m <= D. R is then the deviations from the mean
+ * over sqrt(n-1), and no decomposition of a [D,D] matrix is needed. */
+int frechet_distance_rows(size_t D, size_t n, const float *x, size_t m, const float *y, double *distance);
 /* The same with the mass of the eigenvalues that were taken as 0, as a part of tr S1 + tr S2: 1e-13 or less, or S is no
  * covariance. */
 int frechet_distance_clipped(const struct moments *a, const struct moments *b, double *distance, double *clipped);

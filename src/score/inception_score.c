@@ -19,16 +19,19 @@ static double add_image(size_t K, const float *z, double *marginal) {
   return sum;
 }
 
+void inception_score_add(size_t K, const float *z, double *sums) {
+  sums[0] += 1;
+  sums[1] += add_image(K, z, sums + 2);
+}
+
 /* mean_i KL(p_i || p) = mean_i sum_k p_ik log p_ik - sum_k p_k log p_k */
-static double divergence(size_t n, size_t K, const float *logits, double *marginal) {
-  double sum = 0;
-  memset(marginal, 0, K * sizeof *marginal);
-  for (size_t i = 0; i < n; i++) sum += add_image(K, logits + i * K, marginal) / (double)n;
+double inception_score_of(size_t K, const double *sums) {
+  double sum = sums[1] / sums[0];
   for (size_t k = 0; k < K; k++) {
-    const double p = marginal[k] / (double)n;
+    const double p = sums[2 + k] / sums[0];
     if (p > 0) sum -= p * log(p);
   }
-  return sum;
+  return exp(sum);
 }
 
 int inception_score(size_t n, size_t K, const float *logits, double *scratch, double *mean, double *deviation) {
@@ -39,7 +42,9 @@ int inception_score(size_t n, size_t K, const float *logits, double *scratch, do
     if (!isfinite(logits[i])) return because(STATUS_BAD, "logit %zu of image %zu is not finite", i % K, i / K);
   for (size_t s = 0; s < SPLITS; s++) {
     const size_t from = s * n / SPLITS, to = (s + 1) * n / SPLITS;
-    score[s] = exp(divergence(to - from, K, logits + from * K, scratch));
+    memset(scratch, 0, (K + 2) * sizeof *scratch);
+    for (size_t i = from; i < to; i++) inception_score_add(K, logits + i * K, scratch);
+    score[s] = inception_score_of(K, scratch);
     average += score[s] / SPLITS;
   }
   for (size_t s = 0; s < SPLITS; s++) square += (score[s] - average) * (score[s] - average) / SPLITS;

@@ -10,6 +10,10 @@
 
 enum { INCEPTION_SCORE_SPLITS = 10 };
 
-/* Mean and deviation (divisor 10) over the splits. scratch: K doubles. */
+/* One split, image by image: sums[2+K], zero at first, takes an image's logits z[K]. Parts of a split add up. */
+void inception_score_add(size_t K, const float *z, double *sums);
+/* exp(mean KL) of a split; NAN without images. */
+double inception_score_of(size_t K, const double *sums);
+/* Mean and deviation (divisor 10) over the splits. scratch: K + 2 doubles. */
 int inception_score(size_t n, size_t K, const float *logits, double *scratch, double *mean, double *deviation);
 #endif

@@ -12,7 +12,9 @@
 #include "src/vision/convolution.h"
 #include "src/vision/pool.h"
 
-enum { F = CLASSIFIER_FEATURES, KERNEL = 3, SMALLEST = 8, LARGEST = 2048, NARROWEST = 16, WIDEST = 64 };
+enum { F = CLASSIFIER_FEATURES, SMALLEST = 8, LARGEST = 2048 };
+static const struct { size_t kernel, narrowest, widest; } kinds[] = { [CLASSIFIER_3X3] = { 3, 16, 64 },
+                                                                     [CLASSIFIER_5X5] = { 5, 12, 48 } };
 enum { ROWS = 16 };   /* images in one product of the linear layers */
 
 /* A weight and a bias; deviation sqrt(gain/fan_in). */
@@ -32,7 +34,11 @@ static struct classifier_place add(struct table *t, const char *name, int rank, 
 static size_t map_size(const struct classifier *c, size_t l) { return c->side[l] * c->side[l] * c->width[l]; }
 
 int classifier_init(struct classifier *c, size_t size, size_t channels, size_t classes) {
-  *c = (struct classifier){ .size = size, .channels = channels, .classes = classes };
+  return classifier_init_kind(c, CLASSIFIER_3X3, size, channels, classes);
+}
+
+int classifier_init_kind(struct classifier *c, enum classifier_kind kind, size_t size, size_t channels, size_t classes) {
+  *c = (struct classifier){ .size = size, .channels = channels, .classes = classes, .kernel = kinds[kind].kernel };
   if (size < SMALLEST || size > LARGEST)
     return because(STATUS_BAD, "the classifier takes images of %d to %d pixels a side, these have %zu", SMALLEST, LARGEST,
                    size);
@@ -41,13 +47,13 @@ int classifier_init(struct classifier *c, size_t size, size_t channels, size_t c
   while (c->side[++c->layers] > SMALLEST);
   c->width[0] = channels;
   for (size_t l = 1; l <= c->layers; l++) {
-    const size_t width = (size_t)WIDEST >> (c->layers - l);
-    c->width[l] = width > NARROWEST ? width : NARROWEST;
+    const size_t width = kinds[kind].widest >> (c->layers - l), least = kinds[kind].narrowest;
+    c->width[l] = width > least ? width : least;
   }
   for (size_t l = 0; l < c->layers; l++) {
     char name[32];
     snprintf(name, sizeof name, "conv%zu", l + 1);
-    c->convolution[l] = add(&c->table, name, 4, (size_t[]){ c->width[l + 1], c->width[l], KERNEL, KERNEL }, 2);
+    c->convolution[l] = add(&c->table, name, 4, (size_t[]){ c->width[l + 1], c->width[l], c->kernel, c->kernel }, 2);
   }
   c->hidden = add(&c->table, "hidden", 2, (size_t[]){ F, map_size(c, c->layers) }, 2);
   c->logits = add(&c->table, "logits", 2, (size_t[]){ classes, F }, 1);
@@ -58,8 +64,8 @@ void classifier_free(struct classifier *c) { table_free(&c->table); }
 
 static struct convolution convolution_of(const struct classifier *c, const struct classifier_work *w, const real *weights,
                                          size_t l) {
-  return (struct convolution){ .H = c->side[l], .W = c->side[l], .I = c->width[l], .O = c->width[l + 1], .kh = KERNEL,
-                               .kw = KERNEL, .s = 1, .ph = 1, .pw = 1, .kernel = w->kernel[l],
+  return (struct convolution){ .H = c->side[l], .W = c->side[l], .I = c->width[l], .O = c->width[l + 1], .kh = c->kernel,
+                               .kw = c->kernel, .s = 1, .ph = c->kernel / 2, .pw = c->kernel / 2, .kernel = w->kernel[l],
                                .bias = weights ? weights + c->convolution[l].bias : NULL };
 }
 static struct pool pool_of(const struct classifier *c, size_t l) {
@@ -213,4 +219,25 @@ double classifier_backward(const struct classifier *c, const real *weights, cons
     convolution_unpack(&v, w->kernel_bar[l], grads + c->convolution[l].weight);
   }
   return loss;
+}
+
+void classifier_contrast(struct contrast *to, const struct classifier *c, int features) {
+  *to = (struct contrast){ .kind = features ? CONTRAST_PLAIN : CONTRAST_UNIT, .scale = { 1, 1, 1 } };
+  struct graph *g = &to->graph;
+  const size_t k = c->kernel, side = c->side[c->layers];
+  size_t x = 0;
+  graph_input(g, c->size, c->size, c->channels);
+  for (size_t l = 0; l < c->layers; l++) {
+    x = graph_convolution(g, x, (struct graph_kernel){ c->width[l + 1], k, k, 1, k / 2, k / 2 }, 1, c->convolution[l].weight,
+                          c->convolution[l].bias, GRAPH_NONE, 0);
+    x = graph_maximum(g, x, (struct graph_kernel){ 0, 2, 2, 2, 0, 0 }, GRAPH_NONE, 0);
+    if (!features) contrast_tap(to, x, GRAPH_NONE);
+  }
+  if (features) {   /* its weights have rows, columns, channels already, as a convolution over the whole map wants them */
+    x = graph_convolution(g, x, (struct graph_kernel){ F, side, side, 1, 0, 0 }, 1, c->hidden.weight, c->hidden.bias, GRAPH_NONE,
+                          0);
+    g->nodes[g->n_nodes - 1].packed = 1;
+    contrast_tap(to, x, GRAPH_NONE);
+  }
+  graph_finish(g);
 }

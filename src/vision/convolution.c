@@ -15,19 +15,37 @@ size_t convolution_rows(const struct convolution *l) { return steps(l->H, l->ph,
 size_t convolution_columns(const struct convolution *l) { return steps(l->W, l->pw, l->kw, l->s); }
 
 static size_t kernel_size(const struct convolution *l) { return l->kh * l->kw * l->I; }
+static size_t pixel_step(const struct convolution *l) { return l->ldy ? l->ldy : l->O; }
+
+/* Is x itself the matrix of what the kernel sees? */
+static int is_plain(const struct convolution *l) {
+  const int point = l->kh == 1 && l->kw == 1 && l->s == 1, whole = l->kh == l->H && l->kw == l->W;
+  return (point || whole) && !l->ph && !l->pw;
+}
 
 /* Rows of output whose pixels make a tile. */
 static size_t tile_rows(const struct convolution *l) {
   const size_t rows = convolution_rows(l), fit = TILE / (convolution_columns(l) * kernel_size(l));
   return fit < 1 ? 1 : fit < rows ? fit : rows;
 }
-size_t convolution_work(const struct convolution *l) { return tile_rows(l) * convolution_columns(l) * kernel_size(l); }
+size_t convolution_work(const struct convolution *l) {
+  return is_plain(l) ? 0 : tile_rows(l) * convolution_columns(l) * kernel_size(l);
+}
 
 void convolution_pack(const struct convolution *l, const real *w, real *kernel) {
   const size_t taps = l->kh * l->kw;
   for (size_t o = 0; o < l->O; o++, w += taps * l->I)
     for (size_t k = 0; k < taps; k++)
       for (size_t c = 0; c < l->I; c++) *kernel++ = w[c * taps + k];
+}
+void convolution_pack_here(const struct convolution *l, real *w, real *scratch) {
+  struct convolution one = *l;
+  const size_t n = kernel_size(l);
+  one.O = 1;
+  for (size_t o = 0; o < l->O; o++, w += n) {
+    memcpy(scratch, w, n * sizeof *w);
+    convolution_pack(&one, scratch, w);
+  }
 }
 void convolution_unpack(const struct convolution *l, const real *kernel_bar, real *w_bar) {
   const size_t taps = l->kh * l->kw;
@@ -70,36 +88,58 @@ static void scatter(const struct convolution *l, size_t row, size_t n, const rea
       }
 }
 
+static void clip(size_t M, size_t O, size_t ldy, real *y) {
+  for (size_t m = 0; m < M; m++, y += ldy)
+    for (size_t o = 0; o < O; o++) y[o] = y[o] > 0 ? y[o] : 0;
+}
+
+/* M pixels y of those under the kernel. */
+static void product(const struct convolution *l, size_t M, const real *pixels, real *y) {
+  const size_t O = l->O, K = kernel_size(l), ldy = pixel_step(l);
+  if (l->bias)
+    for (size_t m = 0; m < M; m++) memcpy(y + m * ldy, l->bias, O * sizeof *y);
+  matmul_nt(M, O, K, 1, pixels, K, l->kernel, K, l->bias != NULL, y, ldy);
+  if (l->relu) clip(M, O, ldy, y);
+}
+
 void convolution_forward(const struct convolution *l, const real *x, real *y, real *work) {
-  const size_t rows = convolution_rows(l), columns = convolution_columns(l), K = kernel_size(l), O = l->O, tile = tile_rows(l);
+  const size_t rows = convolution_rows(l), columns = convolution_columns(l), tile = tile_rows(l);
+  if (is_plain(l)) {
+    product(l, rows * columns, x, y);
+    return;
+  }
   for (size_t row = 0; row < rows; row += tile) {
-    const size_t n = rows - row < tile ? rows - row : tile, M = n * columns;
-    real *to = y + row * columns * O;
+    const size_t n = rows - row < tile ? rows - row : tile;
     gather(l, row, n, x, work);
-    if (l->bias)
-      for (size_t m = 0; m < M; m++) memcpy(to + m * O, l->bias, O * sizeof *to);
-    matmul_nt(M, O, K, 1, work, K, l->kernel, K, l->bias != NULL, to, O);
+    product(l, n * columns, work, y + row * columns * pixel_step(l));
   }
 }
 
 void convolution_backward(const struct convolution *l, const real *y_bar, real *x_bar, real *work) {
-  const size_t rows = convolution_rows(l), columns = convolution_columns(l), K = kernel_size(l), O = l->O, tile = tile_rows(l);
+  const size_t rows = convolution_rows(l), columns = convolution_columns(l), K = kernel_size(l), tile = tile_rows(l);
+  const size_t O = l->O, ldy = pixel_step(l);
+  if (is_plain(l)) {
+    matmul_nn(rows * columns, K, O, 1, y_bar, ldy, l->kernel, K, 1, x_bar, K);
+    return;
+  }
   for (size_t row = 0; row < rows; row += tile) {
     const size_t n = rows - row < tile ? rows - row : tile;
-    matmul_nn(n * columns, K, O, 1, y_bar + row * columns * O, O, l->kernel, K, 0, work, K);
+    matmul_nn(n * columns, K, O, 1, y_bar + row * columns * ldy, ldy, l->kernel, K, 0, work, K);
     scatter(l, row, n, work, x_bar);
   }
 }
 
 void convolution_backward_kernel(const struct convolution *l, const real *x, const real *y_bar, real *kernel_bar,
                                  real *bias_bar, real *work) {
-  const size_t rows = convolution_rows(l), columns = convolution_columns(l), K = kernel_size(l), O = l->O, tile = tile_rows(l);
-  for (size_t row = 0; row < rows; row += tile) {
+  const size_t rows = convolution_rows(l), columns = convolution_columns(l), K = kernel_size(l), tile = tile_rows(l);
+  const size_t O = l->O, ldy = pixel_step(l), pixels = rows * columns;
+  if (is_plain(l)) matmul_tn(O, K, pixels, 1, y_bar, ldy, x, K, 1, kernel_bar, K);
+  for (size_t row = 0; row < rows && !is_plain(l); row += tile) {
     const size_t n = rows - row < tile ? rows - row : tile;
     gather(l, row, n, x, work);
-    matmul_tn(O, K, n * columns, 1, y_bar + row * columns * O, O, work, K, 1, kernel_bar, K);
+    matmul_tn(O, K, n * columns, 1, y_bar + row * columns * ldy, ldy, work, K, 1, kernel_bar, K);
   }
   if (bias_bar)
-    for (size_t m = 0; m < rows * columns; m++)
-      for (size_t o = 0; o < O; o++) bias_bar[o] += y_bar[m * O + o];
+    for (size_t m = 0; m < pixels; m++)
+      for (size_t o = 0; o < O; o++) bias_bar[o] += y_bar[m * ldy + o];
 }

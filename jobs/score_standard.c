@@ -1,0 +1,311 @@
+#include "jobs/score_standard.h"
+
+#include <cjson/cJSON.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/classifier_file.h"
+#include "io/npz.h"
+#include "io/npz_read.h"
+#include "io/progress.h"
+#include "jobs/image_files.h"
+#include "jobs/standard.h"
+#include "jobs/trained.h"
+#include "mpi/agree.h"
+#include "src/base/status.h"
+
+enum { D = INCEPTION_FEATURES, ROWS = 8, HASH = 64 };
+
+struct row { char name[64]; struct standard_score score; };
+struct job {
+  const struct world *w;
+  const struct score_words *words;
+  struct trained t;
+  struct sampler sampler;
+  struct generate generate;
+  struct image_files files;
+  struct dataset data;
+  enum split split;
+  char data_path[TEXT_MAX], statistics[TEXT_MAX];   /* "": without */
+  char identity[HASH];                              /* of the reference images, their crop and number */
+  size_t n, reference;
+  struct standard standard;
+  struct row rows[ROWS];
+  int n_rows;
+};
+
+static int from_net(const struct job *j) { return *j->words->run || *j->words->checkpoint; }
+
+/* ---- what is asked for ---- */
+
+static int open_images(struct job *j) {
+  const struct score_words *words = j->words;
+  if (from_net(j)) {
+    const struct settings *s = &j->t.s;
+    int status = trained_sampler(&j->t, words->omega, words->t_min, words->t_max, &j->sampler);
+    if (!status) status = trained_head(&j->t, *words->head ? words->head : NULL, *words->solver ? words->solver : NULL, &j->sampler);
+    j->generate = (struct generate){ .net = &j->t.net, .sampler = j->sampler, .n_labels = (size_t)s->dataset.num_classes,
+                                     .seed = (uint64_t)(words->seed >= 0 ? words->seed : s->training.seed) };
+    j->n = (size_t)(words->n ? words->n : s->fid.num_samples);
+    return status ? status : generate_init(&j->generate);
+  }
+  if (!*words->images) return STATUS_OK;   /* statistics alone */
+  const int status = image_files_open(&j->files, words->images);
+  if (status) return status;
+  if (words->n && (size_t)words->n > j->files.n)
+    return because(STATUS_BAD, "n=%ld: %s has %zu images", words->n, words->images, j->files.n);
+  j->n = words->n ? (size_t)words->n : j->files.n;
+  if (j->n < 2) return because(STATUS_BAD, "%s has %zu image: a score needs 2 or more", words->images, j->n);
+  return STATUS_OK;
+}
+
+/* Where the reference is: an .npz, or images of a packed file. */
+static int choose_reference(struct job *j) {
+  const struct score_words *words = j->words;
+  const struct settings *s = from_net(j) ? &j->t.s : NULL;
+  snprintf(j->statistics, sizeof j->statistics, "%s", *words->reference ? words->reference
+                                                      : s && !*words->data ? s->fid.cache_ref : "");
+  if (*j->statistics && *words->save_reference)
+    return because(STATUS_BAD, "save_reference=%s: the reference is a file of statistics already", words->save_reference);
+  snprintf(j->data_path, sizeof j->data_path, "%s", *words->data ? words->data : s && !*j->statistics ? s->dataset.root : "");
+  if (!*j->statistics && !*j->data_path)
+    return because(STATUS_BAD, "expected data=FILE.h5 or reference=FILE.npz: what the images are compared with");
+  j->split = !strcmp(words->split, "train") ? SPLIT_TRAIN : SPLIT_HELDOUT;
+  if (!*j->data_path) return STATUS_OK;
+  int status = dataset_open(&j->data, j->data_path);
+  if (status) return status;
+  j->reference = j->data.count[j->split];
+  if (j->reference < 2)
+    return because(STATUS_BAD, "%s has %zu %s images: expected at least 2 to compare with", j->data_path, j->reference,
+                   j->split == SPLIT_TRAIN ? "training" : "held-out");
+  char hash[CLASSIFIER_HASH];
+  status = classifier_file_split(j->data_path, j->split, hash);
+  snprintf(j->identity, sizeof j->identity, "%s %zu x %zu x %zu, %zu", hash, j->data.image_size, j->data.image_size,
+           j->data.channels, j->reference);
+  if (*j->statistics) j->reference = 0;
+  return status;
+}
+
+static int prepare(struct job *j) {
+  const int status = open_images(j);
+  return status ? status : choose_reference(j);
+}
+
+/* ---- statistics in a file ---- */
+
+/* What it says of itself must be so; what others publish says nothing. */
+static int check_origin(const struct job *j) {
+  char text[HASH];
+  if (npz_has(j->statistics, "pmf_network")) {
+    const int status = npz_text(j->statistics, "pmf_network", text, sizeof text);
+    if (status) return status;
+    if (strcmp(text, j->standard.facts.hash))
+      return because(STATUS_BAD, "%s: statistics by a network with hash %s, %s has %s", j->statistics, text, j->words->inception,
+                     j->standard.facts.hash);
+  }
+  if (*j->data_path && npz_has(j->statistics, "pmf_images")) {
+    const int status = npz_text(j->statistics, "pmf_images", text, sizeof text);
+    if (status) return status;
+    if (strcmp(text, j->identity))
+      return because(STATUS_BAD, "%s: statistics of other images (%s) than those of %s (%s)", j->statistics, text, j->data_path,
+                     j->identity);
+  }
+  return STATUS_OK;
+}
+
+static int read_statistics(struct job *j) {
+  const char *path = j->statistics;
+  const int other = !npz_has(path, "mu") && npz_has(path, "ref_mu");
+  struct moments *m = &j->standard.statistics;
+  int status = check_origin(j);
+  if (status) return status;
+  m->mean = malloc((D + (size_t)D * D) * sizeof *m->mean);
+  if (!m->mean) return because(STATUS_NOMEM, "no memory for the statistics of %d features", D);
+  m->S = m->mean + D;
+  m->n = 2;   /* S/(n-1) is the covariance */
+  m->D = D;
+  status = npz_doubles(path, other ? "ref_mu" : "mu", D, m->mean);
+  return status ? status : npz_doubles(path, other ? "ref_sigma" : "sigma", (size_t)D * D, m->S);
+}
+
+static int all_at_once(void *context, const void **data, size_t *bytes) {
+  const struct { const void *data; size_t bytes; } *all = context;
+  *data = all->data;
+  *bytes = all->bytes;
+  return STATUS_OK;
+}
+
+static int write_statistics(const struct job *j) {
+  double *mean, n = (double)j->reference;
+  const int status = standard_statistics(&j->standard, &mean);
+  if (status) return status;
+  const char *hash = j->standard.facts.hash;
+  struct { const void *data; size_t bytes; } all[] = {
+    { mean, D * sizeof *mean }, { mean + D, (size_t)D * D * sizeof *mean }, { &n, sizeof n }, { hash, strlen(hash) },
+    { j->identity, strlen(j->identity) },
+  };
+  const struct npz_array arrays[] = {
+    { "mu", "<f8", 1, { D }, all_at_once, &all[0] }, { "sigma", "<f8", 2, { D, D }, all_at_once, &all[1] },
+    { "n", "<f8", 1, { 1 }, all_at_once, &all[2] }, { "pmf_network", "|u1", 1, { all[3].bytes }, all_at_once, &all[3] },
+    { "pmf_images", "|u1", 1, { all[4].bytes }, all_at_once, &all[4] },
+  };
+  const int written = npz_write(j->words->save_reference, sizeof arrays / sizeof *arrays, arrays);
+  free(mean);
+  if (!written) fprintf(stderr, "pmf: statistics of %zu images in %s\n", j->reference, j->words->save_reference);
+  return written;
+}
+
+/* ---- scores ---- */
+
+/* COLLECTIVE. */
+static int look_at_reference(struct job *j) {
+  if (*j->statistics) return agree(j->w->comm, j->w->rank ? STATUS_OK : read_statistics(j));
+  const struct packed_images packed = { &j->data, j->split, j->reference };
+  const struct source source = source_packed(&packed);
+  int status = standard_reference(&j->standard, &source, j->reference);
+  if (!status && *j->words->save_reference) status = agree(j->w->comm, j->w->rank ? STATUS_OK : write_statistics(j));
+  return status;
+}
+
+/* COLLECTIVE. */
+static int add_row(struct job *j, const char *name, const struct source *source) {
+  struct row *row = &j->rows[j->n_rows++];
+  const double began = progress_clock();
+  snprintf(row->name, sizeof row->name, "%s", name);
+  const int status = standard_score(&j->standard, source, j->n, &row->score);
+  if (!status && j->w->rank == 0) fprintf(stderr, "%s: %zu images in %.1f s\n", name, j->n, progress_clock() - began);
+  return status;
+}
+
+/* COLLECTIVE. */
+static int score_images(struct job *j) {
+  if (!from_net(j)) {
+    struct image_files *files = &j->files;
+    const struct source source = image_files_source(&files);
+    return j->n ? add_row(j, "images", &source) : STATUS_OK;
+  }
+  int status = STATUS_OK;
+  for (int i = 0; i < j->words->n_steps && !status; i++) {
+    const struct generated_images generated = { &j->generate, j->t.weights };
+    const struct source source = source_generated(&generated);
+    char name[64];
+    j->generate.sampler.steps = (size_t)j->words->steps[i];
+    snprintf(name, sizeof name, "%ld step%s", j->words->steps[i], j->words->steps[i] > 1 ? "s" : "");
+    status = add_row(j, name, &source);
+  }
+  return status;
+}
+
+/* ---- telling ---- */
+
+/* Plain FID is the name of one network's alone. */
+static void name_fid(const struct job *j, char text[64]) {
+  if (j->standard.standard_weights) snprintf(text, 64, "FID");
+  else snprintf(text, 64, "FID[%s]", j->standard.facts.hash);
+}
+
+static void put(cJSON *o, const char *name, double value) {
+  if (isfinite(value)) cJSON_AddNumberToObject(o, name, value);
+  else cJSON_AddNullToObject(o, name);
+}
+
+static int rank_deficient(const struct standard_score *r) { return r->n <= D || (r->reference && r->reference <= D); }
+
+static int print_json(const struct job *j) {
+  cJSON *o = cJSON_CreateObject(), *list = cJSON_AddArrayToObject(o, "scores");
+  char fid[64];
+  name_fid(j, fid);
+  cJSON_AddStringToObject(o, "of", from_net(j) ? j->t.path : j->words->images);
+  if (from_net(j)) cJSON_AddStringToObject(o, "ema", j->t.ema);
+  put(o, "seed", from_net(j) ? (double)j->generate.seed : NAN);
+  cJSON_AddStringToObject(o, "reference", *j->statistics ? j->statistics : j->data_path);
+  cJSON_AddStringToObject(o, "split", *j->statistics ? "statistics" : j->split == SPLIT_TRAIN ? "train" : "held-out");
+  cJSON_AddStringToObject(o, "network", j->standard.facts.hash);
+  cJSON_AddStringToObject(o, "network_sha256", j->standard.facts.sha256[0]);
+  cJSON_AddStringToObject(o, "fid_name", fid);
+  for (int i = 0; i < j->n_rows; i++) {
+    const struct standard_score *r = &j->rows[i].score;
+    cJSON *item = cJSON_CreateObject();
+    cJSON_AddStringToObject(item, "images", j->rows[i].name);
+    put(item, "n", (double)r->n), put(item, "reference_n", r->reference ? (double)r->reference : NAN);
+    put(item, "fid", r->fid), put(item, "fid_infinite", r->fid_infinite);
+    put(item, "inception_score", r->is), put(item, "inception_score_deviation", r->is_deviation);
+    put(item, "kid", r->kid_subsets ? r->kid : NAN), put(item, "kid_deviation", r->kid_subsets ? r->kid_deviation : NAN);
+    put(item, "kid_subsets", (double)r->kid_subsets), put(item, "precision", r->precision), put(item, "recall", r->recall);
+    cJSON_AddBoolToObject(item, "rank_deficient", rank_deficient(r));
+    cJSON_AddItemToArray(list, item);
+  }
+  char *text = cJSON_PrintUnformatted(o);
+  if (text) puts(text);
+  cJSON_free(text);
+  cJSON_Delete(o);
+  return text ? STATUS_OK : because(STATUS_NOMEM, "no memory for a line of JSON");
+}
+
+static void number(char text[32], const char *format, double value) {
+  if (isfinite(value)) snprintf(text, 32, format, value);
+  else snprintf(text, 32, "-");
+}
+
+static void print_row(const struct row *row) {
+  const struct standard_score *r = &row->score;
+  char t[8][32];
+  number(t[0], "%.3f", r->fid), number(t[1], "%.3f", r->fid_infinite);
+  number(t[2], "%.2f", r->is), number(t[3], "%.2f", r->is_deviation);
+  number(t[4], "%.5f", r->kid_subsets ? r->kid : NAN), number(t[5], "%.5f", r->kid_subsets ? r->kid_deviation : NAN);
+  number(t[6], "%.3f", r->precision), number(t[7], "%.3f", r->recall);
+  printf("%-16s %12s %12s %10s +-%8s %10s +-%9s %9s %9s%s\n", row->name, t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7],
+         rank_deficient(r) ? "  N < D" : "");
+}
+
+static int print_table(const struct job *j) {
+  char fid[64];
+  name_fid(j, fid);
+  printf("%s%s%s: N %zu against %s %s\n", from_net(j) ? j->t.path : j->words->images, from_net(j) ? ", " : "",
+         from_net(j) ? j->t.ema : "", j->n,
+         *j->statistics ? "the statistics of" : j->split == SPLIT_TRAIN ? "the training images of" : "the held-out images of",
+         *j->statistics ? j->statistics : j->data_path);
+  printf("network %s (hash %s, SHA-256 of its source %s)\n", j->words->inception, j->standard.facts.hash,
+         *j->standard.facts.sha256[0] ? j->standard.facts.sha256[0] : "unknown");
+  if (!j->standard.standard_weights)
+    printf("these are not the weights that FID is defined by: compare nothing with published numbers\n");
+  printf("\n%-16s %12s %12s %20s %21s %9s %9s\n", "", fid, "N -> inf", "Inception Score", "KID", "precision", "recall");
+  for (int i = 0; i < j->n_rows; i++) print_row(&j->rows[i]);
+  for (int i = 0; i < j->n_rows; i++)
+    if (rank_deficient(&j->rows[i].score)) {
+      printf("N < D: no more images than the %d features, the covariance is rank-deficient: compare with nothing of another N\n", D);
+      break;
+    }
+  return STATUS_OK;
+}
+
+int score_standard(const struct world *w, const struct score_words *words) {
+  struct job *j = calloc(1, sizeof *j);
+  int status = agree(w->comm, j ? STATUS_OK : because(STATUS_NOMEM, "no memory for a score"));
+  if (status) return free(j), status;
+  *j = (struct job){ .w = w, .words = words, .data.fd = -1 };
+  if (from_net(j))
+    status = trained_open(&j->t, w, *words->run ? words->run : NULL, *words->checkpoint ? words->checkpoint : NULL,
+                          *words->ema ? words->ema : NULL);
+  if (!status) status = agree(w->comm, prepare(j));
+  if (!status && from_net(j)) status = trained_load(&j->t, w);
+  if (!status) {
+    const size_t side = from_net(j) ? j->t.net.config.image : 0, of = j->reference ? j->data.image_size : 0;
+    const size_t image[3] = { from_net(j) ? side : j->files.H, from_net(j) ? side : j->files.W,
+                              from_net(j) ? j->t.net.config.channels : j->files.C };
+    status = standard_open(&j->standard, w, words->inception, image, (size_t[]){ of, of, j->data.channels },
+                           (size_t[]){ j->n, j->reference });
+  }
+  if (!status) status = look_at_reference(j);
+  if (!status) status = score_images(j);
+  if (!status && j->n_rows) status = agree(w->comm, w->rank ? STATUS_OK : words->json ? print_json(j) : print_table(j));
+  standard_close(&j->standard);
+  image_files_close(&j->files);
+  generate_free(&j->generate);
+  dataset_close(&j->data);
+  trained_close(&j->t);
+  free(j);
+  return status;
+}

@@ -1,0 +1,297 @@
+#include "jobs/standard.h"
+
+#include <assert.h>
+#include <math.h>
+#include <omp.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mpi/agree.h"
+#include "mpi/reduce.h"
+#include "src/base/status.h"
+#include "src/score/frechet.h"
+#include "src/score/inception_score.h"
+#include "src/score/kernel.h"
+#include "src/score/neighbours.h"
+
+enum { D = INCEPTION_FEATURES, K = INCEPTION_LOGITS, PREFIXES = 5, SUBSET = 16, SUBSETS = 100 };
+static const char standard_sha256[] = "6726825d";   /* how the published file's begins; its name has it */
+
+static void features(void *context, int reference, size_t n, const uint8_t *u8, float *x, float *logits) {
+  const struct standard *s = context;
+  inception_features(&s->net, s->weights, &s->work[reference], n, u8, x, logits);
+}
+
+/* ---- opening ---- */
+
+static void lay_out(struct standard *s, const size_t *const shape[2]) {
+  s->weights = arena_take(&s->arena, s->net.table.size);
+  for (int i = 0; i < 2; i++)
+    if (shape[i][0])
+      inception_layout(&s->arena, &s->net, shape[i][0], shape[i][1], shape[i][2], omp_get_max_threads(), &s->work[i]);
+}
+
+static int allocate(struct standard *s, const size_t *const shape[2], const size_t most[2]) {
+  size_t pixels = 0;
+  lay_out(s, shape);
+  int status = arena_init(&s->arena);
+  if (status) return status;
+  lay_out(s, shape);
+  for (int i = 0; i < 2; i++) {
+    const size_t bytes = shape[i][0] * shape[i][1] * shape[i][2];
+    if (bytes) inception_begin(&s->work[i]);
+    if (bytes > pixels) pixels = bytes;
+  }
+  s->extractor = (struct extractor){ D, K, features, s };
+  s->scorer = (struct scorer){ .w = s->w, .extractor = &s->extractor, .pixels = pixels, .most = { most[1], most[0] } };
+  return scorer_init(&s->scorer);
+}
+
+int standard_open(struct standard *s, const struct world *w, const char *path, const size_t image[3], const size_t reference[3],
+                  const size_t most[2]) {
+  const size_t *const shape[2] = { image, reference };
+  *s = (struct standard){ .w = w };
+  inception_init(&s->net);
+  int status = agree(w->comm, w->rank ? STATUS_OK : network_file_facts(path, "inception", &s->facts));
+  if (!status) status = agree(w->comm, allocate(s, shape, most));
+  if (status) return status;
+  spread(w->comm, 0, sizeof s->facts, &s->facts);
+  s->standard_weights = !strncmp(s->facts.sha256[0], standard_sha256, sizeof standard_sha256 - 1);
+  status = agree(w->comm, w->rank ? STATUS_OK : network_file_read(path, s->net.table.size, s->weights));
+  if (status) return status;
+  spread(w->comm, 0, s->net.table.size * sizeof *s->weights, s->weights);
+  return agree(w->comm, inception_prepare(&s->net, s->weights));
+}
+
+void standard_close(struct standard *s) {
+  inception_free(&s->net);
+  scorer_free(&s->scorer);
+  arena_free(&s->arena);
+  free(s->statistics.mean);
+  *s = (struct standard){ .w = s->w };
+}
+
+int standard_reference(struct standard *s, const struct source *source, size_t n) {
+  const int status = scorer_look(&s->scorer, &s->scorer.reference, source, n);
+  if (!status) scorer_moments(&s->scorer, &s->scorer.reference, 0, scorer_chunks(&s->scorer.reference));
+  return status;
+}
+
+int standard_statistics(const struct standard *s, double **mean) {
+  const struct moments *m = &s->scorer.reference.moments;
+  *mean = malloc((D + (size_t)D * D) * sizeof **mean);
+  if (!*mean) return because(STATUS_NOMEM, "no memory for the statistics of %d features", D);
+  memcpy(*mean, m->mean, D * sizeof **mean);
+  for (size_t i = 0; i < (size_t)D * D; i++) (*mean)[D + i] = m->S[i] / (m->n - 1);
+  return STATUS_OK;
+}
+
+/* ---- FID ---- */
+
+/* COLLECTIVE. All features of a set in *rows on rank 0 (malloc'ed), NULL elsewhere. Only for few of them. */
+static int gather(struct standard *s, const struct feature_set *f, float **rows) {
+  const int first = s->w->rank == 0;
+  *rows = first ? malloc(f->n * D * sizeof **rows) : NULL;
+  const int missing = first && !*rows;
+  const int status = agree(s->w->comm, missing ? because(STATUS_NOMEM, "no memory for %zu images' features", f->n) : STATUS_OK);
+  size_t at = 0;
+  for (size_t i = 0; i < scorer_chunks(f) && !status; i++) {
+    const size_t n = scorer_images(f, i) * D;
+    const float *x = scorer_pass(&s->scorer, f, i);
+    if (first) memcpy(*rows + at, x, n * sizeof *x);
+    at += n;
+  }
+  return status;
+}
+
+/* COLLECTIVE. No more images than features on either side: no decomposition of a [D,D] matrix. */
+static int few(struct standard *s, double *fid) {
+  const struct feature_set *a = &s->scorer.images, *b = &s->scorer.reference;
+  float *x = NULL, *y = NULL;
+  int status = gather(s, a, &x);
+  if (!status) status = gather(s, b, &y);
+  if (!status) status = agree(s->w->comm, s->w->rank ? STATUS_OK : frechet_distance_rows(D, a->n, x, b->n, y, fid));
+  free(x), free(y);
+  return status;
+}
+
+/* The limit for N to infinity of a line through FID over 1/N. */
+static double limit_of(const double *n, const double *fid) {
+  double x = 0, y = 0, xx = 0, xy = 0;
+  for (int i = 0; i < PREFIXES; i++) x += 1 / n[i] / PREFIXES, y += fid[i] / PREFIXES;
+  for (int i = 0; i < PREFIXES; i++) xx += (1 / n[i] - x) * (1 / n[i] - x), xy += (1 / n[i] - x) * (fid[i] - y);
+  return y - xy / xx * x;
+}
+
+/* COLLECTIVE. Over the chunks in their order; on the way, from half of them on, the distances that the limit is drawn from. */
+static int many(struct standard *s, double *fid, double *limit) {
+  struct feature_set *a = &s->scorer.images;
+  const struct moments *to = s->statistics.D ? &s->statistics : &s->scorer.reference.moments;
+  const size_t chunks = scorer_chunks(a), half = chunks / 2;
+  const int with_limit = a->n / 2 > D && half > PREFIXES;
+  double n[PREFIXES], at[PREFIXES];
+  size_t done = 0;
+  int status = STATUS_OK;
+  for (int i = with_limit ? 0 : PREFIXES - 1; i < PREFIXES && !status; i++) {
+    const size_t next = i == PREFIXES - 1 ? chunks : half + (size_t)i * (chunks - half) / (PREFIXES - 1);
+    scorer_moments(&s->scorer, a, done, next);
+    done = next;
+    n[i] = a->moments.n;
+    status = agree(s->w->comm, s->w->rank ? STATUS_OK : frechet_distance(&a->moments, to, &at[i]));
+  }
+  if (status) return status;
+  *fid = at[PREFIXES - 1];
+  *limit = with_limit && s->w->rank == 0 ? limit_of(n, at) : NAN;
+  return STATUS_OK;
+}
+
+/* ---- KID ---- */
+
+/* COLLECTIVE. Sum of k over all pairs of an image of a and one of b in chunks from .. to-1 of both. */
+static double pairs(struct standard *s, const struct feature_set *a, const struct feature_set *b, size_t from, size_t to) {
+  double *rows = s->scorer.rows, sum = 0;
+  memset(rows, 0, (to - from) * sizeof *rows);
+  for (size_t j = from; j < to; j++) {
+    const float *y = scorer_pass(&s->scorer, b, j);
+    for (size_t i = from; i < to; i++)
+      if (i >= a->begin && i < a->end)
+        rows[i - from] += kernel_sum(D, scorer_images(a, i), scorer_rows(a, i), scorer_images(b, j), y, s->scorer.scratch);
+  }
+  reduce_sum_double(s->w->comm, to - from, rows);
+  for (size_t i = 0; i < to - from; i++) sum += rows[i];
+  return sum;
+}
+static double diagonal(struct standard *s, const struct feature_set *f, size_t from, size_t to) {
+  double *rows = s->scorer.rows, sum = 0;
+  for (size_t i = from; i < to; i++)
+    rows[i - from] = i >= f->begin && i < f->end ? kernel_diagonal(D, scorer_images(f, i), scorer_rows(f, i)) : 0;
+  reduce_sum_double(s->w->comm, to - from, rows);
+  for (size_t i = 0; i < to - from; i++) sum += rows[i];
+  return sum;
+}
+static size_t images_of(const struct feature_set *f, size_t from, size_t to) {
+  size_t n = 0;
+  for (size_t i = from; i < to; i++) n += scorer_images(f, i);
+  return n;
+}
+
+/* COLLECTIVE. Over subsets of 1024 images (fewer where there are few), the same places of both sets; none twice. */
+static void kernel(struct standard *s, struct standard_score *score) {
+  const struct feature_set *a = &s->scorer.images, *b = &s->scorer.reference;
+  const size_t chunks = scorer_chunks(a) < scorer_chunks(b) ? scorer_chunks(a) : scorer_chunks(b);
+  const size_t each = chunks >= 2 * SUBSET ? SUBSET : chunks >= 10 ? chunks / 10 : 1;
+  const size_t subsets = chunks / each < SUBSETS ? chunks / each : SUBSETS;
+  double sum = 0, square = 0;
+  score->kid_images = images_of(a, 0, each);
+  for (size_t k = 0; k < subsets; k++) {
+    const size_t from = k * each, to = from + each, n = images_of(a, from, to), m = images_of(b, from, to);
+    if (n < 2 || m < 2) continue;   /* a last chunk of one image */
+    const double xx = pairs(s, a, a, from, to), yy = pairs(s, b, b, from, to), xy = pairs(s, a, b, from, to);
+    const double kid = kernel_distance(n, xx, diagonal(s, a, from, to), m, yy, diagonal(s, b, from, to), xy);
+    score->kid_subsets++;
+    sum += kid;
+    square += kid * kid;
+  }
+  const double N = (double)score->kid_subsets;
+  score->kid = sum / N;
+  score->kid_deviation = N > 1 ? sqrt(fmax(0, square - sum * sum / N) / (N - 1)) : NAN;
+}
+
+/* ---- precision and recall ---- */
+
+/* The row of a set that chunk i begins with, among this rank's; wraps below 0. */
+static size_t row_of(const struct feature_set *f, size_t i) { return (i - f->begin) * EVALUATOR_CHUNK; }
+static size_t own_rows(const struct feature_set *f) { return f->begin < f->end ? images_of(f, f->begin, f->end) : 0; }
+
+/* COLLECTIVE. radius[n] of all images of a set, on every rank. nearest: room for 3 numbers an own row. */
+static void radii(struct standard *s, const struct feature_set *f, double *nearest, double *radius) {
+  const size_t own = own_rows(f);
+  for (size_t i = 0; i < own * NEIGHBOURS; i++) nearest[i] = INFINITY;
+  for (size_t j = 0; j < scorer_chunks(f); j++) {
+    const float *y = scorer_pass(&s->scorer, f, j);
+    if (own) neighbours_add(D, own, scorer_rows(f, f->begin), scorer_images(f, j), y, row_of(f, j), nearest, s->scorer.scratch);
+  }
+  memset(radius, 0, f->n * sizeof *radius);
+  for (size_t i = 0; i < own; i++) radius[f->begin * EVALUATOR_CHUNK + i] = nearest[i * NEIGHBOURS + NEIGHBOURS - 1];
+  reduce_sum_double(s->w->comm, f->n, radius);
+}
+
+/* COLLECTIVE. The share of a's images inside a ball of b. */
+static double covered(struct standard *s, const struct feature_set *a, const struct feature_set *b, const double *radius,
+                      uint8_t *inside) {
+  const size_t own = own_rows(a);
+  memset(inside, 0, own);
+  for (size_t j = 0; j < scorer_chunks(b); j++) {
+    const float *y = scorer_pass(&s->scorer, b, j);
+    if (own)
+      neighbours_cover(D, own, scorer_rows(a, a->begin), scorer_images(b, j), y, radius + j * EVALUATOR_CHUNK, inside,
+                       s->scorer.scratch);
+  }
+  double count = 0;
+  for (size_t i = 0; i < own; i++) count += inside[i];
+  reduce_sum_double(s->w->comm, 1, &count);
+  return count / (double)a->n;
+}
+
+/* COLLECTIVE. */
+static int precision_recall(struct standard *s, struct standard_score *score) {
+  const struct feature_set *a = &s->scorer.images, *b = &s->scorer.reference;
+  const size_t own = own_rows(a) > own_rows(b) ? own_rows(a) : own_rows(b), all = a->n > b->n ? a->n : b->n;
+  if (a->n <= NEIGHBOURS || b->n <= NEIGHBOURS) return STATUS_OK;
+  double *nearest = malloc((own * NEIGHBOURS + all + 1) * sizeof *nearest);
+  uint8_t *inside = malloc(own + 1);
+  const int status = agree(s->w->comm, nearest && inside ? STATUS_OK : because(STATUS_NOMEM, "no memory for neighbours"));
+  if (!status) {
+    double *radius = nearest + own * NEIGHBOURS;
+    radii(s, b, nearest, radius);
+    score->precision = covered(s, a, b, radius, inside);
+    radii(s, a, nearest, radius);
+    score->recall = covered(s, b, a, radius, inside);
+  }
+  free(nearest), free(inside);
+  return status;
+}
+
+/* ---- Inception Score ---- */
+
+/* COLLECTIVE. The splits' sums go from rank 0 to the last, each adding its images in their order, and back to all. */
+static int inception_scores(struct standard *s, struct standard_score *score) {
+  enum { SPLITS = INCEPTION_SCORE_SPLITS, SIZE = SPLITS * (K + 2) };
+  const struct feature_set *f = &s->scorer.images;
+  const int rank = s->w->rank, last = s->w->ranks - 1;
+  if (f->n < SPLITS) return STATUS_OK;
+  double *sums = calloc(SIZE, sizeof *sums), square = 0;
+  const int status = agree(s->w->comm, sums ? STATUS_OK : because(STATUS_NOMEM, "no memory for an Inception Score"));
+  if (status) return free(sums), status;
+  if (rank > 0) MPI_Recv(sums, SIZE, MPI_DOUBLE, rank - 1, 1, s->w->comm, MPI_STATUS_IGNORE);
+  size_t split = 0;
+  for (size_t c = f->begin; c < f->end; c++)
+    for (size_t i = 0; i < scorer_images(f, c); i++) {
+      while ((split + 1) * f->n / SPLITS <= c * EVALUATOR_CHUNK + i) split++;
+      inception_score_add(K, scorer_logits(f, c) + i * K, sums + split * (K + 2));
+    }
+  if (rank < last) MPI_Send(sums, SIZE, MPI_DOUBLE, rank + 1, 1, s->w->comm);
+  spread(s->w->comm, last, SIZE * sizeof *sums, sums);
+  double each[SPLITS];
+  score->is = 0;
+  for (int k = 0; k < SPLITS; k++) score->is += (each[k] = inception_score_of(K, sums + k * (K + 2))) / SPLITS;
+  for (int k = 0; k < SPLITS; k++) square += (each[k] - score->is) * (each[k] - score->is) / SPLITS;
+  score->is_deviation = sqrt(square);
+  free(sums);
+  return STATUS_OK;
+}
+
+/* ---- all of them ---- */
+
+int standard_score(struct standard *s, const struct source *source, size_t n, struct standard_score *score) {
+  const size_t m = s->statistics.D ? 0 : s->scorer.reference.n;
+  assert(n >= 2);
+  *score = (struct standard_score){ n, m, NAN, NAN, NAN, NAN, 0, 0, NAN, NAN, NAN, NAN };
+  int status = scorer_look(&s->scorer, &s->scorer.images, source, n);
+  if (!status) status = m && n <= D && m <= D ? few(s, &score->fid) : many(s, &score->fid, &score->fid_infinite);
+  if (!status) status = inception_scores(s, score);
+  if (!status && m) kernel(s, score);
+  if (!status && m) status = precision_recall(s, score);
+  if (!status) spread(s->w->comm, 0, sizeof *score, score);
+  return status;
+}

@@ -1,0 +1,76 @@
+/* networks KIND FILE - for networks.sh: writes the weights by formula (formula.h) as .safetensors, under their public names:
+ *   vgg, heads, both, convnext (small), plain (the same, names without convnextv2.), inception, negative (heads with a weight below 0)
+ * networks check FILE.h5 - does a file that pmf import wrote hold them, bit for bit? Exit code 1 if not. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/network_file.h"
+#include "io/safetensors.h"
+#include "src/base/status.h"
+#include "src/vision/convnext.h"
+#include "src/vision/inception.h"
+#include "src/vision/lpips.h"
+#include "tests/formula.h"
+
+static const struct convnext_sizes small = { { 1, 1, 2, 1 }, { 8, 16, 32, 64 } };
+static struct contrast contrast;
+static struct inception inception;
+
+static bool is_head(const struct tensor *t) { return !strncmp(t->name, "lin", 3); }
+static bool is_body(const struct tensor *t) { return !is_head(t); }
+
+static struct table *table_of(const char *kind, const struct convnext_sizes *sizes) {
+  if (!strcmp(kind, "inception")) {
+    inception_init(&inception);
+    return &inception.table;
+  }
+  if (!strcmp(kind, "convnext")) convnext_init(&contrast, sizes, 64, 64);
+  else lpips_init(&contrast, 64, 64);
+  return &contrast.table;
+}
+
+static int write(const char *kind, const char *path) {
+  const int plain = !strcmp(kind, "plain"), negative = !strcmp(kind, "negative"), heads = !strcmp(kind, "heads") || negative;
+  struct table *t = table_of(plain ? "convnext" : kind, &small);
+  float *weights = malloc(t->size * sizeof *weights);
+  if (!weights) abort();
+  formula_weights(t, weights);
+  if (negative) weights[t->tensors[t->count - 1].offset + 5] = -0.25f;
+  for (size_t i = 0; i < t->count && plain; i++) {
+    char *name = t->tensors[i].name;
+    memmove(name, name + 11, strlen(name) - 10);
+  }
+  bool (*const wanted)(const struct tensor *) = heads ? is_head : !strcmp(kind, "vgg") ? is_body : NULL;
+  const int status = safetensors_write(path, t, weights, "", wanted, NULL);
+  if (status) fprintf(stderr, "%s\n", status_reason());
+  free(weights);
+  return status != STATUS_OK;
+}
+
+static int check(const char *path) {
+  struct network_facts facts;
+  struct convnext_sizes sizes;
+  int status = network_file_facts(path, NULL, &facts);
+  if (!status) {
+    memcpy(sizes.depths, facts.depths, sizeof sizes.depths);
+    memcpy(sizes.dims, facts.dims, sizeof sizes.dims);
+    const struct table *t = table_of(facts.kind, &sizes);
+    float *weights = malloc(t->size * sizeof *weights), *back = malloc(t->size * sizeof *back);
+    if (!weights || !back) abort();
+    formula_weights(t, weights);
+    status = network_file_read(path, t->size, back);
+    if (!status && memcmp(weights, back, t->size * sizeof *back)) status = because(STATUS_BAD, "%s: other weights", path);
+    free(weights), free(back);
+  }
+  if (status) fprintf(stderr, "%s\n", status_reason());
+  return status != STATUS_OK;
+}
+
+int main(int argc, char **argv) {
+  if (argc != 3) return fputs("usage: networks KIND FILE | check FILE.h5\n", stderr), 64;
+  const int bad = strcmp(argv[1], "check") ? write(argv[1], argv[2]) : check(argv[2]);
+  contrast_free(&contrast);
+  inception_free(&inception);
+  return bad;
+}

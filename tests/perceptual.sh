@@ -1,0 +1,39 @@
+#!/bin/bash
+# Training with the perceptual terms: through a classifier of half of the images, trained once and named; through an imported
+# network; the same loss on 1 and 2 ranks; what is logged; files that are missing or of another kind.
+. "$(dirname "$0")/lib.sh"
+tiny "batch_size: 6, steps: 6, ema_val: [2], seed: 3, log_per_step: 3"
+"$PMF" pack shapes n=64 size=16 out=set.h5 >out 2>err || fail "pack: $(cat err)"
+value() { sed -n "s/.*\"event\":\"step\",\"step\":$2,.*\"$3\":\([^,}]*\).*/\1/p" "$1/metrics.jsonl"; }
+near() { awk -v a="$2" -v b="$3" 'BEGIN { exit !(a != "" && b != "" && (a - b)^2 <= 1e-6 * b^2) }' || fail "$1: '$2' and '$3'"; }
+
+does 1 train config=tiny.yml data=set.h5 run=one model.lpips=true model.convnext=true
+said "training a classifier on 32 images of set.h5"
+said "to look through in the loss"
+said "perceptual terms where t is below 0.8; 0.4 x LPIPS' distance on the feature maps, unit weights, of a classifier of half of the training images, hash "
+[ -e set.loss.h5 ] || fail "the classifier was not kept"
+[ ! -e set.classifier.h5 ] || fail "the loss took the place of the judge"
+does 2 train config=tiny.yml data=set.h5 run=two model.lpips=true model.convnext=true
+grep -q "training a classifier" err && fail "the classifier was trained again"
+for step in 3 6; do
+  for key in loss lpips convnext perceptual_per_image; do near "$key at step $step on 1 and 2 ranks" "$(value one $step $key)" "$(value two $step $key)"; done
+done
+does 1 train config=tiny.yml data=set.h5 run=none model.lpips=true model.perceptual_max_t=0
+check "distance beyond the threshold" "$(value none 6 lpips)" 0
+does 1 train config=tiny.yml data=set.h5 run=plain
+grep -q lpips plain/metrics.jsonl && fail "a run without perceptual terms logs them"
+check "loss with nothing below the threshold" "$(value none 6 loss)" "$(value plain 6 loss)"
+
+# An imported network, at 224 x 224.
+"$PMF_BUILD/tests/networks" convnext small.st && "$PMF" import in=small.st out=small.h5 >out 2>err || fail "import: $(cat err)"
+does 1 train config=tiny.yml data=set.h5 run=imported model.convnext=true model.convnext_weights=small.h5 training.batch_size=2 training.steps=2 training.log_per_step=1
+said "0.1 x ConvNeXt-V2 features of small.h5 (hash "
+shows '"perceptual_flops_per_sample":' plan config=tiny.yml data=set.h5 model.convnext=true model.convnext_weights=small.h5 --json
+shows 'samples an image through perceptual terms' bench step config=tiny.yml steps=1 model.lpips=true
+
+refuses "no.h5: missing" train config=tiny.yml data=set.h5 run=r model.lpips=true model.lpips_weights=no.h5
+refuses "small.h5: a network of kind convnext, expected lpips" train config=tiny.yml data=set.h5 run=r model.lpips=true model.lpips_weights=small.h5
+refuses "set.h5: not a network that pmf import wrote" train config=tiny.yml data=set.h5 run=r model.lpips=true model.lpips_weights=set.h5
+refuses "looks through a classifier, which needs two classes" train config=tiny.yml data=set.h5 run=r model.lpips=true dataset.num_classes=0
+[ ! -e r ] || fail 'a run that was refused left its folder'
+exit $failed

@@ -1,0 +1,43 @@
+#!/bin/bash
+# Scores by FID's network (here with weights by formula, which the program says): the same on 1 and 3 ranks and from a folder of
+# PNGs as from an .npz; statistics written and read again; what does not belong together is refused.
+. "$(dirname "$0")/lib.sh"
+"$PMF_BUILD/tests/networks" inception net.st && "$PMF" import in=net.st out=net.h5 >out 2>err || fail "import: $(cat err)"
+rm net.st
+"$PMF" pack shapes n=64 size=16 holdout=9 out=set.h5 >out 2>err || fail "pack: $(cat err)"
+tiny "batch_size: 4, steps: 1, ema_val: [2], seed: 3"
+does 1 train config=tiny.yml data=set.h5 run=run
+does 1 sample run=run n=10 out=images.npz
+does 1 sample run=run n=10 out=png
+value() { sed "s/.*\"$1\":\([^,}]*\).*/\1/" out; }
+
+does 1 score images=images.npz inception=net.h5 data=set.h5 save_reference=ref.npz --json
+said "statistics of 9 images in ref.npz"
+check "name" "$(value fid_name)" "\"FID[$("$PMF" inspect net.h5 | sed -n 's/^  hash  *//p')]\""
+check "N below D" "$(value rank_deficient)" true
+check "images" "$(value n)" 10
+cp out of_npz; fid=$(value fid)
+does 3 score images=png inception=net.h5 data=set.h5 --json
+check "a folder on 3 ranks" "$(sed 's/"of":"[^"]*"//' out)" "$(sed 's/"of":"[^"]*"//' of_npz)"
+does 1 score run=run n=10 steps=1 inception=net.h5 reference=ref.npz
+for text in 'these are not the weights that FID is defined by' 'N < D' 'N 10 against the statistics of ref.npz'; do
+  grep -qF "$text" out || fail "the table lacks '$text': $(cat out)"
+done
+awk -v a="$fid" -v b="$(sed -n 's/^1 step  *\([0-9.]*\) .*/\1/p' out)" 'BEGIN { exit !(b > 0 && (a - b)^2 <= (1e-3 * a)^2) }' ||
+  fail "against statistics: $(cat out), against images $fid"
+
+refuses "expected one of run=DIR, checkpoint=FILE.h5 and images=DIR or FILE.npz" score run=run images=png inception=net.h5
+refuses "images= goes with inception=FILE" score images=png
+refuses "expected data=FILE.h5 or reference=FILE.npz" score images=png inception=net.h5
+refuses "set.h5: not a network that pmf import wrote" score images=png inception=set.h5 data=set.h5
+refuses "no .png files in this folder" score images=run inception=net.h5 data=set.h5
+refuses "images.npz: no array mu in it" score images=images.npz inception=net.h5 reference=images.npz
+refuses "statistics of other images" score images=png inception=net.h5 reference=ref.npz data=set.h5 split=train
+refuses "split=test: expected heldout or train" score images=png inception=net.h5 data=set.h5 split=test
+mkdir one && cp png/000000_class0.png one/a.png
+refuses "one has 1 image: a score needs 2 or more" score images=one inception=net.h5 data=set.h5
+head -c 300 png/000000_class0.png >one/b.png
+"$PMF" score images=one inception=net.h5 data=set.h5 >out 2>err </dev/null
+check "exit code of a damaged picture" $? 65
+said "b.png"
+exit $failed
