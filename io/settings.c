@@ -128,6 +128,8 @@ static const struct key keys[] = {
 
   { KEY(INTEGER, sampling.num_steps),          1, 10000, NULL, "1", "evaluations", "of the net, an image" },
   { KEY(REAL, sampling.omega),                 1, 1000, NULL, "8.5", "", "guidance scale" },
+  { KEY(REAL, sampling.omega_several),         0, 1000, NULL, "0", "",
+    "the same for images of several evaluations, at least 1; 0: as for one" },
   { KEY(REAL, sampling.t_min),                 0, 1, NULL, "0.1", "", "guidance interval: from" },
   { KEY(REAL, sampling.t_max),                 0, 1, NULL, "0.7", "", "to" },
   { KEY(TEXT, sampling.ema),                   0, 0, NULL, "ema2000", "",

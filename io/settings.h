@@ -56,7 +56,7 @@ struct settings {
     double watchdog;           /* seconds; 0: none */
   } training;
   struct { long every_steps; double every_epochs, every_minutes; long keep; int async, io; long archive_every; } checkpoint;
-  struct { long num_steps; double omega, t_min, t_max; char ema[64]; } sampling;   /* ema: raw, ema500, ... */
+  struct { long num_steps; double omega, omega_several, t_min, t_max; char ema[64]; } sampling;   /* ema: raw, ema500, ... */
   struct {
     long num_samples;          /* of pmf score; and the most held-out images that a score during training is against */
     char cache_ref[TEXT_MAX];

@@ -89,6 +89,9 @@ static int check_emas(const struct settings *s) {
 int settings_check(const struct settings *s) {
   int status = later(s);
   if (status || (status = check_net(s)) || (status = check_training(s)) || (status = check_emas(s))) return status;
+  const double several = s->sampling.omega_several;
+  if (several && several < 1)
+    return because(STATUS_BAD, "sampling.omega_several=%g: expected at least 1, or 0 for sampling.omega", several);
   if (s->sampling.t_min >= s->sampling.t_max)
     return because(STATUS_BAD, "sampling.t_min=%g: expected below sampling.t_max=%g", s->sampling.t_min,
                    s->sampling.t_max);

@@ -15,6 +15,7 @@
 #include "jobs/generate.h"
 #include "jobs/jobs.h"
 #include "jobs/delivery.h"
+#include "jobs/setup.h"
 #include "jobs/trained.h"
 #include "mpi/agree.h"
 #include "mpi/shard.h"
@@ -147,6 +148,7 @@ static int prepare(struct sampling *p) {
   if (!status) status = read_labels(p);
   if (status) return status;
   if (words[STEPS].given) c->steps = (size_t)steps;
+  if (isnan(omega)) c->omega = setup_omega(&p->t.s, c->steps);
   if (!words[SEED].given) seed = p->t.s.training.seed;
   g->net = &p->t.net;
   g->seed = (uint64_t)seed;

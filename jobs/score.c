@@ -12,6 +12,7 @@
 #include "jobs/jobs.h"
 #include "jobs/score_standard.h"
 #include "jobs/scores.h"
+#include "jobs/setup.h"
 #include "jobs/trained.h"
 #include "mpi/agree.h"
 #include "src/base/status.h"
@@ -201,9 +202,12 @@ static int score_net(struct scoring *p) {
   const char *const way = p->sampler.head == HEAD_U ? "" : p->sampler.solver == SOLVER_HEUN ? " of v, heun" : " of v, euler";
   int status = STATUS_OK;
   for (size_t i = 0; i < p->n_steps && !status; i++) {
-    char name[64];
-    p->generate.sampler.steps = p->steps[i];
-    snprintf(name, sizeof name, "%zu step%s%s", p->steps[i], p->steps[i] > 1 ? "s" : "", way);
+    char name[64], guided[32] = "";
+    struct sampler *sampler = &p->generate.sampler;
+    sampler->steps = p->steps[i];
+    sampler->omega = isnan(omega) ? setup_omega(&p->t.s, sampler->steps) : omega;
+    if (sampler->omega != p->sampler.omega) snprintf(guided, sizeof guided, ", omega %g", sampler->omega);
+    snprintf(name, sizeof name, "%zu step%s%s%s", p->steps[i], p->steps[i] > 1 ? "s" : "", way, guided);
     status = add_row(p, name, sampler_evaluations(&p->generate.sampler), source_generated(&generated), p->n);
   }
   return status;

@@ -51,11 +51,16 @@ struct optimizer setup_optimizer(const struct settings *s) {
                              .weight_decay = s->training.weight_decay };
 }
 
+double setup_omega(const struct settings *s, size_t steps) {
+  if (s->dataset.num_classes == 0) return 1;   /* unguided, as it was trained */
+  return steps > 1 && s->sampling.omega_several > 0 ? s->sampling.omega_several : s->sampling.omega;
+}
+
 struct sampler setup_sampler(const struct settings *s) {
   const int guided = s->dataset.num_classes > 0;
   return (struct sampler){ .prediction = s->model.prediction == PREDICTION_U ? PREDICT_U : PREDICT_X,
                            .steps = (size_t)s->sampling.num_steps, .noise_scale = s->model.noise_scale,
-                           .omega = guided ? s->sampling.omega : 1, .t_min = guided ? s->sampling.t_min : 0,
+                           .omega = setup_omega(s, (size_t)s->sampling.num_steps), .t_min = guided ? s->sampling.t_min : 0,
                            .t_max = guided ? s->sampling.t_max : 1 };   /* unguided: as it was trained */
 }
 

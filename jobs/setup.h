@@ -22,6 +22,8 @@ int setup_sharded(const struct settings *s, int ranks);
 /* How gradients travel. */
 struct reduction_config setup_reduction(const struct settings *s, int ranks);
 struct optimizer setup_optimizer(const struct settings *s);
+/* The guidance scale of images of so many evaluations. */
+double setup_omega(const struct settings *s, size_t steps);
 struct sampler setup_sampler(const struct settings *s);
 /* Steps of the whole run: training.steps, or num_epochs of floor(images/batch) steps. */
 uint64_t setup_steps(const struct settings *s, size_t images);

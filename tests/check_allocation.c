@@ -105,7 +105,8 @@ static void set_up(struct loop *l, int adamw, int recompute) {
   fill_normal(1, B * l->net.pixels, l->x);
   fill_normal(2, B * l->net.pixels, l->e);
   table_init_weights(&l->net.table, 1, l->weights);
-  l->batch = (struct objective_batch){ B, l->x, l->e, t, r, w, t_min, t_max, y, fm, drop };
+  l->batch = (struct objective_batch){ .B = B, .x = l->x, .e = l->e, .t = t, .r = r, .w = w, .t_min = t_min, .t_max = t_max, .y = y,
+                                      .fm = fm, .drop = drop };
 }
 static void tear_down(struct loop *l) {
   arena_free(&l->arena);
@@ -113,7 +114,7 @@ static void tear_down(struct loop *l) {
 }
 
 static void take_step(struct loop *l) {
-  const struct objective_config config = { PREDICT_X, 1, 0.01 };
+  const struct objective_config config = { .prediction = PREDICT_X, .norm_p = 1, .norm_eps = 0.01 };
   struct objective_sums sums = { 0 };
   memset(l->grads, 0, l->net.table.size * sizeof *l->grads);
   objective_gradient(&config, &l->net, l->weights, &l->objective, &l->batch, l->grads, &sums, NULL, NULL);

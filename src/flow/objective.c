@@ -213,7 +213,7 @@ void objective_gradient(const struct objective_config *c, const struct net *n, c
   hooks_phase(hooks, NET_FORWARD);
   net_forward(n, weights, &w->net, &in, 1, w->x_u, w->x_u_dot, w->x_v, NULL);
   if (c->perceptual) {
-    begin(hooks, NET_PERCEPTUAL);
+    hooks_phase(hooks, NET_PERCEPTUAL);
     perceive(c, P, w, b, sums);
   }
   for (size_t j = 0; j < b->B; j++) {
