@@ -162,7 +162,7 @@ static int fit(const struct step *t, const struct objective_sums *s) {
  * one number: 0 for no, 1 for yes, 1 + ranks - k where it is the own loss of rank k, so that the lowest of these wins. */
 static void add_up(struct step *t, const struct world *w, double square, struct objective_sums *s) {
   const int own = fit(t, s);
-  double v[] = { s->loss, s->mse_u, s->mse_v, s->mse_u_fm, s->du_dt_square, (double)s->images, (double)s->fm,
+  double v[] = { s->loss, s->mse_u, s->mse_v, s->mse_u_fm, s->du_dt_square,
                  s->distance[0], s->distance[1], (double)s->images, (double)s->fm, (double)s->guidance, (double)s->tangents,
                  (double)s->seen, square };
   reduce_sum_double(w->comm, sizeof v / sizeof *v, v);
