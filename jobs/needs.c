@@ -16,6 +16,12 @@ static size_t taken(size_t n) {
   return a.used * sizeof(real);
 }
 
+static size_t message_bytes(const struct table *t, const struct settings *s, int ranks) {
+  const size_t all = t->size * (s->training.reproducible ? sizeof(int64_t) : sizeof(float));
+  const size_t some = 4 * setup_reduction(s, ranks).bucket_bytes;
+  return ranks == 1 ? 0 : some < all ? some : all;
+}
+
 struct needs needs_of(const struct net *n, const struct settings *s, int ranks, size_t micro) {
   const struct table *t = &n->table;
   const struct optimizer optimizer = setup_optimizer(s);
@@ -33,7 +39,8 @@ struct needs needs_of(const struct net *n, const struct settings *s, int ranks, 
   k.buffers = (step.all - step.net) * sizeof(real) - k.gradients;
   k.rounded = net_rounded(n, step.micro, step.micro_dot) * matmul_rounded_bytes(precision_here(s));
   k.evaluation = evaluate_bytes(n, s, ranks);
-  k.total = state.all * sizeof(real) + step.all * sizeof(real) + k.rounded + k.optimizer + k.loader + k.evaluation;
+  k.messages = message_bytes(t, s, ranks);
+  k.total = state.all * sizeof(real) + step.all * sizeof(real) + k.rounded + k.optimizer + k.loader + k.evaluation + k.messages;
   return k;
 }
 

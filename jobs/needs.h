@@ -15,6 +15,7 @@ struct needs {
   size_t optimizer;                   /* Newton-Schulz, all threads */
   size_t loader;                      /* two batches of bytes */
   size_t evaluation;                  /* generated and held-out images' features, for scores on the way */
+  size_t messages;                    /* what MPI takes for sums on their way, about: four buckets, or all of the gradient */
   size_t total;
   size_t checkpoint;                  /* on disk */
   size_t micro;                       /* images in a micro-batch that this is for */

@@ -97,7 +97,7 @@ static void print_json(const struct plan *p) {
     { "gradients_bytes", (double)k->gradients }, { "activations_bytes", (double)k->activations },
     { "tangents_bytes", (double)k->tangents }, { "buffers_bytes", (double)k->buffers },
     { "rounded_bytes", (double)k->rounded }, { "optimizer_bytes", (double)k->optimizer }, { "loader_bytes", (double)k->loader },
-    { "evaluation_bytes", (double)k->evaluation }, { "total_bytes", (double)k->total },
+    { "evaluation_bytes", (double)k->evaluation }, { "messages_bytes", (double)k->messages }, { "total_bytes", (double)k->total },
     { "checkpoint_bytes", (double)k->checkpoint }, { "gradient_flops_per_image", p->gradient },
     { "newton_schulz_flops", p->newton_schulz }, { "sgemm_gflops", p->rate / 1e9 }, { "gradient_seconds", p->seconds[0] },
     { "newton_schulz_seconds", p->seconds[1] }, { "step_seconds", p->seconds[2] },
@@ -122,7 +122,7 @@ static void print_table(const struct plan *p) {
     { "weights", k->weights }, { "gradients", k->gradients }, { "moments", k->moments }, { "EMAs", k->emas },
     { "activations", k->activations }, { "tangents", k->tangents }, { "buffers", k->buffers },
     { "rounded inputs", k->rounded }, { "optimizer", k->optimizer }, { "loader", k->loader },
-    { "evaluation", k->evaluation }, { "total", k->total },
+    { "evaluation", k->evaluation }, { "messages", k->messages }, { "total", k->total },
   };
   for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
     printf("  %-14s %10.1f\n", parts[i].name, (double)parts[i].bytes / MiB);

@@ -128,11 +128,11 @@ static void tell_plan(const struct run *run) {
          table_parameters(&t->net.table), (unsigned long long)t->steps, t->s.training.batch_size, t->data.count[SPLIT_TRAIN],
          run->w->ranks, k->micro);
   printf("# MiB a rank: %.1f = weights %.1f, moments %.1f, EMAs %.1f, gradients %.1f, activations %.1f, tangents %.1f,"
-         " buffers %.1f, rounded inputs %.1f, optimizer %.1f, loader %.1f, evaluation %.1f\n",
+         " buffers %.1f, rounded inputs %.1f, optimizer %.1f, loader %.1f, evaluation %.1f, messages %.1f\n",
          (double)k->total / MiB, (double)k->weights / MiB,
          (double)k->moments / MiB, (double)k->emas / MiB, (double)k->gradients / MiB, (double)k->activations / MiB,
          (double)k->tangents / MiB, (double)k->buffers / MiB, (double)k->rounded / MiB, (double)k->optimizer / MiB,
-         (double)k->loader / MiB, (double)k->evaluation / MiB);
+         (double)k->loader / MiB, (double)k->evaluation / MiB, (double)k->messages / MiB);
 }
 
 static void write_status(const struct run *run, const char *what) {

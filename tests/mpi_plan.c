@@ -39,7 +39,7 @@ static int broken(const struct settings *s) {
                     + (state.arena.used != state.arena.size) + (step.arena.used != step.arena.size)
                     + (k.optimizer != work) + (k.loader != images) + (k.checkpoint != checkpoint) + (k.micro != step.micro)
                     + (k.total != k.weights + k.moments + k.emas + k.gradients + k.activations + k.tangents + k.buffers
-                                    + k.rounded + k.optimizer + k.loader + k.evaluation);
+                                    + k.rounded + k.optimizer + k.loader + k.evaluation + k.messages);
   step_free(&step);
   state_free(&state);
   net_free(&net);
