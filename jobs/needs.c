@@ -1,6 +1,7 @@
 #include "jobs/needs.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "io/checkpoint_later.h"
 #include "jobs/evaluate.h"
@@ -27,6 +28,22 @@ static size_t copy_bytes(const struct net *n, const struct settings *s, int rank
   return s->checkpoint.async ? checkpoint_later_bytes(sizes, arrays, ranks) : 0;
 }
 
+static size_t message_bytes(const struct table *t, const struct settings *s, int ranks) {
+  const size_t all = t->size * (s->training.reproducible ? sizeof(int64_t) : sizeof(float));
+  const size_t some = 4 * setup_reduction(s, ranks).bucket_bytes;
+  return ranks == 1 ? 0 : some < all ? some : all;
+}
+
+void needs_parts(const struct needs *k, struct needs_part parts[static NEEDS_PARTS]) {
+  const struct needs_part all[NEEDS_PARTS] = {
+    { "weights", k->weights }, { "gradients", k->gradients }, { "moments", k->moments }, { "EMAs", k->emas },
+    { "activations", k->activations }, { "tangents", k->tangents }, { "buffers", k->buffers },
+    { "rounded inputs", k->rounded }, { "optimizer", k->optimizer }, { "loader", k->loader }, { "perceptual", k->perceptual },
+    { "evaluation", k->evaluation }, { "copy to save", k->copy }, { "messages", k->messages },
+  };
+  memcpy(parts, all, sizeof all);
+}
+
 struct needs needs_of(const struct net *n, const struct settings *s, int ranks, size_t micro) {
   const struct table *t = &n->table;
   const struct optimizer optimizer = setup_optimizer(s);
@@ -46,8 +63,10 @@ struct needs needs_of(const struct net *n, const struct settings *s, int ranks, 
   k.evaluation = evaluate_bytes(n, s, ranks);
   k.perceptual = perception_count(s, step.micro) * sizeof(real);
   k.copy = copy_bytes(n, s, ranks);
-  k.total = state.all * sizeof(real) + step.all * sizeof(real) + k.rounded + k.optimizer + k.loader + k.evaluation + k.perceptual
-            + k.copy;
+  k.messages = message_bytes(t, s, ranks);
+  struct needs_part parts[NEEDS_PARTS];
+  needs_parts(&k, parts);
+  for (int i = 0; i < NEEDS_PARTS; i++) k.total += parts[i].bytes;
   return k;
 }
 

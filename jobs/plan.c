@@ -103,8 +103,8 @@ static void print_json(const struct plan *p) {
     { "tangents_bytes", (double)k->tangents }, { "buffers_bytes", (double)k->buffers },
     { "rounded_bytes", (double)k->rounded }, { "optimizer_bytes", (double)k->optimizer }, { "loader_bytes", (double)k->loader },
     { "evaluation_bytes", (double)k->evaluation }, { "copy_bytes", (double)k->copy },
-    { "perceptual_bytes", (double)k->perceptual }, { "perceptual_flops_per_sample", p->perceptual },
-    { "perceptual_share", p->below }, { "total_bytes", (double)k->total },
+    { "messages_bytes", (double)k->messages }, { "perceptual_bytes", (double)k->perceptual },
+    { "perceptual_flops_per_sample", p->perceptual }, { "perceptual_share", p->below }, { "total_bytes", (double)k->total },
     { "checkpoint_bytes", (double)k->checkpoint }, { "gradient_flops_per_image", p->gradient },
     { "newton_schulz_flops", p->newton_schulz }, { "sgemm_gflops", p->rate / 1e9 }, { "gradient_seconds", p->seconds[0] },
     { "newton_schulz_seconds", p->seconds[1] }, { "step_seconds", p->seconds[2] },
@@ -125,14 +125,10 @@ static void print_table(const struct plan *p) {
          (double)p->sampling / 1e6);
   printf("ranks %ld of %ld thread%s; batch %ld, micro-batches of %zu image%s\n\nMiB of a rank\n", ranks, threads,
          threads > 1 ? "s" : "", p->s.training.batch_size, k->micro, k->micro > 1 ? "s" : "");
-  const struct { const char *name; size_t bytes; } parts[] = {
-    { "weights", k->weights }, { "gradients", k->gradients }, { "moments", k->moments }, { "EMAs", k->emas },
-    { "activations", k->activations }, { "tangents", k->tangents }, { "buffers", k->buffers },
-    { "rounded inputs", k->rounded }, { "optimizer", k->optimizer }, { "loader", k->loader },
-    { "perceptual", k->perceptual }, { "evaluation", k->evaluation }, { "copy to save", k->copy }, { "total", k->total },
-  };
-  for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
-    printf("  %-14s %10.1f\n", parts[i].name, (double)parts[i].bytes / MiB);
+  struct needs_part parts[NEEDS_PARTS];
+  needs_parts(k, parts);
+  for (int i = 0; i < NEEDS_PARTS; i++) printf("  %-14s %10.1f\n", parts[i].name, (double)parts[i].bytes / MiB);
+  printf("  %-14s %10.1f\n", "total", (double)k->total / MiB);
   printf("checkpoint %.1f MiB on disk, twice (the one before is kept)\n\n", (double)k->checkpoint / MiB);
   printf("GF an image: forward %.2f, guidance %.2f (%.2f evaluations), tangent %.2f (%.2f), backward %.2f%s;"
          " together %.2f\n",

@@ -147,12 +147,11 @@ static void tell_plan(const struct run *run) {
   printf("# %zu parameters, %llu steps of %ld images from %zu; ranks: %d; micro-batches of %zu\n",
          table_parameters(&t->net.table), (unsigned long long)t->steps, t->s.training.batch_size, t->data.count[SPLIT_TRAIN],
          run->w->ranks, k->micro);
-  printf("# MiB a rank: %.1f = weights %.1f, moments %.1f, EMAs %.1f, gradients %.1f, activations %.1f, tangents %.1f,"
-         " buffers %.1f, rounded inputs %.1f, optimizer %.1f, loader %.1f, perceptual %.1f, evaluation %.1f, copy to save %.1f\n",
-         (double)k->total / MiB, (double)k->weights / MiB,
-         (double)k->moments / MiB, (double)k->emas / MiB, (double)k->gradients / MiB, (double)k->activations / MiB,
-         (double)k->tangents / MiB, (double)k->buffers / MiB, (double)k->rounded / MiB, (double)k->optimizer / MiB,
-         (double)k->loader / MiB, (double)k->perceptual / MiB, (double)k->evaluation / MiB, (double)k->copy / MiB);
+  struct needs_part parts[NEEDS_PARTS];
+  needs_parts(k, parts);
+  printf("# MiB a rank: %.1f =", (double)k->total / MiB);
+  for (int i = 0; i < NEEDS_PARTS; i++) printf("%s %s %.1f", i ? "," : "", parts[i].name, (double)parts[i].bytes / MiB);
+  puts("");
 }
 
 static void write_status(const struct run *run, const char *what) {
