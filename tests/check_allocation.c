@@ -103,7 +103,7 @@ static void set_up(struct loop *l, int adamw, int recompute) {
   fill_normal(1, B * l->net.pixels, l->x);
   fill_normal(2, B * l->net.pixels, l->e);
   table_init_weights(&l->net.table, 1, l->weights);
-  l->batch = (struct objective_batch){ B, l->x, l->e, t, r, w, t_min, t_max, y, fm, drop };
+  l->batch = (struct objective_batch){ B, l->x, l->e, t, r, w, t_min, t_max, y, fm, drop, 0, 0, 0 };
 }
 static void tear_down(struct loop *l) {
   arena_free(&l->arena);
@@ -111,7 +111,7 @@ static void tear_down(struct loop *l) {
 }
 
 static void take_step(struct loop *l) {
-  const struct objective_config config = { PREDICT_X, 1, 0.01 };
+  const struct objective_config config = { PREDICT_X, 1, 0.01, NULL };
   struct objective_sums sums = { 0 };
   memset(l->grads, 0, l->net.table.size * sizeof *l->grads);
   objective_gradient(&config, &l->net, l->weights, &l->objective, &l->batch, l->grads, &sums, NULL, NULL);
