@@ -19,8 +19,8 @@ static void hash_of(size_t n, const float *weights, char hash[NETWORK_HASH]) {
 }
 
 /* depth0, depth1, ... */
-static const char *numbered(char name[16], const char *what, int i) {
-  snprintf(name, 16, "%s%d", what, i);
+static const char *numbered(char name[32], const char *what, int i) {
+  snprintf(name, 32, "%.8s%d", what, i);
   return name;
 }
 
@@ -29,7 +29,7 @@ static int put_all(hid_t file, const void *context) {
   const struct parts *p = context;
   const struct network_facts *f = p->facts;
   const hsize_t size = f->n;
-  char name[16];
+  char name[32];
   int bad = hdf_put_text(file, "format", FORMAT) || hdf_put_number(file, "version", VERSION)
             || hdf_put_text(file, "kind", f->kind) || hdf_put_text(file, "hash", f->hash);
   for (int i = 0; i < NETWORK_STAGES && f->depths[0] && !bad; i++)
@@ -47,7 +47,7 @@ int network_file_write(const char *path, struct network_facts *facts, size_t n, 
 }
 
 static int get_sizes(hid_t file, struct network_facts *f) {
-  char name[16];
+  char name[32];
   for (int i = 0; i < NETWORK_STAGES; i++) {
     uint64_t depth, dim;
     if (hdf_get_number(file, numbered(name, "depth", i), &depth) || hdf_get_number(file, numbered(name, "dim", i), &dim)

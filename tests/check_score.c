@@ -587,7 +587,7 @@ static int ascending(const void *a, const void *b) { return (*(const double *)a 
 
 /* In blocks of any size: the third nearest of each image among the others, and who is inside whose ball. */
 START_TEST(neighbours_are_those_of_all_pairs) {
-  enum { D = 5, N = 23, M = 17, CUT = 9 };
+  enum { D = 5, N = 600, M = 530, CUT = 280 };   /* more than a tile of the products */
   float *x = new_normal(3, N * D), *y = new_normal(4, M * D);
   double nearest[N * NEIGHBOURS], own[N], radius[N], *scratch = new_doubles(KERNEL_TILE * (2 * D + KERNEL_TILE));
   uint8_t inside[M] = { 0 };

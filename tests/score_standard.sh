@@ -36,7 +36,7 @@ refuses "statistics of other images" score images=png inception=net.h5 reference
 refuses "split=test: expected heldout or train" score images=png inception=net.h5 data=set.h5 split=test
 mkdir one && cp png/000000_class0.png one/a.png
 refuses "one has 1 image: a score needs 2 or more" score images=one inception=net.h5 data=set.h5
-head -c 300 png/000000_class0.png >one/b.png
+head -c 90 png/000000_class0.png >one/b.png
 "$PMF" score images=one inception=net.h5 data=set.h5 >out 2>err </dev/null
 check "exit code of a damaged picture" $? 65
 said "b.png"
