@@ -11,6 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "jobs/guard.h"
 #include "src/flow/objective.h"
 #include "src/optim/optimizer.h"
 #include "tests/harness.h"
@@ -70,6 +71,7 @@ struct loop {
   struct optimizer optimizer;
   real *x, *e, *conditions, *grads, *weights, *m, *s, *ema, *work;
   uint64_t step;
+  struct guard_memory memory;
 };
 
 static void lay_out(struct loop *l) {
@@ -95,7 +97,7 @@ static void set_up(struct loop *l, int adamw, int recompute) {
   const struct net_config config = { .image = 32, .patch = 4, .channels = 3, .classes = 4, .width = 192, .depth = 3,
                                      .head_depth = 1, .heads = 4, .class_tokens = 2, .omega_tokens = 1,
                                      .interval_tokens = 1, .time_tokens = 1, .recompute = recompute };
-  *l = (struct loop){ .optimizer = { adamw, 0.95, 0.01, 0 } };
+  *l = (struct loop){ .optimizer = { .adamw = adamw, .b2 = 0.95, .weight_decay = 0.01 } };
   ck_assert_int_eq(net_init(&l->net, &config, adamw), 0);
   lay_out(l);
   ck_assert_int_eq(arena_init(&l->arena), 0);
@@ -103,7 +105,8 @@ static void set_up(struct loop *l, int adamw, int recompute) {
   fill_normal(1, B * l->net.pixels, l->x);
   fill_normal(2, B * l->net.pixels, l->e);
   table_init_weights(&l->net.table, 1, l->weights);
-  l->batch = (struct objective_batch){ B, l->x, l->e, t, r, w, t_min, t_max, y, fm, drop, 0, 0, 0 };
+  l->batch = (struct objective_batch){ .B = B, .x = l->x, .e = l->e, .t = t, .r = r, .w = w, .t_min = t_min, .t_max = t_max, .y = y,
+                                      .fm = fm, .drop = drop };
 }
 static void tear_down(struct loop *l) {
   arena_free(&l->arena);
@@ -111,10 +114,15 @@ static void tear_down(struct loop *l) {
 }
 
 static void take_step(struct loop *l) {
-  const struct objective_config config = { PREDICT_X, 1, 0.01, NULL };
+  const struct objective_config config = { .prediction = PREDICT_X, .norm_p = 1, .norm_eps = 0.01 };
   struct objective_sums sums = { 0 };
   memset(l->grads, 0, l->net.table.size * sizeof *l->grads);
   objective_gradient(&config, &l->net, l->weights, &l->objective, &l->batch, l->grads, &sums, NULL, NULL);
+  struct guard guard = { .memory = &l->memory, .spike = 30, .alarm = 5 };
+  double most[2];
+  guard_limits(&guard, &most[0], &most[1]);
+  guard_judge(&guard, 0, -1, l->step + 1, l->step + 1, sums.loss, 1);
+  guard_alarm(&guard, 1);
   optimizer_step(&l->optimizer, &l->net.table, ++l->step, 1e-3, l->grads, l->m, l->s, l->weights, l->work);
   optimizer_ema(l->net.table.size, 0.9, l->weights, l->ema);
 }

@@ -183,7 +183,7 @@ static void compare_objective(struct reference *r, const char *group, const stru
   const struct objective_values values = { calloc(B * P, 4), calloc(B * P, 4), calloc(B * P, 4), calloc(B * P, 4),
                                            calloc(B * P, 4), calloc(B, 4), calloc(B, 4) };
   struct objective_sums sums = { 0 };
-  const struct objective_config config = { p, 1, 0.01, NULL };
+  const struct objective_config config = { .prediction = p, .norm_p = 1, .norm_eps = 0.01 };
   objective_gradient(&config, n, m->weights, &w, b, grads, &sums, &values, NULL);
 
   float *const all[] = { values.v_t, values.v_g, values.u, values.v, values.V };
