@@ -45,8 +45,9 @@ void import_help(void) {
        "file is run. float32, float16 and bfloat16 are read; tensors of no use here are named and left out.\n"
        "Without preset= and config= the sizes of the net follow from the shapes; those of a published net\n"
        "bring its preset. Released weights have no head for v, which only training needs.\n"
-       "Networks that look at images are recognised by their tensors and become a file for model.lpips_weights,\n"
-       "model.convnext_weights and pmf score inception=: VGG-16 of torchvision (with heads=: LPIPS v0.1's), ConvNeXt-V2\n"
+       "Networks that look at images are recognised by their tensors and become a file for\n"
+       "model.lpips_weights, model.convnext_weights and pmf score inception=: VGG-16 of torchvision\n"
+       "(with heads=: LPIPS v0.1's), ConvNeXt-V2\n"
        "of Hugging Face, Inception of pytorch-fid. The SHA-256 of what was read is printed and kept.\n\nwords:");
   words_help(words, WORDS);
   puts("\nexamples:\n"

@@ -119,7 +119,8 @@ void inspect_help(void) {
   printf("usage: pmf inspect FILE.h5\n\n"
          "Says what is in a file that pmf wrote. A checkpoint: step, images seen, how it came to be,\n"
          "settings, arrays and tensors with checksums. A packed image set: images, classes, how it came to\n"
-         "be. An imported network: its kind and where it came from. Only the raw weights are read in full; pmf verify reads everything.\n\n"
+         "be. An imported network: its kind and where it came from.\n"
+         "Only the raw weights are read in full; pmf verify reads everything.\n\n"
          "examples:\n"
          "  pmf inspect runs/fashion/checkpoint.h5\n"
          "  pmf inspect data/fashion.h5\n");

@@ -94,7 +94,8 @@ void score_help(void) {
        "                    without classes\n"
        "  of class means    FID[classifier] as a part of what the blurred mean of each class gets\n"
        "Training images are the floor, class means and uniform noise the ceilings.\n\n"
-       "With inception=FILE (pmf import) the scores of papers instead, also of images=DIR or FILE.npz: FID, and\n"
+       "With inception=FILE (pmf import) the scores of papers instead, also of images=DIR or\n"
+       "FILE.npz: FID, and\n"
        "its limit for many images, Inception Score, KID over subsets, precision and recall.\n\nwords:");
   words_help(words, WORDS);
   puts("\n--json prints one object: checkpoint, step, images_seen, ema, omega, t_min, t_max, seed, n, data,\n"

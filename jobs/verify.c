@@ -45,7 +45,8 @@ int verify_run(const struct world *w, int argc, char **argv) {
 
 void verify_help(void) {
   printf("usage: pmf verify FILE.h5\n\n"
-         "Reads a checkpoint, a packed image set or an imported network from end to end and compares every block of a MiB with\n"
+         "Reads a checkpoint, a packed image set or an imported network from end to end\n"
+         "and compares every block of a MiB with\n"
          "its checksum. Exit code 0 if all agree; 65 if not, with the first block that differs.\n\n"
          "examples:\n"
          "  pmf verify runs/fashion/checkpoint.h5\n"
