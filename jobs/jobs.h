@@ -24,6 +24,8 @@ int verify_run(const struct world *w, int argc, char **argv);
 void verify_help(void);
 int iotest_run(const struct world *w, int argc, char **argv);
 void iotest_help(void);
+int sbatch_run(const struct world *w, int argc, char **argv);
+void sbatch_help(void);
 int plan_run(const struct world *w, int argc, char **argv);
 void plan_help(void);
 int plot_run(const struct world *w, int argc, char **argv);

@@ -1,0 +1,83 @@
+#!/bin/bash
+# pmf sbatch refuses what does not fit together; what it writes starts, stops and goes on as it should, with a Slurm that is only
+# two commands: mpirun that stands for both launchers, scontrol that notes what it is asked.
+. "$(dirname "$0")/lib.sh"
+
+tiny 'batch_size: 8, steps: 12, ema_val: [0.02, 2], log_per_step: 1'
+"$PMF" pack shapes n=64 size=16 out=set.h5 >out 2>err || fail "pack: $(cat err)"
+made=(config=tiny.yml data=set.h5 run=r "pmf=$PMF" cores=4)
+wants() { local text=$1; shift; refuses "$text" sbatch "${made[@]}" "$@"; }
+
+wants 'tasks=4 x threads=2 are more than the 4 cores' tasks=4 threads=2
+wants 'lead=20: a step of 30 s' lead=20
+wants 'expected at least that' lead=299 step_seconds=300
+wants 'expected at least that' mb_per_s=0.001
+wants 'time=soon: expected' time=soon
+wants 'time=5 leaves no time' time=5
+wants 'launcher=orun: expected mpirun or srun' launcher=orun
+wants 'are more ranks than a batch has images' nodes=8 tasks=2
+wants 'unknown word' nods=2
+refuses 'run=DIR is missing' sbatch config=tiny.yml data=set.h5
+
+"$PMF" sbatch "${made[@]}" tasks=2 time=1-00:00:00 "dataset.root=set.h5" out=job.sbatch 2>err || fail "sbatch: $(cat err)"
+for line in --ntasks-per-node=2 --signal=B:USR1@300 --requeue --open-mode=append --time=1-00:00:00; do
+  grep -qx -- "#SBATCH $line" job.sbatch || fail "no line #SBATCH $line"
+done
+grep -q odls_base_sigkill_timeout job.sbatch || fail 'mpirun would kill the ranks at once'
+if command -v shellcheck >out; then
+  shellcheck job.sbatch "$PMF_SOURCE"/slurm/*.sbatch || fail 'shellcheck finds fault'
+fi
+
+# Commands of a cluster.
+mkdir bin
+real=$(command -v "$MPIRUN")
+cat >bin/mpirun <<END
+#!/bin/bash
+while [[ \$1 == --* ]]; do if [[ \$1 == --map-by || \$1 == --bind-to ]]; then shift; fi; shift; done
+exec $real -n 2 "\$@"
+END
+cat >bin/scontrol <<END
+#!/bin/bash
+echo "\$*" >>"$PWD/asked"
+END
+chmod +x bin/*
+PATH=$PWD/bin:$PATH
+export OMPI_MCA_odls_base_sigkill_timeout=1   # seconds that mpirun takes over a rank that was killed
+export SLURM_JOB_ID=7 SLURM_NTASKS=2
+
+# job CODE REQUEUES: runs the script, tells it what $tell says once a step is done; asked: what was asked of scontrol so far.
+job() {
+  bash job.sbatch >log 2>&1 </dev/null &
+  local pid=$! got
+  if [ -n "$tell" ]; then
+    until grep -q '"event":"step"' r/metrics.jsonl 2>/dev/null || ! kill -0 $pid 2>/dev/null; do sleep 0.05; done
+    kill "-$tell" $pid
+  fi
+  wait $pid
+  got=$?
+  [ $got = "$1" ] || fail "job: exit code $got, expected $1: $(cat log)"
+  check "requeues so far" "$({ cat asked; } 2>/dev/null | wc -l)" "$2"
+}
+sed -i 's/^patience=3/patience=2/; s/^iotest=yes/iotest=no/; s/^words=(/words=(training.steps=100000 /' job.sbatch
+tell=USR1
+job 0 1
+check 'status' "$(cut -d ' ' -f 1 r/status)" saved
+check 'what was asked' "$(cat asked)" 'requeue 7'
+tell=
+# The same words to the end.
+sed -i 's/training.steps=100000 //' job.sbatch
+before=$(sed 's/saved step \([0-9]*\).*/\1/' r/status)
+if [ "$before" -lt 12 ]; then job 0 1; check 'status' "$(cut -d ' ' -f 1 r/status)" 'done'; fi
+# A run that dies without a new checkpoint is given up after as many starts as patience says; one that is refused at once.
+sed -i 's/run=.r.$/run=r2/' job.sbatch
+mkdir -p r2
+export PMF_DIE_AT=created
+job 0 2
+job 0 3
+job 137 3
+unset PMF_DIE_AT
+grep -q 'given up' log || fail "no word of giving up: $(cat log)"
+rm -rf r2 asked
+sed -i 's/set.h5/none.h5/g' job.sbatch
+job 65 0
+exit $failed

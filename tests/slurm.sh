@@ -1,0 +1,116 @@
+#!/bin/bash
+# What may happen to a batch job of `pmf sbatch`, on private two-node Slurms, all at once: its time limit, preemption as a stock
+# Slurm does it on one node and on two, with the user's signal, scontrol requeue, an array, a node that dies. Each must end
+# COMPLETED, with the weights of the run in one go.  make check-slurm; CASES="limit array" runs some of them.
+. "$(dirname "$0")/lib.sh"
+PATH=$PATH:/usr/sbin:/sbin
+: "${PMF_SOURCE:=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)}" "${CASES:=limit preempt preempt2 usersig requeue array node}"
+here=$PWD
+sandbox=$PMF_SOURCE/tests/slurm_sandbox.sh
+for command in munged slurmctld slurmd sbatch; do
+  command -v $command >/dev/null || { echo "slurm.sh: $command is missing: apt-get install slurmctld slurmd slurm-client munge"; exit 1; }
+done
+
+tiny 'batch_size: 8, ema_val: [0.02, 2], log_per_step: 10'
+"$PMF" pack shapes n=64 size=16 out=set.h5 >out 2>err || fail "pack: $(cat err)"
+
+arrays() { "$PMF" inspect "$1" 2>/dev/null | awk '/^settings:/ { show = 0 } /^(arrays|tensors):/ { show = 1 } show'; }
+
+# write NODES TASKS LIMIT: job.sbatch, in the folder of its case.
+write() {
+  "$PMF" sbatch config="$here/tiny.yml" data="$here/set.h5" run=run pmf="$PMF" cores=4 nodes="$1" tasks="$2" time=10 lead=30 \
+    step_seconds=1 checkpoint.every_minutes=0.05 out=job.sbatch 2>>err || fail "sbatch: $(cat err)"
+  sed -i "s/--time=10/--time=$3/; s/^iotest=yes/iotest=no/; s/--bind-to core/--bind-to none/; s/--map-by \"slot:PE=[^\"]*\"/--map-by slot/" job.sbatch
+  sed -i "/^set -u/r $here/steps" job.sbatch
+}
+# The job trains for ever until it has been interrupted; then 20 steps more than it was saved with. So it is long enough on every
+# machine, and no longer than it needs to be.
+cat >steps <<'END'
+if [[ ${SLURM_RESTART_COUNT:-0} != 0 && ! -e $run/target ]]; then
+  "$pmf" inspect "$run/checkpoint.h5" | awk '/^step/ { print $2 + 20 }' >"$run/target"
+fi
+words+=("training.steps=$(cat "$run/target" 2>/dev/null || echo 1000000000)")
+END
+state() { scontrol show job "$1" 2>/dev/null | sed -n 's/.*JobState=\([A-Z_]*\).*/\1/p' | tail -n 1; }
+restarts() { scontrol show job "$1" 2>/dev/null | sed -n 's/.*Restarts=\([0-9]*\).*/\1/p' | tail -n 1; }
+# await SECONDS COMMAND...: until it holds.
+await() {
+  local end=$((SECONDS + $1))
+  shift
+  until "$@"; do
+    [ $SECONDS -lt $end ] || return 1
+    sleep 0.3
+  done
+}
+has_step() { grep -q "\"event\":\"step\",\"step\":$1," "${2:-run}/metrics.jsonl" 2>/dev/null; }
+completed() { [ "$(state "$1")" = COMPLETED ]; }
+is_running() { [ "$(state "$1")" = RUNNING ]; }
+
+# lose NODE: its slurmd and all that runs there are gone, as if the power were; the job's own processes know their node.
+lose() {
+  local p
+  kill -KILL "$(cat "s/run/slurmd.$1.pid")"
+  for p in /proc/[0-9]*; do
+    [[ $(readlink "$p/cwd") == "$dir"* ]] || continue
+    tr '\0' '\n' 2>/dev/null <"$p/environ" | grep -qx "SLURMD_NODENAME=$1" || continue
+    kill -KILL "${p##*/}" 2>/dev/null
+  done
+}
+
+# one CASE: in a folder and a cluster of its own.
+one() {
+  local name=$1 id dir=$here/c.$1 tell=
+  mkdir "$dir" && cd "$dir" || exit 1
+  case $name in usersig) export SLURM_SANDBOX_USERSIG=1 ;; esac
+  "$sandbox" start "$dir/s" >exports 2>err || { fail "$name: $(cat err)"; exit 1; }
+  eval "$(cat exports)"
+  unset OMPI_MCA_rmaps_base_oversubscribe
+  case $name in
+    limit) write 1 2 2 ;;
+    preempt2) write 2 1 9 ;;
+    array) write 1 2 9 && sed -i 's/^run=.run.$/run=run$SLURM_ARRAY_TASK_ID/' job.sbatch ;;
+    *) write 1 2 9 ;;
+  esac
+  if [ "$name" = array ]; then
+    id=$(sbatch --parsable --array=0-1%1 --signal=B:USR1@5 job.sbatch)
+    await 150 has_step 30 run0 || fail "array: no step"
+    scontrol requeue "${id}_0"
+    await 150 has_step 30 run1 || fail "array: no step of the second"
+    scontrol requeue "${id}_1"
+  else
+    id=$(sbatch --parsable job.sbatch)
+    await 150 has_step 30 || fail "$name: no step: $(cat pmf-*.log)"
+    case $name in
+      preempt | usersig) tell=$(sbatch --parsable -p urgent -N 2 --exclusive --wrap 'sleep 1' --output=urgent.log) ;;
+      preempt2) tell=$(sbatch --parsable -p urgent -N 2 --exclusive --wrap 'sleep 1' --output=urgent.log) ;;
+      requeue) scontrol requeue "$id" ;;
+      node) lose "$(squeue -h -j "$id" -o %N)" ;;
+      limit) ;;
+    esac
+    [ -z "$tell" ] || await 90 completed "$tell" || fail "$name: what should come first has not"
+  fi
+  await 200 completed "$id" || fail "$name: ends $(state "$id"): $(tail -n 20 pmf-*.log)"
+  [ "$name" = array ] || [ "$(restarts "$id")" -ge 1 ] || fail "$name: it was never interrupted"
+  for run in run*; do
+    check "$name: status of $run" "$(cut -d ' ' -f 1 "$run/status")" 'done'
+    "$MPIRUN" --oversubscribe -n 2 "$PMF" train config="$here/tiny.yml" data="$here/set.h5" run="whole.$run" \
+      checkpoint.every_minutes=0 training.steps="$(cat "$run/target")" >out 2>err || fail "$name, in one go: $(cat err)"
+    [ -n "$(arrays "$run/checkpoint.h5")" ] || fail "$name: no checkpoint of $run"
+    cmp <(arrays "$run/checkpoint.h5") <(arrays "whole.$run/checkpoint.h5") || fail "$name: other weights than in one go"
+  done
+  "$sandbox" stop "$dir/s" 2>>err
+  exit "$failed"
+}
+
+declare -A pids
+for name in $CASES; do
+  one "$name" >"$name.log" 2>&1 &
+  pids[$name]=$!
+done
+for name in $CASES; do
+  wait "${pids[$name]}" && echo "slurm.sh: $name: as it should" && continue
+  fail "$name"
+  cat "$name.log"
+  "$sandbox" stop "$here/c.$name/s" 2>/dev/null
+done
+exit "$failed"
