@@ -71,10 +71,10 @@ echo "faults.sh: $killed kills in $tried runs of $starts starts; at most $most s
 
 # A disk that fills up: the run goes on, with a loud line, and the older generation stays.
 mkdir full
-if mount -t tmpfs -o size=1m none full 2>/dev/null; then
+if mount -t tmpfs -o size=48m none full 2>/dev/null; then
   on 2 train "${words[@]}" run=full training.steps=5 || fail "on a small disk: $(cat err)"
   before=$(arrays full/checkpoint.h5)
-  head -c 2000000 /dev/zero >full/filler 2>/dev/null
+  head -c 99000000 /dev/zero >full/filler 2>/dev/null
   on 2 train "${words[@]}" run=full training.steps=10 && fail 'a run that cannot be saved at its end ends well'
   grep -q 'no room for\|cannot be written\|No space' err || fail "no word of a full disk: $(cat err)"
   check 'what a full disk leaves' "$(arrays full/checkpoint.h5)" "$before"
@@ -87,7 +87,7 @@ fi
 
 # A file system that cannot be written to: nothing starts, and what is there stays.
 mkdir shut
-if mount -t tmpfs -o size=8m none shut 2>/dev/null; then
+if mount -t tmpfs -o size=48m none shut 2>/dev/null; then
   on 2 train "${words[@]}" run=shut/run training.steps=5 || fail "on a disk in memory: $(cat err)"
   before=$(arrays shut/run/checkpoint.h5)
   mount -o remount,ro shut

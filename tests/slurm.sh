@@ -50,6 +50,9 @@ is_running() { [ "$(state "$1")" = RUNNING ]; }
 lose() {
   local p
   kill -KILL "$(cat "s/run/slurmd.$1.pid")"
+  for p in /proc/[0-9]*; do   # first who would tell the controller how the job ended
+    [[ $(cat "$p/comm" 2>/dev/null) == slurmstepd && $(readlink "$p/cwd") == "$dir/s/log" ]] && kill -KILL "${p##*/}"
+  done
   for p in /proc/[0-9]*; do
     [[ $(readlink "$p/cwd") == "$dir"* ]] || continue
     tr '\0' '\n' 2>/dev/null <"$p/environ" | grep -qx "SLURMD_NODENAME=$1" || continue
