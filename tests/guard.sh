@@ -83,7 +83,7 @@ number=$(sed -n 's/.*rank 1 of 2.*step 8, phase backward, in no collective, afte
 said_once "step 8, phase reduce, in collective $((number + 1)) (sum of gradients), for "
 run 0 '' run=away training.steps=9
 said_once 'going on after step 5 of 9'
-run 76 away_save:rank=0:step=10 run=away training.watchdog=3
+run 76 away_save:rank=0:step=10 run=away training.watchdog=2
 said_once 'step 10, phase save, in no collective, after number '
 said_once 'step 10, phase save, in collective '
 
