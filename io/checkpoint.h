@@ -56,8 +56,8 @@ int checkpoint_info(const char *path, struct checkpoint_info *info);
 /* Harmless on a zeroed one, and after an error of checkpoint_info. */
 void checkpoint_info_free(struct checkpoint_info *info);
 /* COLLECTIVE over comm. Fills flats (matched by name; sizes must agree), whole ones on every rank, else each rank its piece,
- * whatever the pieces were that were saved: each rank reads and checks its slabs, then they are exchanged. Errors: STATUS_BAD, naming array and block, on every rank; the arrays are then
- * undefined. */
+ * whatever the pieces were that were saved: each rank reads and checks its slabs, then they are exchanged. Errors: STATUS_BAD,
+ * naming array and block, on every rank; the arrays are then undefined. */
 int checkpoint_load(MPI_Comm comm, const char *path, const struct flat *flats, size_t n_flats);
 /* Local: re-reads all blocks of all arrays against their checksums. */
 int checkpoint_verify(const char *path);

@@ -21,6 +21,7 @@ static struct {
   char host[64];
 } dog;
 static _Atomic double longest;     /* seconds of a step */
+static _Atomic double patience = 1;
 static atomic_int stop, asked;     /* asked: by SIGUSR2 */
 static sem_t bell;                 /* rung for both */
 
@@ -57,8 +58,10 @@ static void wait_for(double seconds) {
 
 static double limit_now(void) {
   const double steps = 10 * longest;
-  return dog.limit > steps ? dog.limit : steps;
+  return patience * (dog.limit > steps ? dog.limit : steps);
 }
+
+void watchdog_patience(double times) { patience = times; }
 
 /* Nothing has moved for too long. The other ranks notice within a step, and have the time to say so. */
 static void bark(double still, uint64_t moves) {

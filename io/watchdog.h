@@ -17,6 +17,8 @@ void watchdog_prepare(void);
 int watchdog_start(int rank, int ranks, double limit);
 /* A step took so long. */
 void watchdog_step(double seconds);
+/* From now on so many times the limit: a save, a score or a rollback moves data for long, while the others wait. 1: as it was. */
+void watchdog_patience(double times);
 /* Ends the thread, if there is one. */
 void watchdog_stop(void);
 #endif

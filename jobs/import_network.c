@@ -158,8 +158,8 @@ static int import(struct weights *f, const char *heads, const char *out, struct 
 int import_network(struct weights *f, const char *heads, const char *out, int argc, char **argv) {
   for (int i = 0; i < argc; i++)
     if (strncmp(argv[i], "in=", 3) && strncmp(argv[i], "out=", 4) && strncmp(argv[i], "heads=", 6))
-      return because(STATUS_BAD, "%.100s: %s is a network that looks at images; its import takes in=, heads= and out= alone", argv[i],
-                     f->path);
+      return because(STATUS_BAD, "%.100s: %s is a network that looks at images; its import takes in=, heads= and out= alone",
+                     argv[i], f->path);
   struct network *n = calloc(1, sizeof *n);
   if (!n) return because(STATUS_NOMEM, "no memory for an import");
   n->head_file.fd = -1;

@@ -153,8 +153,8 @@ static int read_classifier(struct opening *o) {
   int status = agree(o->w->comm, make_classifier(&o->classifier, o->s));
   if (status || o->drawn) return status;
   if (o->s->dataset.num_classes < 2)
-    return because(STATUS_BAD, "model.lpips and model.convnext without files: the loss looks through a classifier, which needs two classes or"
-                   " more: expected model.lpips_weights= and model.convnext_weights=, or false");
+    return because(STATUS_BAD, "model.lpips and model.convnext without files: the loss looks through a classifier, which needs two"
+                   " classes or more: expected model.lpips_weights= and model.convnext_weights=, or false");
   evaluator_path_for_loss(o->s->dataset.root, path, sizeof path);
   return evaluator_open_for_loss(&o->evaluator, o->w, o->d, path, 0);
 }

@@ -3,8 +3,8 @@
 #include "io/progress.h"
 #include "mpi/watch.h"
 
-const char *const phase_name[PHASES] = { "other", "data", "draw", "guidance", "forward", "perceptual", "backward", "reduce", "optimizer",
-                                         "ema" };
+const char *const phase_name[PHASES] = { "other", "data", "draw", "guidance", "forward", "perceptual", "backward", "reduce",
+                                         "optimizer", "ema" };
 
 void phases_begin(struct phases *p, enum phase phase) {
   if (!p) return;

@@ -3,12 +3,12 @@
 #include <math.h>
 
 #include "io/metrics.h"
-#include "mpi/shard.h"
 #include "src/base/status.h"
 
 void recover_images(const struct trainer *t, uint64_t batch, int rank, size_t most, char *text, size_t size) {
-  const size_t B = t->step.batch, first = rank < 0 ? 0 : shard_first(B, rank, t->w->ranks);
-  const size_t n = rank < 0 ? B : shard_count(B, rank, t->w->ranks);
+  const size_t B = t->step.batch;
+  size_t first = 0, n = B;
+  if (rank >= 0) step_share(&t->step, rank, t->w->ranks, &first, &n);
   size_t at = (size_t)snprintf(text, size, n == 1 ? "image" : "images");
   for (size_t j = 0; j < n && j < most && at + 24 < size; j++) {
     const uint64_t image = loader_image(&t->data, t->step.seed, B, batch - 1, first + j);

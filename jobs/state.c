@@ -7,6 +7,7 @@
 #include "jobs/setup.h"
 #include "mpi/agree.h"
 #include "mpi/replicas.h"
+#include "mpi/watch.h"
 #include "src/base/status.h"
 
 /* What a rank holds of each array: all of it, or what is its own. */
@@ -206,6 +207,7 @@ int state_save(const struct world *w, const struct state *state, const struct ne
 /* Between the optimizer's tensors. */
 static void breathe(void *context) {
   struct state *state = context;
+  watch_move();
   if (state->reduction) reduction_progress(state->reduction);
   if (state->sharded) owners_progress(&state->owners);
 }

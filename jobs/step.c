@@ -7,6 +7,7 @@
 #include "mpi/agree.h"
 #include "mpi/reduce.h"
 #include "mpi/shard.h"
+#include "mpi/watch.h"
 #include "src/base/fixed.h"
 #include "src/base/random.h"
 #include "src/base/status.h"
@@ -74,18 +75,16 @@ struct step_size step_count(const struct net *n, const struct settings *s, int r
   return (struct step_size){ t.arena.used, net.used, primal.used, t.micro, micro_dot, exact.used, t.count };
 }
 
-/* Which samples of the global batch rank k of R takes: as even as can be, or whole micro-batches. */
-static void take_share(struct step *t, int k, int R) {
+void step_share(const struct step *t, int k, int R, size_t *first, size_t *count) {
   const size_t m = t->reproducible ? t->micro : 1, n = t->reproducible ? micros(t) : t->batch;
-  const size_t end = shard_first(n, k + 1, R) * m;
-  t->first = shard_first(n, k, R) * m;
-  if (t->first > t->batch) t->first = t->batch;
-  t->count = (end < t->batch ? end : t->batch) - t->first;
+  const size_t begin = shard_first(n, k, R) * m, end = shard_first(n, k + 1, R) * m;
+  *first = begin < t->batch ? begin : t->batch;
+  *count = (end < t->batch ? end : t->batch) - *first;
 }
 
 int step_init(struct step *t, const struct world *w, const struct net *n, const struct settings *s) {
   *t = sized(n, s, w->ranks, (size_t)s->training.micro_batch);
-  take_share(t, w->rank, w->ranks);
+  step_share(t, w->rank, w->ranks, &t->first, &t->count);
   t->sharded = setup_sharded(s, w->ranks);
   t->mine = t->sharded ? share_flat(&n->table, w->rank) : (struct share){ 0, n->table.size };
   lay_out(t);
@@ -117,7 +116,10 @@ static void gradient_is_final(void *step, size_t offset) {
   if (t->last) reduction_final(&t->reduction, offset);
 }
 
-static void breathe(void *step) { reduction_progress(&((struct step *)step)->reduction); }
+static void breathe(void *step) {
+  watch_move();
+  reduction_progress(&((struct step *)step)->reduction);
+}
 
 /* Draws what samples first .. first + B - 1 of the share need, and adds their gradient. */
 static void micro_batch(struct step *t, uint64_t k, size_t first, size_t B, const real *weights,

@@ -40,7 +40,7 @@ struct step {
   int last;                             /* in this rank's last micro-batch: what becomes final may travel */
   struct phases *phases;                /* the caller's, or NULL */
   double most_loss, most_norm;          /* the caller's: of a good step; loss: mean over the images. INFINITY: any */
-  int bad, bad_rank;                    /* of the last one, the same on all ranks; the lowest rank whose own loss is no number, -1 */
+  int bad, bad_rank;                    /* of the last one, the same on all ranks; the lowest rank whose loss is no number, -1 */
   double norm;                          /* of the mean gradient */
 };
 /* What the layout takes, in numbers of `real`: all, the net's part of it, and that without rows of tangents; the size of
@@ -51,6 +51,8 @@ struct step_size step_count(const struct net *n, const struct settings *s, int r
 /* COLLECTIVE, as is step_free. Errors: STATUS_NOMEM; those of reduction_init. */
 int step_init(struct step *t, const struct world *w, const struct net *n, const struct settings *s);
 void step_free(struct step *t);
+/* Samples *first .. *first + *count - 1 of the global batch are rank k's of R: as even as can be, or whole micro-batches. Local. */
+void step_share(const struct step *t, int k, int R, size_t *first, size_t *count);
 /* COLLECTIVE. grads becomes, in `mine`, the mean gradient over the global batch of step `k` (from 0), sums the sums over it; the
  * same bits on every rank; and norm, bad and bad_rank are set. Other ranks' parts may still be on their way from here
  * (reduction_finish), so the rest of grads must stay. How gradients travel is the settings' (training.reduce). What fixed point

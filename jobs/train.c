@@ -253,11 +253,16 @@ static int start(struct run *run, const struct binding *bindings) {
   return agree(run->w->comm, watchdog_start(run->w->rank, run->w->ranks, run->t.s.training.watchdog));
 }
 
+/* What moves much data may stand still for longer than a step. */
+enum { PATIENCE = 4 };
+
 /* COLLECTIVE. */
 static int save(struct run *run, int needed) {
   watch_phase("save");
+  watchdog_patience(PATIENCE);
   fault_stay_away(FAULT_AWAY_SAVE, run->t.state.step);
   const int status = saves_take(&run->saves, needed);
+  watchdog_patience(1);
   straggler_begin(&run->straggler);
   return status;
 }
@@ -318,7 +323,9 @@ static void evaluate(struct run *run) {
   int best;
   const double began = progress_clock();
   watch_phase("score");
+  watchdog_patience(PATIENCE);
   const int status = evaluate_now(&run->evaluation, &run->t, run->folder, &score, &best);
+  watchdog_patience(1);
   const double seconds = progress_clock() - began;
   progress_exclude(&run->progress, seconds);
   straggler_begin(&run->straggler);
@@ -342,6 +349,7 @@ static void clear_interval(struct run *run) {
   run->interval = (struct objective_sums){ 0 };
   run->norms = 0;
   run->good = run->taken = 0;
+  run->t.step.reduction.figures = (struct reduction_figures){ 0 };
 }
 
 /* Is a line of metrics to be written after this step? */
@@ -352,7 +360,8 @@ static int report_due(const struct run *run) {
 static int report(struct run *run, double rate) {
   const struct objective_sums *s = &run->interval;
   const uint64_t done = run->t.state.step;
-  const double n = run->good ? (double)s->images : NAN, others = fmax(1, (double)(s->images - s->fm));
+  const double none = run->good ? 0 : NAN;   /* all were skipped */
+  const double n = none + (double)s->images, others = fmax(1, (double)(s->images - s->fm));
   const int due = report_due(run);
   const struct travel *travel = &run->travel;
   progress_show(&run->progress, done, s->loss / n, s->mse_u / n, s->mse_v / n, seconds_to_save(run), due);
@@ -361,8 +370,8 @@ static int report(struct run *run, double rate) {
   const struct metric m[] = {
     { "images", (double)run->t.state.images_seen }, { "loss", s->loss / n }, { "mse_u", s->mse_u / n },
     { "mse_v", s->mse_v / n },
-    { "mse_u_fm", s->mse_u_fm / fmax(1, (double)s->fm) }, { "mse_u_others", (s->mse_u - s->mse_u_fm) / others },
-    { "du_dt_rms", sqrt(s->du_dt_square / fmax(1, (double)s->tangents)) }, { "du_dt_max", s->du_dt_max },
+    { "mse_u_fm", none + s->mse_u_fm / fmax(1, (double)s->fm) }, { "mse_u_others", none + (s->mse_u - s->mse_u_fm) / others },
+    { "du_dt_rms", none + sqrt(s->du_dt_square / fmax(1, (double)s->tangents)) }, { "du_dt_max", none + s->du_dt_max },
     { "grad_norm", run->norms / (double)run->good },
     { "guidance_per_image", (double)s->guidance / n }, { "learning_rate", rate },
     { "reduce_seconds", travel->here.total }, { "reduce_exposed", travel->exposed_mean },
@@ -416,8 +425,11 @@ static int check_replicas(struct run *run) {
   if (!every || step % every) return STATUS_OK;
   const int status = replicas_check(run->w->comm, &run->t.net.table, run->t.state.weights);
   if (!status) return STATUS_OK;
-  if (run->w->rank == 0) metrics_write(run->metrics, "replicas differ", step, NULL, 0, status_reason());
-  return because(status, "step %llu: %s; not saved, %s", (unsigned long long)step, status_reason(), last_checkpoint(run));
+  char why[1024];
+  snprintf(why, sizeof why, "%s", status_reason());
+  saves_finish(&run->saves);   /* one from before is then the last good one */
+  if (run->w->rank == 0) metrics_write(run->metrics, "replicas differ", step, NULL, 0, why);
+  return because(status, "step %llu: %s; not saved, %s", (unsigned long long)step, why, last_checkpoint(run));
 }
 
 /* COLLECTIVE. After bad steps in a row: the state of the last checkpoint, or of the beginning, and the data after theirs. */
@@ -426,14 +438,15 @@ static int roll_back(struct run *run) {
   const struct guard_memory before = *t->state.guard;
   const uint64_t failed = t->state.step;
   char *settings = NULL;
-  if (!guard_may_go_back(&t->guard)) return recover_give_up(t, last_checkpoint(run));
   watch_phase("rollback");
   int status = saves_finish(&run->saves);
   if (status) return status;
+  if (!guard_may_go_back(&t->guard)) return recover_give_up(t, last_checkpoint(run));
   state_begin(&t->state, &t->net, &t->s);
   status = load(run, &settings);
   free(settings);
   if (status) return status;
+  if (run->resumed) run->saves.sure = t->state.step;
   guard_gone_back(&t->guard, &before, t->state.step, failed);
   status = trainer_start(t);
   run->evaluation.last = t->state.step;
@@ -452,7 +465,9 @@ static int loop(struct run *run) {
     if (!status) status = check_replicas(run);
     if (status) return status;
     if (guard_must_go_back(&run->t.guard)) {
+      watchdog_patience(PATIENCE);
       if ((status = roll_back(run))) return status;
+      watchdog_patience(1);
       continue;
     }
     due = ask(run);
@@ -466,7 +481,8 @@ static int loop(struct run *run) {
                     : because(STATUS_SAVED, "saved at step %llu of %llu; the same command goes on from there",
                               (unsigned long long)run->t.state.step, (unsigned long long)run->t.steps);
     }
-    const int amid_bad = run->t.guard.memory->in_a_row > 0;   /* the checkpoint to go back to is the one from before */
+    /* The checkpoint to go back to is the one from before bad steps. */
+    const int amid_bad = run->t.guard.max_skips > 0 && run->t.guard.memory->in_a_row > 0;
     if (due.save && !amid_bad && (status = save(run, 0))) return status;
     if (due.score && !due.save) evaluate(run);
   }

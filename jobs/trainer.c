@@ -124,8 +124,12 @@ int trainer_step(struct trainer *t, struct objective_sums *sums, double *rate) {
   if (status) return status;
   guard_judge(&t->guard, t->step.bad, t->step.bad_rank, k + 1, batch + 1, sums->loss / (double)sums->images, t->step.norm);
   if (!t->guard.verdict && sums->tangents) guard_alarm(&t->guard, sqrt(sums->du_dt_square / (double)sums->tangents));
-  if (t->guard.verdict) state_pass(&t->state, &t->s);
-  else state_step(t->w, &t->state, &t->net, &t->s, *rate, t->step.grads, t->work);
+  if (t->guard.verdict) {
+    reduction_finish(&t->step.reduction);   /* the others' parts: between steps the gradient's place is free */
+    state_pass(&t->state, &t->s);
+  } else {
+    state_step(t->w, &t->state, &t->net, &t->s, *rate, t->step.grads, t->work);
+  }
   if (fault_strikes(FAULT_FLIP, batch + 1)) fault_flip(&t->net.table, t->state.weights);
   return STATUS_OK;
 }

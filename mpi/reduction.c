@@ -100,8 +100,9 @@ static void sum_at_once(struct reduction *r) {
   r->left = 0;
 }
 
-/* Is what this rank is to get there? */
+/* Is what this rank is to get there, and has it begun all that others wait for? MPI moves on only what has begun. */
 static int mine_is_there(const struct reduction *r) {
+  if (r->begun[r->stages - 1] < r->buckets.count) return 0;
   for (size_t i = 0; i < r->buckets.count; i++) {
     const ptrdiff_t owner = r->buckets.list[i].owner;
     if (r->passed[i] < r->stages && (owner == BUCKET_FOR_ALL || owner == r->rank)) return 0;
@@ -126,6 +127,10 @@ static void wait_for_mine(struct reduction *r) {
 }
 
 void reduction_wait(struct reduction *r) {
+  if (!overlaps(r)) {   /* mpi/reduce.h says where it is */
+    wait_for_mine(r);
+    return;
+  }
   watch_enter("sum of gradients");
   wait_for_mine(r);
   watch_leave();
@@ -140,6 +145,10 @@ static void wait_for_rest(struct reduction *r) {
 }
 
 void reduction_finish(struct reduction *r) {
+  if (!overlaps(r)) {
+    wait_for_rest(r);
+    return;
+  }
   watch_enter("sum of gradients, the others' parts");
   wait_for_rest(r);
   watch_leave();

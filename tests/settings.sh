@@ -15,7 +15,7 @@ refuses "expected a job"
 refuses "unknown job trian; did you mean train?" trian
 refuses "unknown job trian; did you mean train?" help trian
 refuses "unknown job --verion" --verion
-for job in iotest report compare check-data study sbatch; do
+for job in report compare check-data study; do
   refuses "the job $job comes in a later version" $job
 done
 
@@ -30,7 +30,7 @@ train "training.learning_rate=inf: expected a number" preset=fashion training.le
 train "model.times=thrice: expected one of triangle, equal, zero, both" preset=fashion model.times=thrice
 train "the nearest that do are 4 and 7" preset=fashion model.patch_size=5
 train "given twice" preset=fashion training.seed=1 training.seed=2
-refuses 'training.reduce=overlap comes in a later version' train run=run data=none.h5 preset=fashion training.reduce=overlap
+refuses 'checkpoint.keep other than 2 comes in a later version' train run=run data=none.h5 preset=fashion checkpoint.keep=3
 train "unknown flag; did you mean --dry-run?" preset=fashion --dryrun
 train "expected one of them" preset=fashion config=x.yml
 train "x.yml: cannot be opened" config=x.yml

@@ -197,7 +197,7 @@ data_is 'whole/checkpoint.h5: not an image set' whole/checkpoint.h5
 data_is 'small.h5 has images of 8 x 8, dataset.image_size is 16' small.h5
 train 'set.h5 has 8 classes, dataset.num_classes is 9' run=new dataset.num_classes=9
 train 'set.h5 has 400 training images, fewer than training.batch_size = 401' run=new training.batch_size=401
-train 'training.reduce=overlap comes in a later version' run=new training.reduce=overlap
+train 'checkpoint.keep other than 2 comes in a later version' run=new checkpoint.keep=3
 train 'restart=maybe: expected auto, never or require' run=new restart=maybe
 train 'new has no checkpoint and restart=require' run=new restart=require
 train 'set.h5 is there and is not a folder' run=set.h5

@@ -1,6 +1,7 @@
 /* objective.h - the loss of pixel MeanFlow and its gradient on one micro-batch (SPEC 3 and 4).
  *   z = (1-t) x + t e,  v_t = (z - x)/tc,  v_g the guided target,  V = u + (t-r) stopgrad(du/dt),
- *   loss = sum over samples of a(L_u) + a(L_v) (and of the perceptual terms, perceptual.h),  L_u = |V - v_g|^2, L_v = |v - v_g|^2, a(L) = L / stopgrad((L + eps)^p).
+ *   loss = sum over samples of a(L_u) + a(L_v) (and of the perceptual terms, perceptual.h),
+ *   L_u = |V - v_g|^2,  L_v = |v - v_g|^2,  a(L) = L / stopgrad((L + eps)^p).
  * Only what each sample needs is evaluated (SPEC 4, "exact savings"): tangents for samples that are not FM; guidance
  * evaluations 0 (FM, label dropped), 1 (FM; or gate shut; or dropped and not FM) or 2 (gate open).
  * Sums, not means: whoever knows the global batch divides, once.
