@@ -11,6 +11,7 @@
 #include "io/npz_read.h"
 #include "io/progress.h"
 #include "jobs/image_files.h"
+#include "jobs/setup.h"
 #include "jobs/standard.h"
 #include "jobs/trained.h"
 #include "mpi/agree.h"
@@ -190,9 +191,12 @@ static int score_images(struct job *j) {
   for (int i = 0; i < j->words->n_steps && !status; i++) {
     const struct generated_images generated = { &j->generate, j->t.weights };
     const struct source source = source_generated(&generated);
-    char name[64];
-    j->generate.sampler.steps = (size_t)j->words->steps[i];
-    snprintf(name, sizeof name, "%ld step%s", j->words->steps[i], j->words->steps[i] > 1 ? "s" : "");
+    struct sampler *sampler = &j->generate.sampler;
+    char name[64], guided[32] = "";
+    sampler->steps = (size_t)j->words->steps[i];
+    sampler->omega = isnan(j->words->omega) ? setup_omega(&j->t.s, sampler->steps) : j->words->omega;
+    if (sampler->omega != j->sampler.omega) snprintf(guided, sizeof guided, ", omega %g", sampler->omega);
+    snprintf(name, sizeof name, "%ld step%s%s", j->words->steps[i], j->words->steps[i] > 1 ? "s" : "", guided);
     status = add_row(j, name, &source);
   }
   return status;

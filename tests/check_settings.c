@@ -2,6 +2,7 @@
  * that says where, which key, and what was expected; and words follow the same rules. */
 #include "io/settings.h"
 #include "io/words.h"
+#include "jobs/setup.h"
 #include "src/base/status.h"
 #include "tests/harness.h"
 
@@ -229,6 +230,7 @@ START_TEST(what_does_not_fit_is_told) {
     { "model.num_heads=7", "model.num_heads=7 does not divide model.hidden_size=768" },
     { "model.hidden_size=120", "gives heads of width 10; rotary embedding needs a multiple of 4" },
     { "model.depth=4", "model.aux_head_depth=8 (blocks in each head) is above model.depth=4" },
+    { "sampling.omega_several=0.5", "sampling.omega_several=0.5: expected at least 1, or 0 for sampling.omega" },
     { "sampling.t_min=0.7", "sampling.t_min=0.7: expected below sampling.t_max=0.7" },
     { "dataset.image_channels=2", "expected 1 (grey) or 3 (colour)" },
     { "sampling.ema=ema7", "sampling.ema=ema7: expected one of raw, ema500, ema1000, ema2000" },
@@ -284,6 +286,19 @@ START_TEST(words_of_a_job) {
   ck_assert(bare[1] == NULL);
 } END_TEST
 
+START_TEST(guidance_goes_by_the_number_of_steps) {
+  struct settings s;
+  ck_assert_int_eq(load(&s, "preset=fashion sampling.omega=5 sampling.omega_several=3"), STATUS_OK);
+  ck_assert_double_eq(setup_omega(&s, 1), 5);
+  ck_assert_double_eq(setup_omega(&s, 2), 3);
+  s.sampling.num_steps = 4;
+  ck_assert_double_eq(setup_sampler(&s).omega, 3);
+  s.sampling.omega_several = 0;
+  ck_assert_double_eq(setup_omega(&s, 4), 5);
+  s.dataset.num_classes = 0;
+  ck_assert_double_eq(setup_omega(&s, 1), 1);
+} END_TEST
+
 int main(void) {
   char folder[4096];
   const char *source = getenv("PMF_SOURCE");
@@ -294,5 +309,5 @@ int main(void) {
   return run_tests("settings", (const TTest *[]){ presets_survive_being_written_and_read, odd_values_survive_too,
     defaults_are_pMF_B_16, a_named_net_brings_its_sizes, later_sources_win, wrong_words_are_told,
     wrong_files_are_told_with_their_line, harmless_files_are_taken, a_cut_file_never_crashes, what_does_not_fit_is_told,
-    words_of_a_job, NULL });
+    words_of_a_job, guidance_goes_by_the_number_of_steps, NULL });
 }
