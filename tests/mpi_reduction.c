@@ -2,6 +2,8 @@
  * with owners and without, in floats and in whole numbers, on nodes of one rank and of several, started in pieces, all at
  * once or not at all, and under any limit of counts. Buckets hold every element once. A bucket left out and one that
  * goes to another owner are seen. */
+#include <time.h>
+
 #define HARNESS_MPI
 #include "mpi/agree.h"
 #include "mpi/reduce.h"
@@ -108,7 +110,9 @@ static double error_of(const struct sum *s) {
     else reduce_sum(world.comm, n, (float *)(void *)y);
     reduction_begin(&r, x);
     announce(s, &r, n);
+    if (world.rank % 2) nanosleep(&(struct timespec){ .tv_nsec = 2000000 }, NULL);
     reduction_wait(&r);
+    MPI_Barrier(world.comm);   /* as a step does: no rank may come here before it has begun what others wait for */
     for (size_t k = 0; k < t.count; k++) {
       const struct tensor *v = &t.tensors[k];
       if (s->config.by_owner && s->config.way != REDUCTION_PLAIN && v->owner != world.rank) continue;
