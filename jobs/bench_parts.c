@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "io/memory.h"
 #include "io/progress.h"
 #include "jobs/bench.h"
 #include "jobs/rate.h"
@@ -23,9 +24,11 @@ static void print_json(cJSON *o) {
 
 /* --- sample ---------------------------------------------------------------------------------------------------------- */
 
-/* Median seconds of B images on this rank, and the share of the sgemm rate at its shapes. Local. */
-static int sample_of(const struct bench *b, const struct net *n, const real *weights, size_t B, double *seconds,
-                     double *share) {
+struct sampling { double seconds, share, peak, plan; };
+
+/* Median seconds of B images on this rank, the share of the sgemm rate at its shapes, memory at its peak so far and as planned
+ * beforehand, bytes. Local. */
+static int sample_of(const struct bench *b, const struct net *n, const real *weights, size_t B, struct sampling *s) {
   struct sampler sampler = setup_sampler(&b->s);
   struct sampler_work w;
   struct arena a = { 0 };
@@ -36,7 +39,9 @@ static int sample_of(const struct bench *b, const struct net *n, const real *wei
   for (int pass = 0; pass < 2 && !status; pass++) {
     z = arena_take(&a, B * n->pixels);
     sampler_layout(&a, n, B, &w);
-    if (pass == 0) status = arena_init(&a);
+    if (pass) continue;
+    s->plan = (double)memory_now() + (double)(a.used * sizeof(real));
+    status = arena_init(&a);
   }
   for (long i = -1; i < b->steps && !status; i++) {
     for (size_t j = 0; j < B; j++)
@@ -45,6 +50,7 @@ static int sample_of(const struct bench *b, const struct net *n, const real *wei
     sampler_images(&sampler, n, weights, &w, B, y, z);
     if (i >= 0) took[i] = progress_clock() - began;
   }
+  s->peak = (double)memory_peak();
   if (!status) {   /* forward products only */
     struct rate_shape shapes[RATE_SHAPES];
     double flops = 0, time = 0;
@@ -54,8 +60,8 @@ static int sample_of(const struct bench *b, const struct net *n, const real *wei
       const double work = 2 * (double)shapes[i].m * (double)shapes[i].n * (double)shapes[i].k;
       flops += work, time += work / rate;
     }
-    *seconds = bench_median(took, (size_t)b->steps);
-    *share = (double)B * (double)sampler.steps * flops_net(n).sample / *seconds / (flops / time);
+    s->seconds = bench_median(took, (size_t)b->steps);
+    s->share = (double)B * (double)sampler.steps * flops_net(n).sample / s->seconds / (flops / time);
   }
   free(y);
   arena_free(&a);
@@ -63,7 +69,10 @@ static int sample_of(const struct bench *b, const struct net *n, const real *wei
 }
 
 int bench_sample(struct bench *b) {
+  static const size_t chunk[2] = { 1, 16 };
   const struct net_config config = setup_net(&b->s);
+  const double GiB = 1 << 30, ranks = b->w->ranks;
+  struct sampling one = { 0 }, many = { 0 };
   struct net n;
   struct arena a = { 0 };
   int status = net_init(&n, &config, 0);
@@ -71,25 +80,28 @@ int bench_sample(struct bench *b) {
     arena_take(&a, n.table.size);
     status = arena_init(&a);
   }
-  double seconds[2] = { 0 }, share[2] = { 0 };
-  static const size_t chunk[2] = { 1, 16 };
   if (!status) {
     real *weights = arena_take(&a, n.table.size);
     table_init_weights(&n.table, 1, weights);
-    for (int i = 0; i < 2 && !status; i++) status = sample_of(b, &n, weights, chunk[i], &seconds[i], &share[i]);
+    status = sample_of(b, &n, weights, chunk[0], &one);
+    if (!status) status = sample_of(b, &n, weights, chunk[1], &many);
   }
   status = agree(b->w->comm, status);
   if (!status && b->w->rank == 0 && b->json) {
     cJSON *o = cJSON_CreateObject();
-    cJSON_AddNumberToObject(o, "latency_s", seconds[0]);
-    cJSON_AddNumberToObject(o, "latency_share", share[0]);
-    cJSON_AddNumberToObject(o, "images_per_s", (double)chunk[1] / seconds[1] * b->w->ranks);
-    cJSON_AddNumberToObject(o, "chunk_share", share[1]);
+    cJSON_AddNumberToObject(o, "latency_s", one.seconds);
+    cJSON_AddNumberToObject(o, "latency_share", one.share);
+    cJSON_AddNumberToObject(o, "images_per_s", (double)chunk[1] / many.seconds * ranks);
+    cJSON_AddNumberToObject(o, "chunk_share", many.share);
+    cJSON_AddNumberToObject(o, "peak_bytes", many.peak);
+    cJSON_AddNumberToObject(o, "plan_bytes", many.plan);
     print_json(o);
   } else if (!status && b->w->rank == 0) {
-    printf("one image:     %.4f s, %.1f %% of the sgemm rate at its shapes\n", seconds[0], 100 * share[0]);
-    printf("chunks of %zu:  %.2f images/s on %d rank%s, %.1f %%\n", chunk[1], (double)chunk[1] / seconds[1] * b->w->ranks,
-           b->w->ranks, b->w->ranks > 1 ? "s" : "", 100 * share[1]);
+    printf("one image:     %.4f s, %.1f %% of the sgemm rate at its shapes\n", one.seconds, 100 * one.share);
+    printf("chunks of %zu:  %.2f images/s on %d rank%s, %.1f %%\n", chunk[1], (double)chunk[1] / many.seconds * ranks,
+           b->w->ranks, b->w->ranks > 1 ? "s" : "", 100 * many.share);
+    printf("memory a rank: %.3f GiB at its peak, planned %.3f (one image: %.3f, planned %.3f)\n", many.peak / GiB,
+           many.plan / GiB, one.peak / GiB, one.plan / GiB);
   }
   arena_free(&a);
   net_free(&n);
