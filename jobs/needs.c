@@ -30,8 +30,9 @@ static size_t copy_bytes(const struct net *n, const struct settings *s, int rank
 
 static size_t message_bytes(const struct table *t, const struct settings *s, int ranks) {
   const size_t all = t->size * (s->training.reproducible ? sizeof(int64_t) : sizeof(float));
-  const size_t some = 4 * setup_reduction(s, ranks).bucket_bytes;
-  return ranks == 1 ? 0 : some < all ? some : all;
+  const struct reduction_config way = setup_reduction(s, ranks);
+  const size_t some = REDUCTION_IN_FLIGHT * REDUCTION_COPIES * way.bucket_bytes;
+  return ranks == 1 ? 0 : way.way != REDUCTION_PLAIN && some < all ? some : all;
 }
 
 void needs_parts(const struct needs *k, struct needs_part parts[static NEEDS_PARTS]) {

@@ -17,7 +17,7 @@ struct needs {
   size_t perceptual;                  /* networks of the perceptual terms, and what they see */
   size_t evaluation;                  /* generated and held-out images' features, for scores on the way */
   size_t copy;                        /* of the state, for checkpoint.async */
-  size_t messages;                    /* what MPI takes for sums on their way, about: four buckets, or all of the gradient */
+  size_t messages;                    /* what MPI takes for sums on their way, about: copies of the buckets in flight, or all of the gradient */
   size_t total;
   size_t checkpoint;                  /* on disk */
   size_t micro;                       /* images in a micro-batch that this is for */

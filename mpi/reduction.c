@@ -45,13 +45,26 @@ static void pass(struct reduction *r, size_t i) {
   r->figures.total += MPI_Wtime() - r->opened;
 }
 
-/* Begins all that can: a stage takes the buckets in their order, each when it is through the stage before. */
+size_t reduction_in_flight(const struct reduction *r) { return r->begun[0] - (r->buckets.count - r->left); }
+
+/* May the next bucket begin the stage? MPI copies what is on its way, so only so many set out at once. */
+static int may_begin(const struct reduction *r, int stage) {
+  const size_t i = r->begun[stage];
+  return i < r->ready && r->passed[i] == stage && (stage || reduction_in_flight(r) < REDUCTION_IN_FLIGHT);
+}
+
+/* Begins all that can: a stage takes the buckets in their order, each when it is through the stage before. Once more after
+ * each beginning, as one that this rank has no part in is through at once and leaves room for another. */
 static void advance(struct reduction *r) {
-  for (int stage = 0; stage < r->stages; stage++)
-    for (size_t *i = &r->begun[stage]; *i < r->ready && r->passed[*i] == stage; ++*i) {
-      begin_stage(r, stage, *i);
-      if (r->requests[*i] == MPI_REQUEST_NULL) pass(r, *i);
-    }
+  for (int again = 1; again;) {
+    again = 0;
+    for (int stage = 0; stage < r->stages; stage++)
+      for (; may_begin(r, stage); again = 1) {
+        const size_t i = r->begun[stage]++;
+        begin_stage(r, stage, i);
+        if (r->requests[i] == MPI_REQUEST_NULL) pass(r, i);
+      }
+  }
 }
 
 static void move_on(struct reduction *r, int (*some)(int, MPI_Request[], int *, int[], MPI_Status[])) {

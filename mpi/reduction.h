@@ -18,6 +18,9 @@
 
 enum reduction_way { REDUCTION_PLAIN, REDUCTION_OVERLAP, REDUCTION_TWOLEVEL };
 enum { REDUCTION_STAGES = 3 };
+/* Buckets on their way at once. MPI keeps copies of each until it is through: Open MPI's MPI_Ireduce two on a rank that is not
+ * the root, its MPI_Iallreduce one. */
+enum { REDUCTION_IN_FLIGHT = 4, REDUCTION_COPIES = 2 };
 struct reduction_config {
   enum reduction_way way;
   size_t bucket_bytes;
@@ -63,6 +66,7 @@ void reduction_free(struct reduction *r);
 void reduction_begin(struct reduction *r, void *x);
 void reduction_final(struct reduction *r, size_t offset);   /* the elements from offset to the end */
 void reduction_progress(struct reduction *r);
+size_t reduction_in_flight(const struct reduction *r);
 void reduction_wait(struct reduction *r);     /* all is final; returns when what this rank is to get is there */
 void reduction_finish(struct reduction *r);   /* waits for the rest; nothing where there is none */
 #endif

@@ -87,6 +87,7 @@ static void announce(const struct sum *s, struct reduction *r, size_t n) {
   for (size_t at = n; at > 0 && s->announced == IN_PIECES; at -= at < 97 ? at : 97) {
     reduction_final(r, at);
     reduction_progress(r);
+    ck_assert_uint_le(reduction_in_flight(r), REDUCTION_IN_FLIGHT);
   }
   if (s->announced != NEVER) reduction_final(r, 0);
 }
