@@ -30,12 +30,13 @@ static const struct { const char *name; int (*run)(struct bench *); const char *
   { "gemm", bench_gemm, "OpenBLAS at the shapes of the net" },
   { "comm", bench_comm, "ways to sum a gradient over the ranks, by size" },
   { "data", bench_data, "random reads of packed images (data=FILE.h5, or noise) from disk and memory, and behind steps" },
+  { "vision", bench_vision, "the networks of scores and perceptual losses, weights drawn: images/s, with and without gradient" },
   { "node", NULL, "step for every division of this node's cores into ranks x threads, the fastest first; without mpirun" },
 };
 enum { BENCHES = sizeof benches / sizeof *benches };
 
 void bench_help(void) {
-  puts("usage: pmf bench step|sample|gemm|comm|data|node  preset=NAME  [key=value ...]\n");
+  puts("usage: pmf bench step|sample|gemm|comm|data|vision|node  preset=NAME  [key=value ...]\n");
   for (int i = 0; i < BENCHES; i++) {
     printf("  %-7s ", benches[i].name);
     words_wrap(benches[i].help, 10);
@@ -47,6 +48,7 @@ void bench_help(void) {
        "  mpirun -np 2 pmf bench step preset=fashion --json\n"
        "  mpirun -np 2 pmf bench comm\n"
        "  pmf bench data size=512 training.batch_size=16 step_seconds=20\n"
+       "  OMP_NUM_THREADS=2 pmf bench vision\n"
        "  pmf bench node preset=fashion");
 }
 
@@ -81,7 +83,7 @@ static int read_words(struct bench *b, int argc, char **argv, int *which) {
   if (!status) status = settings_check(&b->s);
   if (status) return status;
   if (*which == BENCHES)
-    return because(STATUS_BAD, "bench %s: expected one of step, sample, gemm, comm, data, node", bare[0] ? bare[0] : "");
+    return because(STATUS_BAD, "bench %s: expected one of step, sample, gemm, comm, data, vision, node", bare[0] ? bare[0] : "");
   for (int i = SIZE; i <= STEP_SECONDS; i++)
     if (words[i].given && benches[*which].run != bench_data)
       return because(STATUS_BAD, "%s= is for bench data alone", words[i].name);

@@ -18,6 +18,7 @@ int bench_sample(struct bench *b);   /* one image, and a chunk */
 int bench_gemm(struct bench *b);     /* products at the net's shapes */
 int bench_comm(struct bench *b);     /* ways to sum over the ranks */
 int bench_data(struct bench *b);     /* random reads of packed images, alone and behind steps */
+int bench_vision(struct bench *b);   /* the networks of scores and perceptual losses */
 /* Ranks x threads: starts mpirun for each, so it must not run within MPI. argv: the user's words, for `bench step`. LOCAL. */
 int bench_node(struct bench *b, int argc, char **argv);
 

@@ -1,4 +1,4 @@
-/* plot.c - pmf plot: how a run went, as a picture by gnuplot and as the numbers drawn. Above: loss and errors of each line of
+/* plot.c - pmf plot: how a run went, as a picture by gnuplot and as the numbers drawn; or a scaling study (jobs/scaling.h). Above: loss and errors of each line of
  * metrics.jsonl and their running means. Below, where there are any: scores taken during training, and those in RUN/score.json,
  * which is a line of `pmf score --json`. */
 #include "jobs/plot.h"
@@ -13,6 +13,7 @@
 
 #include "io/words.h"
 #include "jobs/jobs.h"
+#include "jobs/scaling.h"
 #include "jobs/setup.h"
 #include "mpi/agree.h"
 #include "src/base/status.h"
@@ -20,17 +21,20 @@
 static char out[TEXT_MAX];
 static struct word words[] = {
   { .name = "out", .type = WORD_TEXT, .value = out,
-    .help = "FILE.png, and the numbers in FILE.csv beside it; FILE.csv: the numbers alone; RUN/plot.png" },
+    .help = "FILE.png, and the numbers in FILE.csv beside it; FILE.csv: the numbers alone; RUN/plot.png, or FOLDER/scaling.png" },
 };
 enum { OUT, WORDS };
 
 void plot_help(void) {
-  puts("usage: pmf plot RUN  [out=FILE.png | FILE.csv]\n\n"
+  puts("usage: pmf plot RUN             [out=FILE.png | FILE.csv]\n"
+       "       pmf plot scaling FOLDER\n\n"
        "Draws loss and errors of a run over the images seen, the scores taken during training, and those\n"
        "in RUN/score.json (a line of `pmf score --json`). Needs the program gnuplot for the picture\n"
-       "(Debian: gnuplot-nox). The numbers are rows of series,step,images,minutes,value.\n\nwords:");
+       "(Debian: gnuplot-nox). The numbers are rows of series,step,images,minutes,value.\n\n"
+       "plot scaling: what slurm/scaling/study.sh left in FOLDER, as speed-up, efficiency and time spent in\n"
+       "waiting for gradients over the ranks; medians of the repeats, with the least and the most.\n\nwords:");
   words_help(words, WORDS);
-  puts("\nexample:\n  pmf plot runs/fashion");
+  puts("\nexamples:\n  pmf plot runs/fashion\n  pmf plot scaling runs/scaling");
 }
 
 double plot_value(const struct plot *p, int curve, size_t step) {
@@ -165,11 +169,8 @@ static void print_row(FILE *f, const char *a, const char *b, double step, double
   fputc('\n', f);
 }
 
-static int write_numbers(const struct plot *p, const char *path) {
-  char partial[TEXT_MAX + 16];
-  snprintf(partial, sizeof partial, "%s.tmp", path);
-  FILE *f = fopen(partial, "w");
-  if (!f) return because(STATUS_IO, "%s: %s", partial, strerror(errno));
+static void print_numbers(FILE *f, const void *what) {
+  const struct plot *p = what;
   fputs("series,step,images,minutes,value\n", f);
   static const char *const names[PLOT_CURVES] = { "loss", "mse u", "mse v" };
   for (int c = 0; c < PLOT_CURVES; c++)
@@ -192,6 +193,15 @@ static int write_numbers(const struct plot *p, const char *path) {
     print_row(f, "KID[classifier]: ", r->name, NAN, at, minutes, r->kid);
     print_row(f, "label agreement: ", r->name, NAN, at, minutes, r->agreement);
   }
+}
+
+/* A file that is whole or as it was. */
+static int write_file(const char *path, void (*print)(FILE *, const void *), const void *what) {
+  char partial[TEXT_MAX + 16];
+  snprintf(partial, sizeof partial, "%s.tmp", path);
+  FILE *f = fopen(partial, "w");
+  if (!f) return because(STATUS_IO, "%s: %s", partial, strerror(errno));
+  print(f, what);
   const int failed = ferror(f);
   if (fclose(f) || failed || rename(partial, path)) {
     const int status = because(STATUS_IO, "%s: %s", path, strerror(errno));
@@ -207,34 +217,69 @@ static int ends_with(const char *text, const char *end) {
   return strlen(text) > strlen(end) && !strcmp(text + strlen(text) - strlen(end), end);
 }
 
-static int read_words(struct plot *p, int argc, char **argv, char csv[TEXT_MAX]) {
-  char *bare[1];
-  int status = words_parse(argc, argv, words, WORDS, bare, 1);
-  if (status) return status;
-  if (!bare[0]) return because(STATUS_BAD, "expected the folder of a run: pmf plot RUN");
-  p->run = bare[0];
-  if (!strcmp(p->run, "scaling")) return because(STATUS_BAD, "plot scaling comes in a later version");
-  if (strlen(p->run) > TEXT_MAX - 16) return because(STATUS_BAD, "%.64s...: the name is too long", p->run);
-  if (!words[OUT].given) snprintf(out, sizeof out, "%.*s/plot.png", TEXT_MAX - 16, p->run);
+/* NAME.png or NAME.csv, by default in `folder`; csv: the numbers' name. */
+static int choose_names(const char *folder, const char *name, char csv[TEXT_MAX]) {
+  if (strlen(folder) > TEXT_MAX - 32) return because(STATUS_BAD, "%.64s...: the name is too long", folder);
+  if (!words[OUT].given) snprintf(out, sizeof out, "%.*s/%s", TEXT_MAX - 32, folder, name);
   if (!ends_with(out, ".png") && !ends_with(out, ".csv"))
     return because(STATUS_BAD, "out=%s: expected FILE.png or FILE.csv", out);
   snprintf(csv, TEXT_MAX, "%.*s.csv", (int)strlen(out) - 4, out);
   return STATUS_OK;
 }
 
-static int plot(int argc, char **argv) {
-  struct plot p = { .n_rows = 0 };
-  char csv[TEXT_MAX];
-  int status = read_words(&p, argc, argv, csv);
-  const int picture = !status && strcmp(out, csv);
-  if (!status) status = gather(&p);
-  if (!status) status = write_numbers(&p, csv);
-  if (!status && picture) status = plot_draw(&p, out);
+static int draw_run(const void *what) { return plot_draw(what, out); }
+static int draw_scaling(const void *what) {
+  const struct scaling *s = what;
+  char title[256];
+  snprintf(title, sizeof title, "%zu runs; against the fewest ranks of the same net and study; bars from the least to the most of the repeats",
+           s->runs);
+  return scaling_draw(s, title, out);
+}
+
+/* The numbers, and where a picture is asked for the picture. */
+static int write_both(const char *csv, void (*print)(FILE *, const void *), int (*draw)(const void *), const void *what) {
+  const int picture = strcmp(out, csv) != 0;
+  int status = write_file(csv, print, what);
+  if (!status && picture) status = draw(what);
   if (status == STATUS_MISSING) because(status, "%s; the numbers are in %s", status_reason(), csv);
   if (!status && picture) printf("%s\n", out);
   if (!status) printf("%s\n", csv);
+  return status;
+}
+
+static int plot_one(const char *run) {
+  struct plot p = { .run = run, .n_rows = 0 };
+  char csv[TEXT_MAX];
+  int status = choose_names(run, "plot.png", csv);
+  if (!status) status = gather(&p);
+  if (!status) status = write_both(csv, print_numbers, draw_run, &p);
   let_go(&p);
   return status;
+}
+
+static void print_scaling(FILE *f, const void *what) { scaling_print(what, f); }
+
+static int plot_study(const char *folder) {
+  struct scaling s = { .count = 0 };
+  char csv[TEXT_MAX];
+  int status = choose_names(folder, "scaling.png", csv);
+  if (!status) status = scaling_read(&s, folder);
+  if (!status) status = write_both(csv, print_scaling, draw_scaling, &s);
+  scaling_free(&s);
+  return status;
+}
+
+static int plot(int argc, char **argv) {
+  char *bare[2];
+  const int status = words_parse(argc, argv, words, WORDS, bare, 2);
+  if (status) return status;
+  if (!bare[0]) return because(STATUS_BAD, "expected the folder of a run: pmf plot RUN");
+  if (bare[1] && strcmp(bare[0], "scaling"))
+    return because(STATUS_BAD, "%s: expected one folder, or plot scaling FOLDER", bare[1]);
+  if (bare[1]) return plot_study(bare[1]);
+  if (!strcmp(bare[0], "scaling"))
+    return because(STATUS_BAD, "expected the folder of a study: pmf plot scaling FOLDER (a run of that name: ./scaling)");
+  return plot_one(bare[0]);
 }
 
 int plot_run(const struct world *w, int argc, char **argv) {

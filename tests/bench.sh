@@ -43,9 +43,9 @@ for ranks in 1 2; do
   says 'precision f32' 'images/s +[0-9.]+' 'gradient +[0-9.]+ %' 'Newton-Schulz +[0-9.]+ %' 'whole step +[0-9.]+ %' \
     'memory a rank' 'forward +[0-9.]+'
   does $ranks bench sample config=tiny.yml steps=2 --json
-  has latency_s latency_share images_per_s chunk_share
+  has latency_s latency_share images_per_s chunk_share peak_bytes plan_bytes
   does $ranks bench sample config=tiny.yml steps=1
-  says '^one image: +[0-9.]+ s' '^chunks of 16: +[0-9.]+ images/s'
+  says '^one image: +[0-9.]+ s' '^chunks of 16: +[0-9.]+ images/s' '^memory a rank: [0-9.]+ GiB'
   does $ranks bench gemm config=tiny.yml --json
   has gflops
   [ "$(grep -o '"gflops"' out | wc -l)" = 12 ] || fail "not twelve products: $(cat out)"
@@ -66,6 +66,10 @@ for ranks in 1 2; do
   does $ranks plan config=tiny.yml training.recompute=block
   says 'parameters [0-9.]+ M' '^  total +[0-9.]+' '^checkpoint [0-9.]+ MiB' 'GF an image: forward' 'GF of Newton-Schulz a step'
 done
+
+does 1 bench vision steps=1 --json
+has images_per_s share gradients_per_s gradient_share sgemm_gflops
+[ "$(grep -o '"network"' out | wc -l)" = 3 ] || fail "not three networks: $(cat out)"
 
 "$PMF" bench node config=tiny.yml steps=1 --json >out 2>err </dev/null || fail "bench node: $(cat err)"
 has cores best_ranks best_threads
@@ -98,7 +102,7 @@ for combo in '1 1' '2 1' '1 2' '2 2' '3 1'; do
     fail "other losses on $1 ranks x $2 threads: $(paste losses.1.1 "losses.$1.$2")"
 done
 
-refuses 'expected one of step, sample, gemm, comm, data, node' bench config=tiny.yml
+refuses 'expected one of step, sample, gemm, comm, data, vision, node' bench config=tiny.yml
 refuses 'bench stop: expected one of' bench stop config=tiny.yml
 refuses 'training.batchsize' bench step config=tiny.yml training.batchsize=3
 refuses 'n= is for bench data alone' bench step config=tiny.yml n=40

@@ -75,8 +75,8 @@ done
 rm run/plot.png
 
 refuses 'expected the folder of a run' plot
-refuses 'one word too many' plot run run
-refuses 'plot scaling comes in a later version' plot scaling
+refuses 'expected one folder' plot run run
+refuses 'expected the folder of a study' plot scaling
 refuses 'none/metrics.jsonl' plot none
 refuses 'numbers.csv/metrics.jsonl' plot numbers.csv
 refuses 'out=x.pdf: expected FILE.png or FILE.csv' plot run out=x.pdf

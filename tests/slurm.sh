@@ -1,10 +1,10 @@
 #!/bin/bash
 # What may happen to a batch job of `pmf sbatch`, on private two-node Slurms, all at once: its time limit, preemption as a stock
 # Slurm does it on one node and on two, with the user's signal, scontrol requeue, an array, a node that dies. Each must end
-# COMPLETED, with the weights of the run in one go.  make check-slurm; CASES="limit array" runs some of them.
+# COMPLETED, with the weights of the run in one go. And the scaling study.  make check-slurm; CASES="limit array" runs some.
 . "$(dirname "$0")/lib.sh"
 PATH=$PATH:/usr/sbin:/sbin
-: "${PMF_SOURCE:=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)}" "${CASES:=limit preempt preempt2 usersig requeue array node}"
+: "${PMF_SOURCE:=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)}" "${CASES:=limit preempt preempt2 usersig requeue array node scaling}"
 here=$PWD
 sandbox=$PMF_SOURCE/tests/slurm_sandbox.sh
 for command in munged slurmctld slurmd sbatch; do
@@ -60,6 +60,17 @@ lose() {
   done
 }
 
+# The scaling study to its end, on one node and two: a row for each study and number of ranks, and the picture.
+scaling() {
+  "$PMF_SOURCE/slurm/scaling/study.sh" study nets=fashion ranks='1 2 4' batch=8 share=2 threads=1 repeats=1 steps=1 time=9 pmf="$PMF" \
+    words='model.depth=2 model.hidden_size=32' launch="$MPIRUN --bind-to none" wait=yes >out 2>err ||
+    fail "scaling: $(cat out err)"
+  check 'scaling: rows' "$(cut -d , -f 1-3,5 study/scaling.csv | tail -n +2 | tr '\n' ' ')" \
+    'strong,fashion,1,8 strong,fashion,2,8 strong,fashion,4,8 weak,fashion,1,2 weak,fashion,2,4 weak,fashion,4,8 '
+  check 'scaling: on two nodes' "$(grep -c 'node\[1-2\]' study/strong.fashion.4.1.json)" 1
+  ! command -v gnuplot >/dev/null || [ -s study/scaling.png ] || fail 'scaling: no picture'
+}
+
 # one CASE: in a folder and a cluster of its own.
 one() {
   local name=$1 id jobs dir=$here/c.$1 tell=
@@ -68,6 +79,11 @@ one() {
   "$sandbox" start "$dir/s" >exports 2>err || { fail "$name: $(cat err)"; exit 1; }
   eval "$(cat exports)"
   unset OMPI_MCA_rmaps_base_oversubscribe
+  if [ "$name" = scaling ]; then
+    scaling
+    "$sandbox" stop "$dir/s" 2>>err
+    exit "$failed"
+  fi
   case $name in
     limit) write 1 2 2 ;;
     preempt2) write 2 1 9 ;;

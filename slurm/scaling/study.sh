@@ -1,0 +1,72 @@
+#!/bin/bash
+# A scaling study under Slurm: for each number of ranks an array of batch jobs, each a `pmf bench step` of one net; when all are done,
+# `pmf plot scaling OUT` draws speed-up, efficiency and the time spent in waiting for gradients.
+#   slurm/scaling/study.sh OUT [name=value ...]
+#     nets="pMF_B_16 pMF_B_32 pMF_L_32 pMF_H_32"   presets: 256 pixels, and 512 the others
+#     ranks="1 2 4 8 16 32 64"    studies="strong weak"
+#     batch=64   images a step of the strong study, whatever the ranks     share=1   images a rank of the weak one
+#     threads=8  of a rank     repeats=3     steps=5 (after one that warms up)     time=02:00:00 of a point
+#     words="training.reduce=twolevel"   more words for bench step     sbatch="--partition=long --ntasks-per-node=8"   more for sbatch
+#     pmf=pmf    the program     wait=no    yes: ends when the study has ended
+#     launch="mpirun --map-by slot:PE=8 --bind-to core"   how ranks are started; this one with PE=threads if none is given
+# Points that are there already are not run again: submit once more after a failure.
+set -u
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+nets='pMF_B_16 pMF_B_32 pMF_L_32 pMF_H_32' ranks='1 2 4 8 16 32 64' studies='strong weak'
+batch=64 share=1 threads=8 repeats=3 steps=5 time=02:00:00 words='' sbatch='' pmf=pmf wait=no launch=''
+
+die() { echo "study.sh: $*" >&2; exit 65; }
+[[ $# -ge 1 && $1 != *=* ]] || { sed -n '2,/^set -u/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 65; }
+out=$1
+shift
+for word; do
+  case $word in
+    nets=* | ranks=* | studies=* | batch=* | share=* | threads=* | repeats=* | steps=* | time=* | words=* | sbatch=* | pmf=* | wait=* | \
+    launch=*)
+      declare "${word%%=*}=${word#*=}" ;;
+    *) die "$word: expected name=value with a name of those above: ${BASH_SOURCE[0]} without words lists them" ;;
+  esac
+done
+for name in batch share threads repeats steps; do
+  [[ ${!name} =~ ^[1-9][0-9]*$ ]] || die "$name=${!name}: expected a positive whole number"
+done
+for R in $ranks; do [[ $R =~ ^[1-9][0-9]*$ ]] || die "ranks: $R is no positive whole number"; done
+for study in $studies; do [[ $study == strong || $study == weak ]] || die "studies: $study is neither strong nor weak"; done
+command -v sbatch >/dev/null || { echo 'study.sh: sbatch is not here: this is for a Slurm cluster' >&2; exit 69; }
+
+mkdir -p "$out" || exit 74
+out=$(cd "$out" && pwd)
+[[ $launch ]] || launch="mpirun --map-by slot:PE=$threads --bind-to core"
+export PMF_STUDY_LAUNCH=$launch PMF_STUDY_PMF=$pmf PMF_STUDY_OUT=$out PMF_STUDY_WORDS=$words PMF_STUDY_STEPS=$steps
+jobs=''
+for R in $ranks; do
+  points=$out/points.$R
+  : >"$points"
+  for study in $studies; do
+    for net in $nets; do
+      B=$batch
+      [[ $study == strong ]] || B=$((share * R))
+      ((B >= R)) || { echo "study.sh: $study, $net: a batch of $B leaves some of $R ranks without an image: left out"; continue; }
+      for ((repeat = 1; repeat <= repeats; repeat++)); do
+        [[ -s $out/$study.$net.$R.$repeat.json ]] || echo "$study $net $R $repeat $B" >>"$points"
+      done
+    done
+  done
+  n=$(wc -l <"$points")
+  ((n)) || continue
+  # One point at a time, so that they do not disturb each other on shared nodes and switches.
+  # shellcheck disable=SC2086  # more words for sbatch
+  id=$(sbatch --parsable --array="1-$n%1" --ntasks="$R" --cpus-per-task="$threads" --time="$time" --job-name="pmf-scaling-$R" \
+    --output="$out/log.%x.%a" --export=ALL $sbatch "$here/point.sbatch") || die "sbatch refused the points of $R ranks"
+  echo "$R ranks: job $id, $n points"
+  jobs+=:${id%%;*}
+done
+[[ $jobs ]] || { echo 'All points are there.'; exec "$pmf" plot scaling "$out"; }
+# shellcheck disable=SC2086
+id=$(sbatch --parsable --dependency="afterany$jobs" --ntasks=1 --time=10 --job-name=pmf-scaling-plot --output="$out/plot.log" \
+  --export=ALL $sbatch --wrap "$(printf '%q plot scaling %q' "$pmf" "$out")") || die 'sbatch refused the plot'
+echo "then job $id draws $out/scaling.png and writes scaling.csv"
+if [[ $wait == yes ]]; then
+  while squeue -h -j "${id%%;*}" 2>/dev/null | grep -q .; do sleep 2; done
+  cat "$out/plot.log"
+fi
