@@ -12,39 +12,38 @@
 #include "jobs/jobs.h"
 #include "jobs/score_standard.h"
 #include "jobs/scores.h"
-#include "jobs/setup.h"
-#include "jobs/trained.h"
 #include "mpi/agree.h"
 #include "src/base/status.h"
 
-enum { STEPS_MAX = 8, CONTEXT = 3, FEW = 5000, D = CLASSIFIER_FEATURES };
+enum { CONTEXT = 3, FEW = 5000, D = CLASSIFIER_FEATURES };
 
 struct row {
-  char name[64];
-  size_t steps;                    /* evaluations of the net an image; 0: not from the net */
+  struct sweep_point point;        /* of context its name alone */
+  size_t evaluations;              /* of the net an image; 0: not from the net */
   struct score score;
 };
 struct scoring {
   const struct world *w;
   struct trained t;
   struct sampler sampler;
-  size_t steps[STEPS_MAX], n_steps, n;
+  struct sweep sweep;
+  size_t n;
   char data_path[TEXT_MAX], judge_path[TEXT_MAX + 64];
   struct dataset data;
   struct evaluator judge;
   struct generate generate;
   struct scorer scorer;
   uint8_t *means;
-  struct row rows[STEPS_MAX + CONTEXT];
+  struct row rows[SWEEP_POINTS + CONTEXT];
   size_t n_rows;
   double class_means;              /* their FID[classifier]; NAN without context */
 };
 
 static char run[TEXT_MAX], checkpoint[TEXT_MAX], data[TEXT_MAX], classifier[TEXT_MAX], steps[TEXT_MAX] = "1,4", ema[TEXT_MAX],
     context[TEXT_MAX] = "yes", head[TEXT_MAX], solver[TEXT_MAX], inception[TEXT_MAX], images[TEXT_MAX], reference[TEXT_MAX],
-    save_reference[TEXT_MAX], split[TEXT_MAX] = "heldout";
+    save_reference[TEXT_MAX], split[TEXT_MAX] = "heldout", omega[TEXT_MAX], interval[TEXT_MAX], out[TEXT_MAX];
 static long n, seed;
-static double omega = NAN, t_min = NAN, t_max = NAN;
+static double t_min = NAN, t_max = NAN;
 static struct word words[] = {
   { .name = "run", .type = WORD_TEXT, .value = run, .help = "folder of a run: its newest sound checkpoint" },
   { .name = "checkpoint", .type = WORD_TEXT, .value = checkpoint, .help = "or one file" },
@@ -55,11 +54,12 @@ static struct word words[] = {
     .help = "images of each kind; the run's fid.num_samples, but at least 5000" },
   { .name = "steps", .type = WORD_TEXT, .value = steps,
     .help = "steps from noise to image, one number or a list; 1,4" },
-  { .name = "omega", .type = WORD_REAL, .value = &omega, .min = 1, .max = 1000,
-    .help = "guidance scale; the run's, which may have one for several steps" },
+  { .name = "omega", .type = WORD_TEXT, .value = omega,
+    .help = "guidance scale, or a list; the run's, which may have one for several steps" },
   { .name = "t_min", .type = WORD_REAL, .value = &t_min, .min = 0, .max = 1, .help = "guidance acts from here; the run's" },
   { .name = "t_max", .type = WORD_REAL, .value = &t_max, .min = 0, .max = 1, .help = "to here; the run's" },
-  { .name = "ema", .type = WORD_TEXT, .value = ema, .help = "weights: raw, ema500, ...; the run's sampling.ema" },
+  { .name = "interval", .type = WORD_TEXT, .value = interval, .help = "instead of both: FROM:TO, or a list: 0:1,0.1:0.7" },
+  { .name = "ema", .type = WORD_TEXT, .value = ema, .help = "weights: raw, ema500, ..., or a list; the run's sampling.ema" },
   { .name = "head", .type = WORD_TEXT, .value = head,
     .help = "u: the average velocity, a jump a step; v: the flow, many small steps; u" },
   { .name = "solver", .type = WORD_TEXT, .value = solver,
@@ -77,10 +77,12 @@ static struct word words[] = {
   { .name = "save_reference", .type = WORD_TEXT, .value = save_reference,
     .help = "with inception=: writes those of the data" },
   { .name = "split", .type = WORD_TEXT, .value = split, .help = "with inception=: of the data, heldout or train; heldout" },
+  { .name = "out", .type = WORD_TEXT, .value = out,
+    .help = "of a sweep: FILE.png, and the numbers in FILE.csv beside it; FILE.csv; RUN/sweep.png" },
   { .name = "--json", .type = WORD_TEXT, .help = "one line of JSON" },
 };
-enum { RUN, CHECKPOINT, DATA, CLASSIFIER, N, STEPS, OMEGA, T_MIN, T_MAX, EMA, HEAD, SOLVER, SEED, CONTEXT_ROWS, INCEPTION, IMAGES,
-       REFERENCE, SAVE_REFERENCE, SPLIT, JSON, WORDS };
+enum { RUN, CHECKPOINT, DATA, CLASSIFIER, N, STEPS, OMEGA, T_MIN, T_MAX, INTERVAL, EMA, HEAD, SOLVER, SEED, CONTEXT_ROWS, INCEPTION,
+       IMAGES, REFERENCE, SAVE_REFERENCE, SPLIT, OUT, JSON, WORDS };
 
 void score_help(void) {
   puts("usage: pmf score run=DIR | checkpoint=FILE  [data=FILE.h5 key=value ...]\n\n"
@@ -97,32 +99,24 @@ void score_help(void) {
        "Training images are the floor, class means and uniform noise the ceilings.\n\n"
        "With inception=FILE (pmf import) the scores of papers instead, also of images=DIR or\n"
        "FILE.npz: FID, and\n"
-       "its limit for many images, Inception Score, KID over subsets, precision and recall.\n\nwords:");
+       "its limit for many images, Inception Score, KID over subsets, precision and recall.\n\n"
+       "Lists in omega=, interval= or ema= are a sweep: all with all, in one table, and as a picture over the\n"
+       "guidance scale.\n\nwords:");
   words_help(words, WORDS);
   puts("\n--json prints one object: checkpoint, step, images_seen, ema, omega, t_min, t_max, seed, n, data,\n"
        "reference (\"held-out\"), reference_n, classifier {file, hash, accuracy 0..1, features}, few_samples\n"
        "and rank_deficient (true or false), scores [{images, evaluations (of the net; null if not from\n"
-       "it), n, fid_classifier, kid_classifier, agreement 0..1, of_class_means}]; what\n"
-       "there is not is null. With run= the line is kept as RUN/score.json too, where pmf plot finds it.\n"
+       "it), ema, omega, t_min, t_max, n, fid_classifier, kid_classifier, agreement 0..1, of_class_means}]; what\n"
+       "there is not is null. With run=, and but for a sweep, the line is kept as RUN/score.json too, where\n"
+       "pmf plot finds it.\n"
        "\nexamples:\n"
        "  pmf score run=runs/fashion\n"
-       "  mpirun -np 2 pmf score run=runs/fashion steps=1,2,4 omega=3 context=no --json");
+       "  mpirun -np 2 pmf score run=runs/fashion steps=1,2,4 omega=3 context=no --json\n"
+       "  pmf score run=runs/fashion steps=1 omega=2,3,5,8 interval=0:1,0.1:0.7 context=no");
 }
 
 /* What a word was given, or NULL. */
 static const char *given(int word) { return words[word].given ? words[word].value : NULL; }
-
-/* steps=1,4 */
-static int read_steps(struct scoring *p) {
-  char *end;
-  for (const char *c = steps;; c = end + 1) {
-    const long k = strtol(c, &end, 10);
-    if (end == c || k < 1 || k > 1000 || (*end && *end != ',') || p->n_steps == STEPS_MAX)
-      return because(STATUS_BAD, "steps=%s: expected up to %d numbers from 1 to 1000 with commas between", steps, STEPS_MAX);
-    p->steps[p->n_steps++] = (size_t)k;
-    if (!*end) return STATUS_OK;
-  }
-}
 
 static int read_words(struct scoring *p, int argc, char **argv) {
   const int status = words_parse(argc, argv, words, WORDS, NULL, 0);
@@ -136,7 +130,14 @@ static int read_words(struct scoring *p, int argc, char **argv) {
   if (!words[INCEPTION].given && words[RUN].given == words[CHECKPOINT].given)
     return because(STATUS_BAD, "expected one of run=DIR and checkpoint=FILE.h5");
   if (strcmp(context, "yes") && strcmp(context, "no")) return because(STATUS_BAD, "context=%s: expected yes or no", context);
-  return read_steps(p);
+  if (words[OUT].given && strcmp(out + strlen(out) - (strlen(out) > 4 ? 4 : 0), ".png")
+      && strcmp(out + strlen(out) - (strlen(out) > 4 ? 4 : 0), ".csv"))
+    return because(STATUS_BAD, "out=%s: expected FILE.png or FILE.csv", out);
+  const int read = sweep_read(&p->sweep, steps, omega, interval, ema);
+  if (!read && words[OUT].given && !sweep_is(&p->sweep))
+    return because(STATUS_BAD, "out=%s: expected a list in omega=, interval= or ema= with it", out);
+  if (sweep_is(&p->sweep) && words[RUN].given && !words[OUT].given) snprintf(out, sizeof out, "%.*s/sweep.png", TEXT_MAX - 16, run);
+  return read;
 }
 
 /* The images must be of the kind that the net makes, and some held out. */
@@ -158,7 +159,8 @@ static int check_data(const struct scoring *p) {
 /* Local: the words that go with the run, and the data. */
 static int prepare(struct scoring *p) {
   const struct settings *s = &p->t.s;
-  int status = trained_sampler(&p->t, omega, t_min, t_max, &p->sampler);
+  int status = sweep_check(&p->sweep, &p->t, t_min, t_max);
+  if (!status) status = trained_sampler(&p->t, p->sweep.omegas ? *p->sweep.omega : NAN, t_min, t_max, &p->sampler);
   if (!status) status = trained_head(&p->t, given(HEAD), given(SOLVER), &p->sampler);
   if (status) return status;
   if (!words[SEED].given) seed = s->training.seed;
@@ -184,8 +186,8 @@ static int allocate(struct scoring *p) {
 static int add_row(struct scoring *p, const char *name, size_t evaluations, struct source source, size_t images) {
   struct row *row = &p->rows[p->n_rows++];
   const double began = progress_clock();
-  snprintf(row->name, sizeof row->name, "%s", name);
-  row->steps = evaluations;
+  snprintf(row->point.name, sizeof row->point.name, "%s", name);
+  row->evaluations = evaluations;
   const int status = scorer_score(&p->scorer, &source, images, &row->score);
   if (!status && p->w->rank == 0) fprintf(stderr, "%s: %zu images in %.1f s\n", name, images, progress_clock() - began);
   return status;
@@ -199,19 +201,13 @@ static int score_training(struct scoring *p) {
 }
 
 /* COLLECTIVE. */
-static int score_net(struct scoring *p) {
+static int score_point(void *scoring, const struct sweep_point *point) {
+  struct scoring *p = scoring;
   const struct generated_images generated = { &p->generate, p->t.weights };
-  const char *const way = p->sampler.head == HEAD_U ? "" : p->sampler.solver == SOLVER_HEUN ? " of v, heun" : " of v, euler";
-  int status = STATUS_OK;
-  for (size_t i = 0; i < p->n_steps && !status; i++) {
-    char name[64], guided[32] = "";
-    struct sampler *sampler = &p->generate.sampler;
-    sampler->steps = p->steps[i];
-    sampler->omega = isnan(omega) ? setup_omega(&p->t.s, sampler->steps) : omega;
-    if (sampler->omega != p->sampler.omega) snprintf(guided, sizeof guided, ", omega %g", sampler->omega);
-    snprintf(name, sizeof name, "%zu step%s%s%s", p->steps[i], p->steps[i] > 1 ? "s" : "", way, guided);
-    status = add_row(p, name, sampler_evaluations(&p->generate.sampler), source_generated(&generated), p->n);
-  }
+  const int status = add_row(p, point->name, sampler_evaluations(&p->generate.sampler), source_generated(&generated), p->n);
+  struct row *row = &p->rows[p->n_rows - 1];
+  row->point = *point;
+  row->point.score = row->score.frechet;
   return status;
 }
 
@@ -232,7 +228,7 @@ static int score_all(struct scoring *p) {
   const struct source reference = source_packed(&held_out);
   int status = scorer_reference(&p->scorer, &reference, held_out.n);
   if (!status && with_context) status = score_training(p);
-  if (!status) status = score_net(p);
+  if (!status) status = sweep_run(&p->sweep, &p->t, p->w, &p->generate.sampler, score_point, p);
   if (!status && with_context) status = score_ceilings(p);
   return status;
 }
@@ -256,8 +252,8 @@ static void print_table(const struct scoring *p) {
   printf("\n%-28s %15s %15s %15s %15s\n", "", "FID[classifier]", "KID[classifier]", "label agreement", "of class means");
   for (size_t i = 0; i < p->n_rows; i++) {
     const struct row *r = &p->rows[i];
-    char name[96], agreement[32] = "-", part[32] = "-";
-    snprintf(name, sizeof name, r->score.n < p->n ? "%s (N %zu)" : "%s", r->name, r->score.n);
+    char name[160], agreement[32] = "-", part[32] = "-";
+    snprintf(name, sizeof name, r->score.n < p->n ? "%s (N %zu)" : "%s", r->point.name, r->score.n);
     if (!isnan(r->score.agreement)) snprintf(agreement, sizeof agreement, "%.1f %%", 100 * r->score.agreement);
     if (!isnan(p->class_means) && r->score.frechet > 0)
       snprintf(part, sizeof part, "1/%.3g", p->class_means / r->score.frechet);
@@ -276,8 +272,13 @@ static void put_rows(const struct scoring *p, cJSON *o) {
   for (size_t i = 0; i < p->n_rows; i++) {
     const struct row *r = &p->rows[i];
     cJSON *item = cJSON_CreateObject();
-    cJSON_AddStringToObject(item, "images", r->name);
-    put(item, "evaluations", r->steps ? (double)r->steps : NAN);
+    const struct sweep_point *point = &r->point;
+    cJSON_AddStringToObject(item, "images", point->name);
+    put(item, "evaluations", r->evaluations ? (double)r->evaluations : NAN);
+    if (r->evaluations) {
+      cJSON_AddStringToObject(item, "ema", point->ema);
+      put(item, "omega", point->omega), put(item, "t_min", point->t_min), put(item, "t_max", point->t_max);
+    }
     put(item, "n", (double)r->score.n);
     put(item, "fid_classifier", r->score.frechet);
     put(item, "kid_classifier", r->score.kernel);
@@ -315,26 +316,31 @@ static char *json_of(const struct scoring *p) {
   return text;
 }
 
+static int tell_sweep(const struct scoring *p) {
+  struct sweep_point points[SWEEP_POINTS];
+  size_t count = 0;
+  for (size_t i = 0; i < p->n_rows; i++)
+    if (p->rows[i].evaluations) points[count++] = p->rows[i].point;
+  return sweep_tell(points, count, "FID[classifier]", out);
+}
+
 /* The table or the line, and the line in the run's folder too, for pmf plot. */
 static int tell(const struct scoring *p) {
   char *text = json_of(p);
   if (!text) return because(STATUS_NOMEM, "no memory for a line of JSON");
   if (words[JSON].given) puts(text);
   else print_table(p);
-  const int status = words[RUN].given ? folder_write(run, "score.json", text) : STATUS_OK;
+  const int sweep = sweep_is(&p->sweep), status = words[RUN].given && !sweep ? folder_write(run, "score.json", text) : STATUS_OK;
   cJSON_free(text);
-  return status;
+  return status || !sweep || !*out ? status : tell_sweep(p);
 }
 
 /* COLLECTIVE. With inception=. */
 static int score_by_inception(const struct scoring *p) {
-  long each[STEPS_MAX];
-  for (size_t i = 0; i < p->n_steps; i++) each[i] = (long)p->steps[i];
   const struct score_words all = {
     .inception = inception, .run = run, .checkpoint = checkpoint, .images = images, .data = data, .reference = reference,
-    .save_reference = save_reference, .split = split, .ema = ema, .head = head, .solver = solver, .omega = omega, .t_min = t_min,
-    .t_max = t_max, .n = words[N].given ? n : 0, .seed = words[SEED].given ? seed : -1, .steps = each,
-    .n_steps = (int)p->n_steps, .json = words[JSON].given,
+    .save_reference = save_reference, .split = split, .head = head, .solver = solver, .out = out, .t_min = t_min, .t_max = t_max,
+    .n = words[N].given ? n : 0, .seed = words[SEED].given ? seed : -1, .sweep = &p->sweep, .json = words[JSON].given,
   };
   return score_standard(p->w, &all);
 }
@@ -343,7 +349,7 @@ int score_run(const struct world *w, int argc, char **argv) {
   struct scoring p = { .w = w, .data.fd = -1, .class_means = NAN };
   int status = agree(w->comm, read_words(&p, argc, argv));
   if (!status && words[INCEPTION].given) return score_by_inception(&p);
-  if (!status) status = trained_open(&p.t, w, given(RUN), given(CHECKPOINT), given(EMA));
+  if (!status) status = trained_open(&p.t, w, given(RUN), given(CHECKPOINT), sweep_ema(&p.sweep, 0));
   if (!status) status = agree(w->comm, prepare(&p));
   if (!status) status = trained_load(&p.t, w);
   if (!status) status = evaluator_open(&p.judge, w, &p.data, p.judge_path, 0);

@@ -17,9 +17,9 @@
 #include "mpi/agree.h"
 #include "src/base/status.h"
 
-enum { D = INCEPTION_FEATURES, ROWS = 8, HASH = 64 };
+enum { D = INCEPTION_FEATURES, HASH = 64 };
 
-struct row { char name[64]; struct standard_score score; };
+struct row { struct sweep_point point; struct standard_score score; };
 struct job {
   const struct world *w;
   const struct score_words *words;
@@ -33,7 +33,7 @@ struct job {
   char identity[HASH];                              /* of the reference images, their crop and number */
   size_t n, reference;
   struct standard standard;
-  struct row rows[ROWS];
+  struct row rows[SWEEP_POINTS];
   int n_rows;
 };
 
@@ -45,7 +45,8 @@ static int open_images(struct job *j) {
   const struct score_words *words = j->words;
   if (from_net(j)) {
     const struct settings *s = &j->t.s;
-    int status = trained_sampler(&j->t, words->omega, words->t_min, words->t_max, &j->sampler);
+    int status = trained_sampler(&j->t, words->sweep->omegas ? *words->sweep->omega : NAN, words->t_min, words->t_max, &j->sampler);
+    if (!status) status = sweep_check(words->sweep, &j->t, words->t_min, words->t_max);
     if (!status) status = trained_head(&j->t, *words->head ? words->head : NULL, *words->solver ? words->solver : NULL, &j->sampler);
     j->generate = (struct generate){ .net = &j->t.net, .sampler = j->sampler, .n_labels = (size_t)s->dataset.num_classes,
                                      .seed = (uint64_t)(words->seed >= 0 ? words->seed : s->training.seed) };
@@ -171,35 +172,30 @@ static int look_at_reference(struct job *j) {
 }
 
 /* COLLECTIVE. */
-static int add_row(struct job *j, const char *name, const struct source *source) {
+static int add_row(struct job *j, const struct sweep_point *point, const struct source *source) {
   struct row *row = &j->rows[j->n_rows++];
   const double began = progress_clock();
-  snprintf(row->name, sizeof row->name, "%s", name);
+  row->point = *point;
   const int status = standard_score(&j->standard, source, j->n, &row->score);
-  if (!status && j->w->rank == 0) fprintf(stderr, "%s: %zu images in %.1f s\n", name, j->n, progress_clock() - began);
+  row->point.score = row->score.fid;
+  if (!status && j->w->rank == 0) fprintf(stderr, "%s: %zu images in %.1f s\n", point->name, j->n, progress_clock() - began);
   return status;
 }
 
 /* COLLECTIVE. */
+static int score_net(void *job, const struct sweep_point *point) {
+  struct job *j = job;
+  const struct generated_images generated = { &j->generate, j->t.weights };
+  const struct source source = source_generated(&generated);
+  return add_row(j, point, &source);
+}
+
+/* COLLECTIVE. */
 static int score_images(struct job *j) {
-  if (!from_net(j)) {
-    struct image_files *files = &j->files;
-    const struct source source = image_files_source(&files);
-    return j->n ? add_row(j, "images", &source) : STATUS_OK;
-  }
-  int status = STATUS_OK;
-  for (int i = 0; i < j->words->n_steps && !status; i++) {
-    const struct generated_images generated = { &j->generate, j->t.weights };
-    const struct source source = source_generated(&generated);
-    struct sampler *sampler = &j->generate.sampler;
-    char name[64], guided[32] = "";
-    sampler->steps = (size_t)j->words->steps[i];
-    sampler->omega = isnan(j->words->omega) ? setup_omega(&j->t.s, sampler->steps) : j->words->omega;
-    if (sampler->omega != j->sampler.omega) snprintf(guided, sizeof guided, ", omega %g", sampler->omega);
-    snprintf(name, sizeof name, "%ld step%s%s", j->words->steps[i], j->words->steps[i] > 1 ? "s" : "", guided);
-    status = add_row(j, name, &source);
-  }
-  return status;
+  if (from_net(j)) return sweep_run(j->words->sweep, &j->t, j->w, &j->generate.sampler, score_net, j);
+  struct image_files *files = &j->files;
+  const struct source source = image_files_source(&files);
+  return j->n ? add_row(j, &(struct sweep_point){ .name = "images" }, &source) : STATUS_OK;
 }
 
 /* ---- telling ---- */
@@ -232,7 +228,12 @@ static int print_json(const struct job *j) {
   for (int i = 0; i < j->n_rows; i++) {
     const struct standard_score *r = &j->rows[i].score;
     cJSON *item = cJSON_CreateObject();
-    cJSON_AddStringToObject(item, "images", j->rows[i].name);
+    const struct sweep_point *point = &j->rows[i].point;
+    cJSON_AddStringToObject(item, "images", point->name);
+    if (from_net(j)) {
+      cJSON_AddStringToObject(item, "ema", point->ema);
+      put(item, "omega", point->omega), put(item, "t_min", point->t_min), put(item, "t_max", point->t_max);
+    }
     put(item, "n", (double)r->n), put(item, "reference_n", r->reference ? (double)r->reference : NAN);
     put(item, "fid", r->fid), put(item, "fid_infinite", r->fid_infinite);
     put(item, "inception_score", r->is), put(item, "inception_score_deviation", r->is_deviation);
@@ -260,7 +261,7 @@ static void print_row(const struct row *row) {
   number(t[2], "%.2f", r->is), number(t[3], "%.2f", r->is_deviation);
   number(t[4], "%.5f", r->kid_subsets ? r->kid : NAN), number(t[5], "%.5f", r->kid_subsets ? r->kid_deviation : NAN);
   number(t[6], "%.3f", r->precision), number(t[7], "%.3f", r->recall);
-  printf("%-16s %12s %12s %10s +-%8s %10s +-%9s %9s %9s%s\n", row->name, t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7],
+  printf("%-28s %12s %12s %10s +-%8s %10s +-%9s %9s %9s%s\n", row->point.name, t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7],
          rank_deficient(r) ? "  N < D" : "");
 }
 
@@ -275,7 +276,7 @@ static int print_table(const struct job *j) {
          *j->standard.facts.sha256[0] ? j->standard.facts.sha256[0] : "unknown");
   if (!j->standard.standard_weights)
     printf("these are not the weights that FID is defined by: compare nothing with published numbers\n");
-  printf("\n%-16s %12s %12s %20s %21s %9s %9s\n", "", fid, "N -> inf", "Inception Score", "KID", "precision", "recall");
+  printf("\n%-28s %12s %12s %20s %21s %9s %9s\n", "", fid, "N -> inf", "Inception Score", "KID", "precision", "recall");
   for (int i = 0; i < j->n_rows; i++) print_row(&j->rows[i]);
   for (int i = 0; i < j->n_rows; i++)
     if (rank_deficient(&j->rows[i].score)) {
@@ -285,6 +286,17 @@ static int print_table(const struct job *j) {
   return STATUS_OK;
 }
 
+/* The table or the line, and of a sweep a picture and its numbers. */
+static int tell(const struct job *j) {
+  struct sweep_point points[SWEEP_POINTS];
+  char fid[64];
+  const int status = j->words->json ? print_json(j) : print_table(j);
+  if (status || !*j->words->out) return status;
+  for (int i = 0; i < j->n_rows; i++) points[i] = j->rows[i].point;
+  name_fid(j, fid);
+  return sweep_tell(points, (size_t)j->n_rows, fid, j->words->out);
+}
+
 int score_standard(const struct world *w, const struct score_words *words) {
   struct job *j = calloc(1, sizeof *j);
   int status = agree(w->comm, j ? STATUS_OK : because(STATUS_NOMEM, "no memory for a score"));
@@ -292,7 +304,7 @@ int score_standard(const struct world *w, const struct score_words *words) {
   *j = (struct job){ .w = w, .words = words, .data.fd = -1 };
   if (from_net(j))
     status = trained_open(&j->t, w, *words->run ? words->run : NULL, *words->checkpoint ? words->checkpoint : NULL,
-                          *words->ema ? words->ema : NULL);
+                          sweep_ema(words->sweep, 0));
   if (!status) status = agree(w->comm, prepare(j));
   if (!status && from_net(j)) status = trained_load(&j->t, w);
   if (!status) {
@@ -304,7 +316,7 @@ int score_standard(const struct world *w, const struct score_words *words) {
   }
   if (!status) status = look_at_reference(j);
   if (!status) status = score_images(j);
-  if (!status && j->n_rows) status = agree(w->comm, w->rank ? STATUS_OK : words->json ? print_json(j) : print_table(j));
+  if (!status && j->n_rows) status = agree(w->comm, w->rank ? STATUS_OK : tell(j));
   standard_close(&j->standard);
   image_files_close(&j->files);
   generate_free(&j->generate);

@@ -2,15 +2,15 @@
  * images, or statistics in an .npz. */
 #ifndef JOBS_SCORE_STANDARD_H
 #define JOBS_SCORE_STANDARD_H
-#include "mpi/world.h"
+#include "jobs/sweep.h"
 
 /* What the user's words say; "" where there is none. */
 struct score_words {
-  const char *inception, *run, *checkpoint, *images, *data, *reference, *save_reference, *split, *ema, *head, *solver;
-  double omega, t_min, t_max;
+  const char *inception, *run, *checkpoint, *images, *data, *reference, *save_reference, *split, *head, *solver, *out;
+  double t_min, t_max;
   long n, seed;                      /* n: 0, seed: -1 where not given */
-  const long *steps;                 /* [n_steps] */
-  int n_steps, json;
+  const struct sweep *sweep;
+  int json;
 };
 /* COLLECTIVE. */
 int score_standard(const struct world *w, const struct score_words *words);

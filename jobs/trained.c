@@ -68,6 +68,14 @@ int trained_open(struct trained *t, const struct world *w, const char *run, cons
   return agree(w->comm, status);
 }
 
+int trained_choose(struct trained *t, const char *ema) {
+  struct checkpoint_info info = { 0 };
+  int status = checkpoint_info(t->path, &info);
+  if (!status) status = choose_weights(t, &info, ema);
+  checkpoint_info_free(&info);
+  return status;
+}
+
 int trained_load(struct trained *t, const struct world *w) {
   const size_t size = t->v_head ? t->net.table.size : net_without_v_head(&t->net).size;
   const struct flat weights = flat_whole(strcmp(t->ema, "raw") ? t->ema : "weights", t->weights, size);

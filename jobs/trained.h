@@ -22,6 +22,8 @@ struct trained {
  * `checkpoint`: one of them is NULL. ema: raw, ema500, ..., NULL: the run's sampling.ema. All but the weights' values, so that
  * a job may refuse its own words before it reads them. Errors: STATUS_BAD: neither or both, no such file, no such weights. */
 int trained_open(struct trained *t, const struct world *w, const char *run, const char *checkpoint, const char *ema);
+/* Other weights of the same checkpoint, for the next trained_load. Local. Errors: STATUS_BAD: it has none of that name. */
+int trained_choose(struct trained *t, const char *ema);
 /* COLLECTIVE. Reads the weights. Errors: STATUS_BAD, naming the block that is damaged. */
 int trained_load(struct trained *t, const struct world *w);
 /* The run's sampler, with those of omega, t_min, t_max that are not NAN. Local. Errors: STATUS_BAD: t_min not below t_max, or

@@ -73,6 +73,23 @@ does 1 score run=plain n=60 context=no classifier=other.h5 --json
 [ "$(cat out)" = "$(cat plain/score.json)" ] || fail "RUN/score.json is not the line printed: $(cat plain/score.json)"
 check 'the classifier of its own' "$(value file)" '"other.h5"'
 
+# A sweep: all with all, each point what it is alone; the run's score.json stays that of one setting.
+cp plain/score.json kept.json
+does 2 score run=plain n=60 steps=1,2 omega=1,3 interval=0:1,0.2:0.6 ema=ema2,raw context=no --json
+check 'points of a sweep' "$(grep -o '"evaluations"' out | wc -l)" 16
+cp out sweep.json
+near 'a point and the same alone' "$(value fid_classifier '2 steps, raw, omega 3 in [0.2, 0.6]')" \
+  "$(does 1 score run=plain n=60 steps=2 omega=3 t_min=0.2 t_max=0.6 ema=raw context=no --json; value fid_classifier '2 steps')"
+cp kept.json plain/score.json
+does 1 score run=plain n=60 omega=2,3 context=no out=s.csv
+cmp -s kept.json plain/score.json || fail 'a sweep took the place of score.json'
+check 'numbers of a sweep' "$(cut -d , -f 1-5 s.csv | tr '\n' ' ')" \
+  'ema,steps,t_min,t_max,omega ema2,1,0.1,0.7,2 ema2,1,0.1,0.7,3 ema2,4,0.1,0.7,2 ema2,4,0.1,0.7,3 '
+check 'rows of plain/sweep.csv' "$(wc -l <plain/sweep.csv)" 17
+if command -v gnuplot >/dev/null; then
+  [ "$(head -c 4 plain/sweep.png | tail -c 3)" = PNG ] || fail 'plain/sweep.png is no PNG'
+fi
+
 # Scores on the way: the same end, a curve, and the best kept.
 does 2 train config=tiny.yml data=set.h5 run=scored fid.every_steps=10 fid.online_samples=150 fid.time_share=1
 check 'arrays of a run with scores' "$(arrays scored/checkpoint.h5)" "$(arrays plain/checkpoint.h5)"
@@ -126,9 +143,17 @@ check 'status after it' "$(cat stopped/status)" 'saved step 3 of 100000'
 refuses 'expected one of run=DIR and checkpoint=FILE.h5' score
 refuses 'expected one of run=DIR and checkpoint=FILE.h5' score run=plain checkpoint=plain/checkpoint.h5
 refuses 'none has no checkpoint.h5' score run=none
-refuses 'steps=0: expected up to 8 numbers' score run=plain steps=0
+refuses 'steps=0: expected up to 16 numbers' score run=plain steps=0
 refuses 'steps=1,: expected' score run=plain steps=1,
 refuses 'steps=many: expected' score run=plain steps=many
+refuses 'omega=3,0.5: expected up to 16 numbers from 1' score run=plain omega=3,0.5
+refuses 'interval=0.7:0.1: expected up to 16 of FROM:TO' score run=plain interval=0.7:0.1
+refuses 'interval=0.1: expected up to 16 of FROM:TO' score run=plain interval=0.1
+refuses 'interval= goes without t_min=' score run=plain interval=0:1 t_min=0.1
+refuses 'ema=ema7: plain/checkpoint.h5 has raw' score run=plain ema=raw,ema7
+refuses 'out=x.png: expected a list' score run=plain out=x.png
+refuses '512 scores asked for' score run=plain steps=1,2 omega=1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16 \
+  interval=0:1,0:.1,0:.2,0:.3,0:.4,0:.5,0:.6,0:.7,0:.8,0:.9,.1:1,.1:.2,.1:.3,.1:.4,.1:.5,.1:.6
 refuses 'context=maybe: expected yes or no' score run=plain context=maybe
 refuses 'solver=heun: head u jumps' score run=plain solver=heun
 refuses 'n=1: expected an integer' score run=plain n=1

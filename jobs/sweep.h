@@ -1,0 +1,39 @@
+/* sweep.h - a trained net's images at several guidance scales, intervals, averages and numbers of steps, all with all: what
+ * `pmf score` scores in one go, and a picture of the scores over the scale.
+ * Memory: none of its own. Ranks: local, but for sweep_run. */
+#ifndef JOBS_SWEEP_H
+#define JOBS_SWEEP_H
+#include "jobs/trained.h"
+
+enum { SWEEP_EACH = 16, SWEEP_POINTS = 256 };
+
+struct sweep {
+  double omega[SWEEP_EACH], interval[SWEEP_EACH][2];
+  char ema[SWEEP_EACH][64];
+  size_t steps[SWEEP_EACH];
+  size_t omegas, intervals, emas, n_steps;   /* the first three: 0: the run's own */
+};
+/* One of them. */
+struct sweep_point {
+  char ema[64], name[128];     /* name: for people, with what differs from point to point */
+  size_t steps;
+  double omega, t_min, t_max;
+  double score;                /* the caller's, smaller is better; a row of sweep_draw */
+};
+/* From the words: "1,4", "" or "3,5", "" or "0:1,0.1:0.7", "" or "ema3,raw". Errors: STATUS_BAD. */
+int sweep_read(struct sweep *s, const char *steps, const char *omega, const char *interval, const char *ema);
+/* More than one scale, interval or average? */
+int sweep_is(const struct sweep *s);
+/* Its average number i, or NULL: the run's own. */
+const char *sweep_ema(const struct sweep *s, size_t i);
+/* Whether checkpoint and net have all that is asked for. Errors: STATUS_BAD. */
+int sweep_check(const struct sweep *s, const struct trained *t, double t_min, double t_max);
+/* COLLECTIVE. Sets *sampler (head and solver are the caller's), loads the weights where an average is another than the one before,
+ * and calls score for each. Errors: those of trained_load and score; the first ends it. */
+int sweep_run(const struct sweep *s, struct trained *t, const struct world *w, struct sampler *sampler,
+              int (*score)(void *context, const struct sweep_point *p), void *context);
+/* The scores as rows of FILE.csv and, where out is FILE.png, as a picture over omega: a curve for each average, number of steps and
+ * interval. name: of the score. Without gnuplot there are the numbers alone, and a line on standard error says so.
+ * Errors: STATUS_IO; those of gnuplot_png. */
+int sweep_tell(const struct sweep_point *p, size_t n, const char *name, const char *out);
+#endif
