@@ -95,3 +95,11 @@ int gnuplot_png(const char *path, int width, int height, const char *script) {
     return because(STATUS_BAD, "%.64s...: the name is too long", path);
   return draw(path, partial, width, height, script);
 }
+
+int gnuplot_numbers(const char *out, char *csv, size_t room) {
+  const size_t n = strlen(out);
+  if (n < 5 || n >= room || (strcmp(out + n - 4, ".png") && strcmp(out + n - 4, ".csv")))
+    return because(STATUS_BAD, "out=%s: expected FILE.png or FILE.csv", out);
+  snprintf(csv, room, "%.*s.csv", (int)n - 4, out);
+  return STATUS_OK;
+}

@@ -8,6 +8,9 @@
 
 /* Draws the script, which begins without a terminal of its own, as `width` x `height` pixels into path. */
 int gnuplot_png(const char *path, int width, int height, const char *script);
+/* The numbers of a picture lie beside it: csv[room] = FILE.csv for out = FILE.png, and for FILE.csv, which asks for them alone.
+ * Errors: STATUS_BAD: another name. */
+int gnuplot_numbers(const char *out, char *csv, size_t room);
 /* Writes text as a string of gnuplot's, whatever is in it; characters that cannot be shown become '?'. */
 void gnuplot_text(FILE *script, const char *text);
 #endif

@@ -90,7 +90,7 @@ static int measure_sgemm(const struct graph *g, double *rate) {
 static int measure(const struct bench *b, struct seen *s) {
   const struct graph *g = s->graph;
   const size_t threads = (size_t)omp_get_max_threads();
-  const size_t size = g->size[GRAPH_FORWARD] > g->size[GRAPH_BACKWARD] || !s->back ? g->size[GRAPH_FORWARD] : g->size[GRAPH_BACKWARD];
+  const size_t forward = g->size[GRAPH_FORWARD], back = s->back ? g->size[GRAPH_BACKWARD] : 0, size = forward > back ? forward : back;
   struct arena a = { 0 };
   arena_take(&a, s->table->size);
   arena_take(&a, threads * size);
@@ -99,7 +99,7 @@ static int measure(const struct bench *b, struct seen *s) {
   real *weights = arena_take(&a, s->table->size), *work = arena_take(&a, threads * size);
   draw_weights(s->table, weights);
   status = graph_prepare(g, weights);
-  for (int back = 0; back <= s->back && !status; back++) images_per_s(b, s, back, weights, work);
+  for (int way = 0; way <= s->back && !status; way++) images_per_s(b, s, way, weights, work);
   arena_free(&a);
   return status ? status : measure_sgemm(g, &s->rate);
 }

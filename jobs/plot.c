@@ -1,6 +1,6 @@
-/* plot.c - pmf plot: how a run went, as a picture by gnuplot and as the numbers drawn; or a scaling study (jobs/scaling.h). Above: loss and errors of each line of
- * metrics.jsonl and their running means. Below, where there are any: scores taken during training, and those in RUN/score.json,
- * which is a line of `pmf score --json`. */
+/* plot.c - pmf plot: how a run went, as a picture by gnuplot and as the numbers drawn; or a scaling study (jobs/scaling.h). Of
+ * a run above: loss and errors of each line of metrics.jsonl and their running means; below, where there are any: scores
+ * taken during training, and those in RUN/score.json, which is a line of `pmf score --json`. */
 #include "jobs/plot.h"
 
 #include <cjson/cJSON.h>
@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "io/gnuplot.h"
 #include "io/words.h"
 #include "jobs/jobs.h"
 #include "jobs/scaling.h"
@@ -213,25 +214,18 @@ static int write_file(const char *path, void (*print)(FILE *, const void *), con
 
 /* --- the job ----------------------------------------------------------------------------------------------------------- */
 
-static int ends_with(const char *text, const char *end) {
-  return strlen(text) > strlen(end) && !strcmp(text + strlen(text) - strlen(end), end);
-}
-
 /* NAME.png or NAME.csv, by default in `folder`; csv: the numbers' name. */
 static int choose_names(const char *folder, const char *name, char csv[TEXT_MAX]) {
   if (strlen(folder) > TEXT_MAX - 32) return because(STATUS_BAD, "%.64s...: the name is too long", folder);
   if (!words[OUT].given) snprintf(out, sizeof out, "%.*s/%s", TEXT_MAX - 32, folder, name);
-  if (!ends_with(out, ".png") && !ends_with(out, ".csv"))
-    return because(STATUS_BAD, "out=%s: expected FILE.png or FILE.csv", out);
-  snprintf(csv, TEXT_MAX, "%.*s.csv", (int)strlen(out) - 4, out);
-  return STATUS_OK;
+  return gnuplot_numbers(out, csv, TEXT_MAX);
 }
 
 static int draw_run(const void *what) { return plot_draw(what, out); }
 static int draw_scaling(const void *what) {
   const struct scaling *s = what;
   char title[256];
-  snprintf(title, sizeof title, "%zu runs; against the fewest ranks of the same net and study; bars from the least to the most of the repeats",
+  snprintf(title, sizeof title, "%zu runs; against the fewest ranks of the same net and study; bars: least to most of the repeats",
            s->runs);
   return scaling_draw(s, title, out);
 }

@@ -98,7 +98,9 @@ static int by_series_and_ranks(const void *a, const void *b) {
   return x->ranks != y->ranks ? (x->ranks > y->ranks) - (x->ranks < y->ranks) : x->threads - y->threads;
 }
 
-static int same_series(const struct run *a, const struct run *b) { return !strcmp(a->study, b->study) && !strcmp(a->name, b->name); }
+static int same_series(const struct run *a, const struct run *b) {
+  return !strcmp(a->study, b->study) && !strcmp(a->name, b->name);
+}
 
 static int same_point(const struct run *a, const struct run *b) {
   return same_series(a, b) && a->ranks == b->ranks && a->threads == b->threads;
@@ -179,9 +181,11 @@ void scaling_free(struct scaling *s) {
 static void put(FILE *f, struct spread s) { fprintf(f, ",%.6g,%.6g,%.6g", s.low, s.middle, s.high); }
 
 void scaling_print(const struct scaling *s, FILE *f) {
-  static const char *const spreads[] = { "images_per_s", "step_seconds", "speed_up", "efficiency", "exposed_share", "sgemm_share" };
+  static const char *const spreads[] = { "images_per_s", "step_seconds", "speed_up", "efficiency", "exposed_share",
+                                         "sgemm_share" };
   fputs("study,net,ranks,threads,batch,repeats,baseline_ranks,peak_bytes", f);
-  for (size_t i = 0; i < sizeof spreads / sizeof *spreads; i++) fprintf(f, ",%s_least,%s,%s_most", spreads[i], spreads[i], spreads[i]);
+  for (size_t i = 0; i < sizeof spreads / sizeof *spreads; i++)
+    fprintf(f, ",%s_least,%s,%s_most", spreads[i], spreads[i], spreads[i]);
   fputc('\n', f);
   for (size_t i = 0; i < s->count; i++)
     for (size_t k = 0; k < s->series[i].count; k++) {

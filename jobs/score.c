@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "io/folder.h"
+#include "io/gnuplot.h"
 #include "io/progress.h"
 #include "io/words.h"
 #include "jobs/jobs.h"
@@ -118,6 +119,18 @@ void score_help(void) {
 /* What a word was given, or NULL. */
 static const char *given(int word) { return words[word].given ? words[word].value : NULL; }
 
+/* What is scored, and where a sweep goes. */
+static int read_sweep(struct scoring *p) {
+  char csv[TEXT_MAX];
+  int status = words[OUT].given ? gnuplot_numbers(out, csv, sizeof csv) : STATUS_OK;
+  if (!status) status = sweep_read(&p->sweep, steps, omega, interval, ema);
+  if (!status && words[OUT].given && !sweep_is(&p->sweep))
+    status = because(STATUS_BAD, "out=%s: expected a list in omega=, interval= or ema= with it", out);
+  if (!status && words[RUN].given && !words[OUT].given && sweep_is(&p->sweep))
+    snprintf(out, sizeof out, "%.*s/sweep.png", TEXT_MAX - 16, run);
+  return status;
+}
+
 static int read_words(struct scoring *p, int argc, char **argv) {
   const int status = words_parse(argc, argv, words, WORDS, NULL, 0);
   if (status) return status;
@@ -130,14 +143,7 @@ static int read_words(struct scoring *p, int argc, char **argv) {
   if (!words[INCEPTION].given && words[RUN].given == words[CHECKPOINT].given)
     return because(STATUS_BAD, "expected one of run=DIR and checkpoint=FILE.h5");
   if (strcmp(context, "yes") && strcmp(context, "no")) return because(STATUS_BAD, "context=%s: expected yes or no", context);
-  if (words[OUT].given && strcmp(out + strlen(out) - (strlen(out) > 4 ? 4 : 0), ".png")
-      && strcmp(out + strlen(out) - (strlen(out) > 4 ? 4 : 0), ".csv"))
-    return because(STATUS_BAD, "out=%s: expected FILE.png or FILE.csv", out);
-  const int read = sweep_read(&p->sweep, steps, omega, interval, ema);
-  if (!read && words[OUT].given && !sweep_is(&p->sweep))
-    return because(STATUS_BAD, "out=%s: expected a list in omega=, interval= or ema= with it", out);
-  if (sweep_is(&p->sweep) && words[RUN].given && !words[OUT].given) snprintf(out, sizeof out, "%.*s/sweep.png", TEXT_MAX - 16, run);
-  return read;
+  return read_sweep(p);
 }
 
 /* The images must be of the kind that the net makes, and some held out. */

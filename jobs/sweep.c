@@ -197,12 +197,11 @@ static int draw(const struct sweep_point *p, size_t n, const char *name, const c
 }
 
 int sweep_tell(const struct sweep_point *p, size_t n, const char *name, const char *out) {
-  char csv[TEXT_MAX + 8];
-  const char *end = strrchr(out, '.');
-  snprintf(csv, sizeof csv, "%.*s.csv", (int)(end - out), out);
-  int status = print(p, n, name, csv);
+  char csv[TEXT_MAX];
+  int status = gnuplot_numbers(out, csv, sizeof csv);
+  if (!status) status = print(p, n, name, csv);
   if (!status && strcmp(csv, out)) status = draw(p, n, name, out);
-  if (status != STATUS_MISSING) return status;
+  if (status != STATUS_MISSING) return status;   /* gnuplot alone can be missing */
   fprintf(stderr, "pmf: %s; the numbers are in %s\n", status_reason(), csv);
   return STATUS_OK;
 }
