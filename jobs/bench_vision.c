@@ -125,8 +125,8 @@ static void print_json(const struct seen *all, size_t n) {
 }
 
 static void print_table(const struct seen *all, size_t n) {
-  printf("%d threads, an image each; a share is of the sgemm rate at the shapes of the network's convolutions\n\n",
-         omp_get_max_threads());
+  printf("one rank of %d threads, an image each; a share is of the sgemm rate, all threads at one product, at the shapes of the\n"
+         "network's convolutions\n\n", omp_get_max_threads());
   printf("%-34s %10s %8s %8s   %s\n", "", "images/s", "GF/s", "share", "sgemm, GF/s");
   for (size_t i = 0; i < n; i++)
     for (int back = 0; back <= all[i].back; back++)

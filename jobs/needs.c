@@ -29,10 +29,15 @@ static size_t copy_bytes(const struct net *n, const struct settings *s, int rank
 }
 
 static size_t message_bytes(const struct table *t, const struct settings *s, int ranks) {
-  const size_t all = t->size * (s->training.reproducible ? sizeof(int64_t) : sizeof(float));
   const struct reduction_config way = setup_reduction(s, ranks);
-  const size_t some = REDUCTION_IN_FLIGHT * REDUCTION_COPIES * way.bucket_bytes;
-  return ranks == 1 ? 0 : way.way != REDUCTION_PLAIN && some < all ? some : all;
+  const size_t width = way.integers ? sizeof(int64_t) : sizeof(float), all = t->size * width;
+  const size_t copies = way.by_owner ? REDUCTION_COPIES : 1;
+  size_t largest = 0;
+  for (size_t i = 0; i < t->count; i++) largest = t->tensors[i].size > largest ? t->tensors[i].size : largest;
+  const size_t bucket = way.bucket_bytes + largest * width / 2;   /* it ends with the tensor that fills it */
+  const size_t some = REDUCTION_IN_FLIGHT * copies * bucket;
+  if (ranks == 1) return 0;
+  return way.way == REDUCTION_PLAIN ? all : some < copies * all ? some : copies * all;
 }
 
 void needs_parts(const struct needs *k, struct needs_part parts[static NEEDS_PARTS]) {

@@ -26,7 +26,7 @@ static double number(const cJSON *o, const char *name) {
 
 static int take_text(const cJSON *o, const char *name, char *text, size_t room) {
   const char *value = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(o, name));
-  return value && *value && (size_t)snprintf(text, room, "%s", value) < room;
+  return value && *value && !strpbrk(value, ",\"\n") && (size_t)snprintf(text, room, "%s", value) < room;
 }
 
 /* Zero unless the line is a run of the study with all that is needed of it. */
@@ -95,15 +95,30 @@ static int by_series_and_ranks(const void *a, const void *b) {
   const struct run *x = a, *y = b;
   const int study = strcmp(x->study, y->study), name = strcmp(x->name, y->name);
   if (study || name) return study ? study : name;
-  return x->ranks != y->ranks ? (x->ranks > y->ranks) - (x->ranks < y->ranks) : x->threads - y->threads;
+  return (x->ranks > y->ranks) - (x->ranks < y->ranks);
 }
 
 static int same_series(const struct run *a, const struct run *b) {
   return !strcmp(a->study, b->study) && !strcmp(a->name, b->name);
 }
 
+/* Repeats are of one batch, and a series has one number of threads: else its medians and its baseline would say nothing. */
+static int check_equal(const struct runs *all) {
+  for (size_t i = 1; i < all->count; i++) {
+    const struct run *a = &all->list[i - 1], *b = &all->list[i];
+    if (!same_series(a, b)) continue;
+    if (a->threads != b->threads)
+      return because(STATUS_BAD, "%s scaling of %s: runs of %d and of %d threads a rank; expected one number", a->study, a->name,
+                     a->threads, b->threads);
+    if (a->ranks == b->ranks && a->batch != b->batch)
+      return because(STATUS_BAD, "%s scaling of %s on %d ranks: repeats with batches of %.0f and of %.0f", a->study, a->name, a->ranks,
+                     a->batch, b->batch);
+  }
+  return STATUS_OK;
+}
+
 static int same_point(const struct run *a, const struct run *b) {
-  return same_series(a, b) && a->ranks == b->ranks && a->threads == b->threads;
+  return same_series(a, b) && a->ranks == b->ranks;
 }
 
 /* Of one figure of the runs, whose order does not matter. */
@@ -164,7 +179,8 @@ int scaling_read(struct scaling *s, const char *folder) {
   int status = read_all(&all, folder);
   if (!status) {
     qsort(all.list, all.count, sizeof *all.list, by_series_and_ranks);
-    status = put_together(s, &all);
+    status = check_equal(&all);
+    if (!status) status = put_together(s, &all);
   }
   free(all.list);
   return status;

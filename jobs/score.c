@@ -101,15 +101,15 @@ void score_help(void) {
        "With inception=FILE (pmf import) the scores of papers instead, also of images=DIR or\n"
        "FILE.npz: FID, and\n"
        "its limit for many images, Inception Score, KID over subsets, precision and recall.\n\n"
-       "Lists in omega=, interval= or ema= are a sweep: all with all, in one table, and as a picture over the\n"
-       "guidance scale.\n\nwords:");
+       "Lists in omega=, interval= or ema= are a sweep: all with all, in one table, and as a picture over\n"
+       "the guidance scale.\n\nwords:");
   words_help(words, WORDS);
   puts("\n--json prints one object: checkpoint, step, images_seen, ema, omega, t_min, t_max, seed, n, data,\n"
        "reference (\"held-out\"), reference_n, classifier {file, hash, accuracy 0..1, features}, few_samples\n"
        "and rank_deficient (true or false), scores [{images, evaluations (of the net; null if not from\n"
-       "it), ema, omega, t_min, t_max, n, fid_classifier, kid_classifier, agreement 0..1, of_class_means}]; what\n"
-       "there is not is null. With run=, and but for a sweep, the line is kept as RUN/score.json too, where\n"
-       "pmf plot finds it.\n"
+       "it), ema, omega, t_min, t_max, n, fid_classifier, kid_classifier, agreement 0..1,\n"
+       "of_class_means}]; what there is not is null, and at the top what differs between rows of a sweep.\n"
+       "With run=, and but for a sweep, the line is kept as RUN/score.json too, where pmf plot finds it.\n"
        "\nexamples:\n"
        "  pmf score run=runs/fashion\n"
        "  mpirun -np 2 pmf score run=runs/fashion steps=1,2,4 omega=3 context=no --json\n"
@@ -143,6 +143,8 @@ static int read_words(struct scoring *p, int argc, char **argv) {
   if (!words[INCEPTION].given && words[RUN].given == words[CHECKPOINT].given)
     return because(STATUS_BAD, "expected one of run=DIR and checkpoint=FILE.h5");
   if (strcmp(context, "yes") && strcmp(context, "no")) return because(STATUS_BAD, "context=%s: expected yes or no", context);
+  for (int i = OMEGA; i <= EMA && !nets; i++)
+    if (words[i].given) return because(STATUS_BAD, "%s= goes with run= or checkpoint=", words[i].name);
   return read_sweep(p);
 }
 
@@ -165,8 +167,7 @@ static int check_data(const struct scoring *p) {
 /* Local: the words that go with the run, and the data. */
 static int prepare(struct scoring *p) {
   const struct settings *s = &p->t.s;
-  int status = sweep_check(&p->sweep, &p->t, t_min, t_max);
-  if (!status) status = trained_sampler(&p->t, p->sweep.omegas ? *p->sweep.omega : NAN, t_min, t_max, &p->sampler);
+  int status = sweep_sampler(&p->sweep, &p->t, t_min, t_max, &p->sampler);
   if (!status) status = trained_head(&p->t, given(HEAD), given(SOLVER), &p->sampler);
   if (status) return status;
   if (!words[SEED].given) seed = s->training.seed;
@@ -247,9 +248,12 @@ static int rank_deficient(const struct scoring *p) {
 
 static void print_table(const struct scoring *p) {
   char guided[128] = "no classes";
-  if (p->generate.n_labels)
+  const int sweep = sweep_is(&p->sweep);
+  if (p->generate.n_labels && !sweep)
     snprintf(guided, sizeof guided, "omega %g in [%g, %g]", p->sampler.omega, p->sampler.t_min, p->sampler.t_max);
-  printf("%s: step %llu, %s, %s, seed %ld\n", p->t.path, (unsigned long long)p->t.step, p->t.ema, guided, seed);
+  printf("%s: step %llu, ", p->t.path, (unsigned long long)p->t.step);
+  if (sweep) printf("a sweep, seed %ld\n", seed);
+  else printf("%s, %s, seed %ld\n", p->t.ema, guided, seed);
   printf("N %zu against %zu held-out images of %s\n", p->n, p->data.count[SPLIT_HELDOUT], p->data_path);
   printf("classifier %s: %d features, names %.1f %% of the held-out images rightly (%s)\n", p->judge.hash, D,
          100 * p->judge.accuracy, p->judge_path);
@@ -300,10 +304,12 @@ static char *json_of(const struct scoring *p) {
   cJSON_AddStringToObject(o, "checkpoint", p->t.path);
   put(o, "step", (double)p->t.step);
   put(o, "images_seen", (double)p->t.images_seen);
-  cJSON_AddStringToObject(o, "ema", p->t.ema);
-  put(o, "omega", p->sampler.omega);
-  put(o, "t_min", p->sampler.t_min);
-  put(o, "t_max", p->sampler.t_max);
+  const int sweep = sweep_is(&p->sweep);   /* then each row has its own */
+  if (sweep) cJSON_AddNullToObject(o, "ema");
+  else cJSON_AddStringToObject(o, "ema", p->t.ema);
+  put(o, "omega", sweep ? NAN : p->sampler.omega);
+  put(o, "t_min", sweep ? NAN : p->sampler.t_min);
+  put(o, "t_max", sweep ? NAN : p->sampler.t_max);
   put(o, "seed", (double)seed);
   put(o, "n", (double)p->n);
   cJSON_AddStringToObject(o, "data", p->data_path);

@@ -45,8 +45,7 @@ static int open_images(struct job *j) {
   const struct score_words *words = j->words;
   if (from_net(j)) {
     const struct settings *s = &j->t.s;
-    int status = trained_sampler(&j->t, words->sweep->omegas ? *words->sweep->omega : NAN, words->t_min, words->t_max, &j->sampler);
-    if (!status) status = sweep_check(words->sweep, &j->t, words->t_min, words->t_max);
+    int status = sweep_sampler(words->sweep, &j->t, words->t_min, words->t_max, &j->sampler);
     if (!status) status = trained_head(&j->t, *words->head ? words->head : NULL, *words->solver ? words->solver : NULL, &j->sampler);
     j->generate = (struct generate){ .net = &j->t.net, .sampler = j->sampler, .n_labels = (size_t)s->dataset.num_classes,
                                      .seed = (uint64_t)(words->seed >= 0 ? words->seed : s->training.seed) };
@@ -218,7 +217,7 @@ static int print_json(const struct job *j) {
   char fid[64];
   name_fid(j, fid);
   cJSON_AddStringToObject(o, "of", from_net(j) ? j->t.path : j->words->images);
-  if (from_net(j)) cJSON_AddStringToObject(o, "ema", j->t.ema);
+  if (from_net(j) && !sweep_is(j->words->sweep)) cJSON_AddStringToObject(o, "ema", j->t.ema);
   put(o, "seed", from_net(j) ? (double)j->generate.seed : NAN);
   cJSON_AddStringToObject(o, "reference", *j->statistics ? j->statistics : j->data_path);
   cJSON_AddStringToObject(o, "split", *j->statistics ? "statistics" : j->split == SPLIT_TRAIN ? "train" : "held-out");
@@ -269,7 +268,7 @@ static int print_table(const struct job *j) {
   char fid[64];
   name_fid(j, fid);
   printf("%s%s%s: N %zu against %s %s\n", from_net(j) ? j->t.path : j->words->images, from_net(j) ? ", " : "",
-         from_net(j) ? j->t.ema : "", j->n,
+         !from_net(j) ? "" : sweep_is(j->words->sweep) ? "a sweep" : j->t.ema, j->n,
          *j->statistics ? "the statistics of" : j->split == SPLIT_TRAIN ? "the training images of" : "the held-out images of",
          *j->statistics ? j->statistics : j->data_path);
   printf("network %s (hash %s, SHA-256 of its source %s)\n", j->words->inception, j->standard.facts.hash,

@@ -82,11 +82,10 @@ int sweep_is(const struct sweep *s) { return s->omegas > 1 || s->intervals > 1 |
 
 const char *sweep_ema(const struct sweep *s, size_t i) { return s->emas ? s->ema[i] : NULL; }
 
-int sweep_check(const struct sweep *s, const struct trained *t, double t_min, double t_max) {
-  struct sampler sampler;
+int sweep_sampler(const struct sweep *s, const struct trained *t, double t_min, double t_max, struct sampler *sampler) {
   if (s->intervals && !(isnan(t_min) && isnan(t_max))) return because(STATUS_BAD, "interval= goes without t_min= and t_max=");
   int status = trained_sampler(t, s->omegas ? *s->omega : NAN, s->intervals ? s->interval[0][0] : t_min,
-                               s->intervals ? s->interval[0][1] : t_max, &sampler);
+                               s->intervals ? s->interval[0][1] : t_max, sampler);
   for (size_t i = 1; i < s->emas && !status; i++) {
     struct trained other = *t;
     status = trained_choose(&other, s->ema[i]);

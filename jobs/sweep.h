@@ -26,8 +26,9 @@ int sweep_read(struct sweep *s, const char *steps, const char *omega, const char
 int sweep_is(const struct sweep *s);
 /* Its average number i, or NULL: the run's own. */
 const char *sweep_ema(const struct sweep *s, size_t i);
-/* Whether checkpoint and net have all that is asked for. Errors: STATUS_BAD. */
-int sweep_check(const struct sweep *s, const struct trained *t, double t_min, double t_max);
+/* The sampler of its first point (t_min, t_max: NAN, or instead of an interval), if checkpoint and net have all that is asked for.
+ * Errors: STATUS_BAD. */
+int sweep_sampler(const struct sweep *s, const struct trained *t, double t_min, double t_max, struct sampler *sampler);
 /* COLLECTIVE. Sets *sampler (head and solver are the caller's), loads the weights where an average is another than the one before,
  * and calls score for each. Errors: those of trained_load and score; the first ends it. */
 int sweep_run(const struct sweep *s, struct trained *t, const struct world *w, struct sampler *sampler,

@@ -45,7 +45,9 @@ static void pass(struct reduction *r, size_t i) {
   r->figures.total += MPI_Wtime() - r->opened;
 }
 
-size_t reduction_in_flight(const struct reduction *r) { return r->begun[0] - (r->buckets.count - r->left); }
+size_t reduction_in_flight(const struct reduction *r) {
+  return r->left ? r->begun[0] - (r->buckets.count - r->left) : 0;
+}
 
 /* May the next bucket begin the stage? MPI copies what is on its way, so only so many set out at once. */
 static int may_begin(const struct reduction *r, int stage) {

@@ -66,7 +66,9 @@ void reduction_free(struct reduction *r);
 void reduction_begin(struct reduction *r, void *x);
 void reduction_final(struct reduction *r, size_t offset);   /* the elements from offset to the end */
 void reduction_progress(struct reduction *r);
-size_t reduction_in_flight(const struct reduction *r);
-void reduction_wait(struct reduction *r);     /* all is final; returns when what this rank is to get is there */
+size_t reduction_in_flight(const struct reduction *r);   /* buckets that have begun and are not through */
+/* All is final. Returns when what this rank is to get is there, and all that others wait for has begun: all but the last
+ * REDUCTION_IN_FLIGHT buckets are through then. */
+void reduction_wait(struct reduction *r);
 void reduction_finish(struct reduction *r);   /* waits for the rest; nothing where there is none */
 #endif

@@ -42,4 +42,8 @@ refuses 'no NAME.json there' plot scaling none
 cp s/weak.B.1.1.json bad
 echo '{"study":"weak","net":"B","bench":{"ranks":2}}' >>bad/weak.B.1.1.json
 refuses 'bad/weak.B.1.1.json:2: expected a run of the study' plot scaling bad
+rm -r bad/* && cp s/strong.B.2.1.json s/strong.B.2.2.json bad && sed -i 's/"batch_size":64/"batch_size":32/' bad/strong.B.2.2.json
+refuses 'repeats with batches of' plot scaling bad
+sed -i 's/"batch_size":32/"batch_size":64/; s/"threads":8/"threads":4/' bad/strong.B.2.2.json
+refuses 'threads a rank; expected one number' plot scaling bad
 exit "$failed"

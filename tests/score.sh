@@ -80,6 +80,8 @@ check 'points of a sweep' "$(grep -o '"evaluations"' out | wc -l)" 16
 cp out sweep.json
 near 'a point and the same alone' "$(value fid_classifier '2 steps, raw, omega 3 in [0.2, 0.6]')" \
   "$(does 1 score run=plain n=60 steps=2 omega=3 t_min=0.2 t_max=0.6 ema=raw context=no --json; value fid_classifier '2 steps')"
+does 1 score run=plain n=60 context=no interval=0:1
+grep -qF 'omega 8.5 in [0, 1]' out || fail "one interval is not told: $(cat out)"
 cp kept.json plain/score.json
 does 1 score run=plain n=60 omega=2,3 context=no out=s.csv
 cmp -s kept.json plain/score.json || fail 'a sweep took the place of score.json'
@@ -151,6 +153,7 @@ refuses 'interval=0.7:0.1: expected up to 16 of FROM:TO' score run=plain interva
 refuses 'interval=0.1: expected up to 16 of FROM:TO' score run=plain interval=0.1
 refuses 'interval= goes without t_min=' score run=plain interval=0:1 t_min=0.1
 refuses 'ema=ema7: plain/checkpoint.h5 has raw' score run=plain ema=raw,ema7
+refuses 'omega= goes with run= or checkpoint=' score inception=none.h5 images=none omega=1,2
 refuses 'out=x.png: expected a list' score run=plain out=x.png
 refuses '512 scores asked for' score run=plain steps=1,2 omega=1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16 \
   interval=0:1,0:.1,0:.2,0:.3,0:.4,0:.5,0:.6,0:.7,0:.8,0:.9,.1:1,.1:.2,.1:.3,.1:.4,.1:.5,.1:.6

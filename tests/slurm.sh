@@ -63,7 +63,7 @@ lose() {
 # The scaling study to its end, on one node and two: a row for each study and number of ranks, and the picture.
 scaling() {
   "$PMF_SOURCE/slurm/scaling/study.sh" study nets=fashion ranks='1 2 4' batch=8 share=2 threads=1 repeats=1 steps=1 time=9 pmf="$PMF" \
-    words='model.depth=2 model.hidden_size=32' launch="$MPIRUN --bind-to none" wait=yes >out 2>err ||
+    words='model.depth=2 model.hidden_size=32' launch="$MPIRUN -n RANKS --bind-to none" wait=yes >out 2>err ||
     fail "scaling: $(cat out err)"
   check 'scaling: rows' "$(cut -d , -f 1-3,5 study/scaling.csv | tail -n +2 | tr '\n' ' ')" \
     'strong,fashion,1,8 strong,fashion,2,8 strong,fashion,4,8 weak,fashion,1,2 weak,fashion,2,4 weak,fashion,4,8 '
