@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <spawn.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -102,4 +103,38 @@ int gnuplot_numbers(const char *out, char *csv, size_t room) {
     return because(STATUS_BAD, "out=%s: expected FILE.png or FILE.csv", out);
   snprintf(csv, room, "%.*s.csv", (int)n - 4, out);
   return STATUS_OK;
+}
+
+int gnuplot_draw(const char *path, int width, int height, void (*put)(FILE *, const void *), const void *what) {
+  char *script = NULL;
+  size_t size;
+  FILE *f = open_memstream(&script, &size);
+  if (f) put(f, what);
+  int status = !f || fclose(f) ? because(STATUS_NOMEM, "no memory for the picture's script") : STATUS_OK;
+  if (!status) status = gnuplot_png(path, width, height, script);
+  free(script);
+  return status;
+}
+
+int gnuplot_write(const char *path, void (*put)(FILE *, const void *), const void *what) {
+  char partial[PATH_MAX];
+  if ((size_t)snprintf(partial, sizeof partial, "%s.tmp", path) >= sizeof partial)
+    return because(STATUS_BAD, "%.64s...: the name is too long", path);
+  FILE *f = fopen(partial, "w");
+  if (!f) return because(STATUS_IO, "%s: %s", partial, strerror(errno));
+  put(f, what);
+  const int failed = ferror(f);
+  if (!fclose(f) && !failed && !rename(partial, path)) return STATUS_OK;
+  const int status = because(STATUS_IO, "%s: %s", path, strerror(errno));
+  unlink(partial);
+  return status;
+}
+
+void gnuplot_frame(FILE *script) {
+  fputs("set border lc rgb '#404040'\nset tics nomirror\nset grid xtics ytics lt 1 lw 0.6 lc rgb '#e0e0e0'\n", script);
+}
+
+const char *gnuplot_colour(size_t i) {
+  static const char *const colours[] = { "#0060a8", "#d55e00", "#00795a", "#b0569b", "#707070", "#c9a400", "#56b4e9", "#8b2e16" };
+  return colours[i % (sizeof colours / sizeof *colours)];
 }

@@ -8,9 +8,17 @@
 
 /* Draws the script, which begins without a terminal of its own, as `width` x `height` pixels into path. */
 int gnuplot_png(const char *path, int width, int height, const char *script);
+/* The same of the script that put writes about `what`. Errors: also STATUS_NOMEM. */
+int gnuplot_draw(const char *path, int width, int height, void (*put)(FILE *script, const void *what), const void *what);
+/* The numbers, as put writes them, into a file that is whole or as it was. Errors: STATUS_IO. */
+int gnuplot_write(const char *path, void (*put)(FILE *numbers, const void *what), const void *what);
 /* The numbers of a picture lie beside it: csv[room] = FILE.csv for out = FILE.png, and for FILE.csv, which asks for them alone.
  * Errors: STATUS_BAD: another name. */
 int gnuplot_numbers(const char *out, char *csv, size_t room);
+/* Grey border, light grid: what all pictures begin with. */
+void gnuplot_frame(FILE *script);
+/* Colours that differ in brightness too, for those who print in grey or see no red and green; again from the first after eight. */
+const char *gnuplot_colour(size_t i);
 /* Writes text as a string of gnuplot's, whatever is in it; characters that cannot be shown become '?'. */
 void gnuplot_text(FILE *script, const char *text);
 #endif

@@ -1,5 +1,6 @@
 /* The networks that judge and teach, with drawn weights: images/s, and the share of the sgemm rate at the shapes of their own
  * convolutions. One image a thread, as scores and losses have it. */
+#include <assert.h>
 #include <cjson/cJSON.h>
 #include <math.h>
 #include <omp.h>
@@ -77,8 +78,8 @@ static int measure_sgemm(const struct graph *g, double *rate) {
                                   node->k.kh * node->k.kw * g->maps[node->x].C, 0 };
     size_t k = 0;
     while (k < n && (shapes[k].m != s.m || shapes[k].n != s.n || shapes[k].k != s.k)) k++;
-    if (k == SHAPES) k = 0;   /* more kinds of shapes than any network here has */
-    else if (k == n) shapes[n++] = s, status = rate_of(&s, 0.05, &rates[k]);
+    assert(k < SHAPES);   /* more kinds than any network here has */
+    if (k == n) shapes[n++] = s, status = rate_of(&s, 0.05, &rates[k]);
     const double work = 2 * (double)s.m * (double)s.n * (double)s.k;
     flops += work;
     time += status ? 0 : work / rates[k];

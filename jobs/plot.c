@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "io/gnuplot.h"
 #include "io/words.h"
@@ -196,22 +195,6 @@ static void print_numbers(FILE *f, const void *what) {
   }
 }
 
-/* A file that is whole or as it was. */
-static int write_file(const char *path, void (*print)(FILE *, const void *), const void *what) {
-  char partial[TEXT_MAX + 16];
-  snprintf(partial, sizeof partial, "%s.tmp", path);
-  FILE *f = fopen(partial, "w");
-  if (!f) return because(STATUS_IO, "%s: %s", partial, strerror(errno));
-  print(f, what);
-  const int failed = ferror(f);
-  if (fclose(f) || failed || rename(partial, path)) {
-    const int status = because(STATUS_IO, "%s: %s", path, strerror(errno));
-    unlink(partial);
-    return status;
-  }
-  return STATUS_OK;
-}
-
 /* --- the job ----------------------------------------------------------------------------------------------------------- */
 
 /* NAME.png or NAME.csv, by default in `folder`; csv: the numbers' name. */
@@ -222,18 +205,12 @@ static int choose_names(const char *folder, const char *name, char csv[TEXT_MAX]
 }
 
 static int draw_run(const void *what) { return plot_draw(what, out); }
-static int draw_scaling(const void *what) {
-  const struct scaling *s = what;
-  char title[256];
-  snprintf(title, sizeof title, "%zu runs; against the fewest ranks of the same net and study; bars: least to most of the repeats",
-           s->runs);
-  return scaling_draw(s, title, out);
-}
+static int draw_scaling(const void *what) { return scaling_draw(what, out); }
 
 /* The numbers, and where a picture is asked for the picture. */
 static int write_both(const char *csv, void (*print)(FILE *, const void *), int (*draw)(const void *), const void *what) {
   const int picture = strcmp(out, csv) != 0;
-  int status = write_file(csv, print, what);
+  int status = gnuplot_write(csv, print, what);
   if (!status && picture) status = draw(what);
   if (status == STATUS_MISSING) because(status, "%s; the numbers are in %s", status_reason(), csv);
   if (!status && picture) printf("%s\n", out);

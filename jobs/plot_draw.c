@@ -2,11 +2,9 @@
  * axis of images seen. Colours differ in brightness too, for those who print in grey or see no red and green. */
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "io/gnuplot.h"
 #include "jobs/plot.h"
-#include "src/base/status.h"
 
 enum { DRAWN_MAX = 4000, WIDTH = 1400, ONE_PANEL = 640, TWO_PANELS = 1120 };
 
@@ -183,8 +181,8 @@ static void put_script(const struct drawing *d) {
   const int scores = d->p->h.n_scores || d->p->n_rows;
   const char *images = d->unit >= 1e6 ? "images seen (millions)" : d->unit >= 1e3 ? "images seen (thousands)" : "images seen";
   put_data(d);
-  fprintf(d->f, "set datafile missing 'nan'\nset border lc rgb '#404040'\nset tics nomirror\n"
-                "set grid xtics ytics lt 1 lw 0.6 lc rgb '#e0e0e0'\n"
+  gnuplot_frame(d->f);
+  fprintf(d->f, "set datafile missing 'nan'\n"
                 "set xrange [0:%.9g]\nset x2range [0:%.9g]\nset lmargin at screen 0.08\nset rmargin at screen 0.90\n"
                 "set multiplot\nset label 1000 ", d->most, d->most);
   gnuplot_text(d->f, d->p->title);
@@ -204,17 +202,14 @@ static void put_script(const struct drawing *d) {
   fputs("unset multiplot\n", d->f);
 }
 
-int plot_draw(const struct plot *p, const char *path) {
-  char *script = NULL;
-  size_t size;
+static void put_plot(FILE *f, const void *plot) {
+  const struct plot *p = plot;
   const double last = p->h.steps[p->h.n_steps - 1].images, most = p->n_rows ? fmax(last, p->at) : last;
-  struct drawing d = { .f = open_memstream(&script, &size), .p = p };
-  if (!d.f) return because(STATUS_NOMEM, "no memory for the picture's script");
-  d.unit = most >= 2e6 ? 1e6 : most >= 2e3 ? 1e3 : 1;
+  struct drawing d = { .f = f, .p = p, .unit = most >= 2e6 ? 1e6 : most >= 2e3 ? 1e3 : 1 };
   d.most = 1.02 * most / d.unit;
   put_script(&d);
-  int status = fclose(d.f) ? because(STATUS_NOMEM, "no memory for the picture's script") : STATUS_OK;
-  if (!status) status = gnuplot_png(path, WIDTH, p->h.n_scores || p->n_rows ? TWO_PANELS : ONE_PANEL, script);
-  free(script);
-  return status;
+}
+
+int plot_draw(const struct plot *p, const char *path) {
+  return gnuplot_draw(path, WIDTH, p->h.n_scores || p->n_rows ? TWO_PANELS : ONE_PANEL, put_plot, p);
 }

@@ -34,6 +34,6 @@ int scaling_read(struct scaling *s, const char *folder);
 void scaling_free(struct scaling *s);
 /* One row a point, with its names above. */
 void scaling_print(const struct scaling *s, FILE *f);
-/* Errors: those of gnuplot_png. */
-int scaling_draw(const struct scaling *s, const char *title, const char *path);
+/* Errors: those of gnuplot_draw. */
+int scaling_draw(const struct scaling *s, const char *path);
 #endif

@@ -1,17 +1,11 @@
 /* The picture of a scaling study: speed-up, efficiency and waiting over the number of ranks. Points are medians of the repeats,
  * bars reach from the least to the most. */
-#include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "io/gnuplot.h"
 #include "jobs/scaling.h"
-#include "src/base/status.h"
 
 enum { WIDTH = 1400, HEIGHT = 1500 };
-
-static const char *const colours[] = { "#0060a8", "#d55e00", "#00795a", "#b0569b", "#707070", "#c9a400", "#56b4e9", "#8b2e16" };
-enum { COLOURS = sizeof colours / sizeof *colours };
 
 static void put_data(FILE *f, const struct scaling *s) {
   for (size_t i = 0; i < s->count; i++) {
@@ -45,22 +39,24 @@ static void put_ranks(FILE *f, const struct scaling *s) {
   fprintf(f, ")\nset logscale x 2\nset xrange [%.6g:%.6g]\n", least / 1.15, most * 1.15);
 }
 
-/* The number of a series' net among the nets: one colour for both its studies. */
-static size_t net_of(const struct scaling *s, size_t i) {
-  size_t nets = 0, of[64] = { 0 };
-  for (size_t k = 0; k <= i && k < 64; k++) {
-    size_t j = 0;
-    while (j < k && strcmp(s->series[j].name, s->series[k].name)) j++;
-    of[k] = j < k ? of[j] : nets++;
-  }
-  return i < 64 ? of[i] : i;
+static size_t first_of_net(const struct scaling *s, size_t i) {
+  size_t k = 0;
+  while (strcmp(s->series[k].name, s->series[i].name)) k++;
+  return k;
+}
+
+/* One colour for both studies of a net. */
+static const char *colour_of(const struct scaling *s, size_t i) {
+  size_t nets = 0;
+  for (size_t k = 0; k < first_of_net(s, i); k++) nets += first_of_net(s, k) == k;
+  return gnuplot_colour(nets);
 }
 
 /* Columns at, at + 1, at + 2: median, least, most. */
 static void put_curves(FILE *f, const struct scaling *s, int at, int named) {
   for (size_t i = 0; i < s->count; i++) {
     const struct scaling_series *e = &s->series[i];
-    const char *colour = colours[net_of(s, i) % COLOURS];
+    const char *colour = colour_of(s, i);
     const int dash = e->study[0] == 'w' ? 2 : 1;
     fprintf(f, ", $s%zu using 1:%d:%d:%d with yerrorbars lw 1.5 pt %d ps 1.2 lc rgb '%s' notitle"
                ", $s%zu using 1:%d with lines lw 2 dt %d lc rgb '%s' ",
@@ -81,10 +77,14 @@ static void put_panel(FILE *f, double top, double bottom, const char *label) {
   fprintf(f, "set tmargin at screen %g\nset bmargin at screen %g\nset ylabel '%s'\n", top, bottom, label);
 }
 
-static void put_script(FILE *f, const struct scaling *s, const char *title) {
+static void put_script(FILE *f, const void *scaling) {
+  const struct scaling *s = scaling;
+  char title[256];
+  snprintf(title, sizeof title, "%zu runs; against the fewest ranks of the same net and study; bars: least to most of the repeats",
+           s->runs);
   put_data(f, s);
-  fputs("set border lc rgb '#404040'\nset tics nomirror\nset grid xtics ytics lt 1 lw 0.6 lc rgb '#e0e0e0'\n"
-        "set lmargin at screen 0.08\nset rmargin at screen 0.97\nset bars 0.6\nset multiplot\nset label 1 ", f);
+  gnuplot_frame(f);
+  fputs("set lmargin at screen 0.08\nset rmargin at screen 0.97\nset bars 0.6\nset multiplot\nset label 1 ", f);
   gnuplot_text(f, title);
   fputs(" at screen 0.5, screen 0.98 center font ',16'\n", f);
   put_ranks(f, s);
@@ -102,14 +102,4 @@ static void put_script(FILE *f, const struct scaling *s, const char *title) {
   fputs("unset multiplot\n", f);
 }
 
-int scaling_draw(const struct scaling *s, const char *title, const char *path) {
-  char *script = NULL;
-  size_t size;
-  FILE *f = open_memstream(&script, &size);
-  if (!f) return because(STATUS_NOMEM, "no memory for the picture's script");
-  put_script(f, s, title);
-  int status = fclose(f) ? because(STATUS_NOMEM, "no memory for the picture's script") : STATUS_OK;
-  if (!status) status = gnuplot_png(path, WIDTH, HEIGHT, script);
-  free(script);
-  return status;
-}
+int scaling_draw(const struct scaling *s, const char *path) { return gnuplot_draw(path, WIDTH, HEIGHT, put_script, s); }

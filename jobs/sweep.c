@@ -1,6 +1,5 @@
 #include "jobs/sweep.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -138,14 +137,13 @@ int sweep_run(const struct sweep *s, struct trained *t, const struct world *w, s
 
 /* --- telling ----------------------------------------------------------------------------------------------------------- */
 
-static int print(const struct sweep_point *p, size_t n, const char *name, const char *path) {
-  FILE *f = fopen(path, "w");
-  if (!f) return because(STATUS_IO, "%s: %s", path, strerror(errno));
-  fprintf(f, "ema,steps,t_min,t_max,omega,%s\n", name);
-  for (size_t i = 0; i < n; i++)
-    fprintf(f, "%s,%zu,%g,%g,%g,%.9g\n", p[i].ema, p[i].steps, p[i].t_min, p[i].t_max, p[i].omega, p[i].score);
-  const int failed = ferror(f);
-  return fclose(f) || failed ? because(STATUS_IO, "%s: %s", path, strerror(errno)) : STATUS_OK;
+struct telling { const struct sweep_point *p; size_t n; const char *name; };
+
+static void put_numbers(FILE *f, const void *telling) {
+  const struct telling *t = telling;
+  fprintf(f, "ema,steps,t_min,t_max,omega,%s\n", t->name);
+  for (size_t i = 0; i < t->n; i++)
+    fprintf(f, "%s,%zu,%g,%g,%g,%.9g\n", t->p[i].ema, t->p[i].steps, t->p[i].t_min, t->p[i].t_max, t->p[i].omega, t->p[i].score);
 }
 
 /* Of one curve: all but the scale are equal. */
@@ -162,44 +160,34 @@ static void put_curves(FILE *f, const struct sweep_point *p, size_t n) {
   fputs("END\n", f);
 }
 
-static void put_script(FILE *f, const struct sweep_point *p, size_t n, const char *name) {
-  static const char *const colours[] = { "#0060a8", "#d55e00", "#00795a", "#b0569b", "#707070", "#c9a400", "#56b4e9", "#8b2e16" };
-  enum { COLOURS = sizeof colours / sizeof *colours };
-  put_curves(f, p, n);
-  fputs("set border lc rgb '#404040'\nset tics nomirror\nset grid xtics ytics lt 1 lw 0.6 lc rgb '#e0e0e0'\n"
-        "set logscale y\nset xlabel 'guidance scale'\nset offsets graph 0.03, graph 0.03, graph 0.05, graph 0.05\n"
-        "set key outside right top Left reverse samplen 2\nset ylabel ", f);
-  gnuplot_text(f, name);
+static void put_script(FILE *f, const void *telling) {
+  const struct sweep_point *p = ((const struct telling *)telling)->p;
+  const size_t n = ((const struct telling *)telling)->n;
   size_t curves = 0;
+  put_curves(f, p, n);
+  gnuplot_frame(f);
+  fputs("set logscale y\nset xlabel 'guidance scale'\nset offsets graph 0.03, graph 0.03, graph 0.05, graph 0.05\n"
+        "set key outside right top Left reverse samplen 2\nset ylabel ", f);
+  gnuplot_text(f, ((const struct telling *)telling)->name);
   for (size_t i = 0; i < n; i++) {
     char title[160];
     if (i && same_curve(&p[i - 1], &p[i])) continue;
-    snprintf(title, sizeof title, "%zu step%s, %s, [%g, %g]", p[i].steps, p[i].steps > 1 ? "s" : "", p[i].ema, p[i].t_min, p[i].t_max);
-    fprintf(f, "%s $c%zu using 1:2 smooth unique with linespoints lw 2 pt %zu ps 1.2 dt %zu lc rgb '%s' title ", curves ? "," : "\nplot", curves,
-            (size_t)(p[i].steps > 1 ? 5 : 7), curves / COLOURS + 1, colours[curves % COLOURS]);
+    snprintf(title, sizeof title, "%zu step%s, %s, [%g, %g]", p[i].steps, p[i].steps > 1 ? "s" : "", p[i].ema, p[i].t_min,
+             p[i].t_max);
+    fprintf(f, "%s $c%zu using 1:2 smooth unique with linespoints lw 2 pt %d ps 1.2 dt %zu lc rgb '%s' title ",
+            curves ? "," : "\nplot", curves, p[i].steps > 1 ? 5 : 7, curves / 8 + 1, gnuplot_colour(curves));
     gnuplot_text(f, title);
     curves++;
   }
   fputc('\n', f);
 }
 
-static int draw(const struct sweep_point *p, size_t n, const char *name, const char *path) {
-  char *script = NULL;
-  size_t size;
-  FILE *f = open_memstream(&script, &size);
-  if (!f) return because(STATUS_NOMEM, "no memory for the picture's script");
-  put_script(f, p, n, name);
-  int status = fclose(f) ? because(STATUS_NOMEM, "no memory for the picture's script") : STATUS_OK;
-  if (!status) status = gnuplot_png(path, 1200, 700, script);
-  free(script);
-  return status;
-}
-
 int sweep_tell(const struct sweep_point *p, size_t n, const char *name, const char *out) {
+  const struct telling t = { p, n, name };
   char csv[TEXT_MAX];
   int status = gnuplot_numbers(out, csv, sizeof csv);
-  if (!status) status = print(p, n, name, csv);
-  if (!status && strcmp(csv, out)) status = draw(p, n, name, out);
+  if (!status) status = gnuplot_write(csv, put_numbers, &t);
+  if (!status && strcmp(csv, out)) status = gnuplot_draw(out, 1200, 700, put_script, &t);
   if (status != STATUS_MISSING) return status;   /* gnuplot alone can be missing */
   fprintf(stderr, "pmf: %s; the numbers are in %s\n", status_reason(), csv);
   return STATUS_OK;

@@ -35,6 +35,6 @@ int sweep_run(const struct sweep *s, struct trained *t, const struct world *w, s
               int (*score)(void *context, const struct sweep_point *p), void *context);
 /* The scores as rows of FILE.csv and, where out is FILE.png, as a picture over omega: a curve for each average, number of steps and
  * interval. name: of the score. Without gnuplot there are the numbers alone, and a line on standard error says so.
- * Errors: STATUS_IO; those of gnuplot_png. */
+ * Errors: STATUS_IO; those of gnuplot_draw. */
 int sweep_tell(const struct sweep_point *p, size_t n, const char *name, const char *out);
 #endif
