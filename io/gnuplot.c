@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <math.h>
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
@@ -137,4 +138,18 @@ void gnuplot_frame(FILE *script) {
 const char *gnuplot_colour(size_t i) {
   static const char *const colours[] = { "#0060a8", "#d55e00", "#00795a", "#b0569b", "#707070", "#c9a400", "#56b4e9", "#8b2e16" };
   return colours[i % (sizeof colours / sizeof *colours)];
+}
+
+void gnuplot_log_axis(FILE *script, double low, double high) {
+  if (!(low > 0 && high > 0)) low = 1, high = 10;
+  fprintf(script, "set logscale y\nset yrange [%.6g:%.6g]\nset ytics (", low, high);
+  const char *comma = "";
+  for (int e = (int)floor(log10(low)); e <= (int)ceil(log10(high)); e++)
+    for (int m = 1; m < 10; m++) {
+      const double y = m * pow(10, e);
+      if (m == 1 || m == 2 || m == 5) fprintf(script, "%s'%g' %g", comma, y, y);
+      else fprintf(script, "%s'' %g 1", comma, y);
+      comma = ", ";
+    }
+  fputs(")\n", script);
 }

@@ -17,6 +17,8 @@ int gnuplot_write(const char *path, void (*put)(FILE *numbers, const void *what)
 int gnuplot_numbers(const char *out, char *csv, size_t room);
 /* Grey border, light grid: what all pictures begin with. */
 void gnuplot_frame(FILE *script);
+/* A logarithmic y axis from low to high with numbers at 1, 2 and 5. */
+void gnuplot_log_axis(FILE *script, double low, double high);
 /* Colours that differ in brightness too, for those who print in grey or see no red and green; again from the first after eight. */
 const char *gnuplot_colour(size_t i);
 /* Writes text as a string of gnuplot's, whatever is in it; characters that cannot be shown become '?'. */

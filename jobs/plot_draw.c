@@ -68,21 +68,6 @@ static void put_minutes(const struct drawing *d) {
   fputs(")\n", d->f);
 }
 
-/* A logarithmic axis from low to high with numbers at 1, 2 and 5. */
-static void put_log_axis(const struct drawing *d, double low, double high) {
-  if (!(low > 0 && high > 0)) low = 1, high = 10;
-  fprintf(d->f, "set logscale y\nset yrange [%.6g:%.6g]\nset ytics (", low, high);
-  const char *comma = "";
-  for (int e = (int)floor(log10(low)); e <= (int)ceil(log10(high)); e++)
-    for (int m = 1; m < 10; m++) {
-      const double y = m * pow(10, e);
-      if (m == 1 || m == 2 || m == 5) fprintf(d->f, "%s'%g' %g", comma, y, y);
-      else fprintf(d->f, "%s'' %g 1", comma, y);
-      comma = ", ";
-    }
-  fputs(")\n", d->f);
-}
-
 /* Below the panel, in one row, where it hides nothing. rows: lines of text between. */
 static void put_key(const struct drawing *d, double bottom, double rows) {
   fprintf(d->f, "set key at screen 0.5, screen %g center top horizontal Left reverse maxcols 3 samplen 2.5 width -2\n",
@@ -97,7 +82,7 @@ static void put_losses(const struct drawing *d) {
       if (y > 0) low = fmin(low, y), high = fmax(high, y);
     }
   put_minutes(d);
-  put_log_axis(d, low / 1.15, high * 1.15);
+  gnuplot_log_axis(d->f, low / 1.15, high * 1.15);
   fputs("set ylabel 'mean square error'\nset y2label 'loss'\nset y2tics\nplot ", d->f);
   for (int c = 0; c < PLOT_CURVES; c++)
     fprintf(d->f, "$steps using 1:%d axes %s with lines lw 1 lc rgb '%s' notitle, ", 2 + 2 * c, curves[c].axes, curves[c].thin);
@@ -157,7 +142,7 @@ static void put_scores(const struct drawing *d) {
     agreement = fmin(agreement, p->h.scores[i].agreement);   /* fmin passes a NAN over */
   }
   low /= 1.6, high *= 1.8;
-  put_log_axis(d, low, high);
+  gnuplot_log_axis(d->f, low, high);
   put_labels(d, pow(high / low, 0.05));
   fputs("set ylabel 'FID[classifier]'\n", d->f);
   if (p->h.n_scores) fprintf(d->f, "set y2label 'label agreement, %%'\nset y2tics\nset y2range [%g:100]\n",

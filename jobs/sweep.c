@@ -160,14 +160,26 @@ static void put_curves(FILE *f, const struct sweep_point *p, size_t n) {
   fputs("END\n", f);
 }
 
+/* A little more than all points take. */
+static void put_axes(FILE *f, const struct sweep_point *p, size_t n) {
+  double low = INFINITY, high = 0, left = INFINITY, right = 0;
+  for (size_t i = 0; i < n; i++) {
+    left = fmin(left, p[i].omega), right = fmax(right, p[i].omega);
+    if (p[i].score > 0) low = fmin(low, p[i].score), high = fmax(high, p[i].score);
+  }
+  const double margin = right > left ? 0.04 * (right - left) : 1;
+  fprintf(f, "set xrange [%.9g:%.9g]\n", left - margin, right + margin);
+  gnuplot_log_axis(f, low / 1.15, high * 1.15);
+}
+
 static void put_script(FILE *f, const void *telling) {
   const struct sweep_point *p = ((const struct telling *)telling)->p;
   const size_t n = ((const struct telling *)telling)->n;
   size_t curves = 0;
   put_curves(f, p, n);
   gnuplot_frame(f);
-  fputs("set logscale y\nset xlabel 'guidance scale'\nset offsets graph 0.03, graph 0.03, graph 0.05, graph 0.05\n"
-        "set key outside right top Left reverse samplen 2\nset ylabel ", f);
+  put_axes(f, p, n);
+  fputs("set xlabel 'guidance scale'\nset key outside right top Left reverse samplen 2\nset ylabel ", f);
   gnuplot_text(f, ((const struct telling *)telling)->name);
   for (size_t i = 0; i < n; i++) {
     char title[160];
