@@ -12,6 +12,7 @@
 
 static long steps = 5, images = 512, size;
 static double step_seconds = 0.5;
+static char layers[TEXT_MAX];
 static struct word words[] = {
   { .name = "steps", .type = WORD_INTEGER, .value = &steps, .min = 1, .max = 1000, .help = "measured; medians are shown; 5" },
   { .name = "size", .type = WORD_INTEGER, .value = &size, .min = 1, .max = 65536,
@@ -20,9 +21,11 @@ static struct word words[] = {
     .help = "data: images read, in batches of training.batch_size or n / 4; 512" },
   { .name = "step_seconds", .type = WORD_REAL, .value = &step_seconds, .min = 1e-3, .max = 3600,
     .help = "data: the steps to hide behind, as bench step measures them; 0.5" },
+  { .name = "layers", .type = WORD_TEXT, .value = layers,
+    .help = "step, on one rank: a file for the seconds layer for layer, which many ranks are simulated with" },
   { .name = "--json", .type = WORD_TEXT, .help = "one line of JSON" },
 };
-enum { STEPS, SIZE, N, STEP_SECONDS, JSON, WORDS };
+enum { STEPS, SIZE, N, STEP_SECONDS, LAYERS, JSON, WORDS };
 
 static const struct { const char *name; int (*run)(struct bench *); const char *help; } benches[] = {
   { "step", bench_step, "training steps on generated data: images/s, share of the sgemm rate, seconds by phase, memory" },
@@ -89,6 +92,8 @@ static int read_words(struct bench *b, int argc, char **argv, int *which) {
       return because(STATUS_BAD, "%s= is for bench data alone", words[i].name);
   if (words[SIZE].given && *b->s.dataset.root) return because(STATUS_BAD, "size=: the images of data= have their own");
   if (words[SIZE].given) b->s.dataset.image_size = size;
+  if (words[LAYERS].given && benches[*which].run != bench_step) return because(STATUS_BAD, "layers= is for bench step alone");
+  b->layers = layers;
   b->steps = steps, b->n = images, b->step_seconds = step_seconds;
   b->json = words[JSON].given;
   return STATUS_OK;

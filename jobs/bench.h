@@ -12,6 +12,7 @@ struct bench {
   long n;          /* bench_data: images */
   double step_seconds;
   int json;
+  const char *layers;   /* bench_step: a file for jobs/layers.h, or "" */
 };
 int bench_step(struct bench *b);     /* real training steps on generated data */
 int bench_sample(struct bench *b);   /* one image, and a chunk */

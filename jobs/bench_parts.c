@@ -1,4 +1,4 @@
-/* The parts of the work on their own: sampling, products, sums over the ranks. */
+/* The parts of the work on their own: sampling, products. */
 #include <cjson/cJSON.h>
 #include <math.h>
 #include <stdio.h>
@@ -10,7 +10,6 @@
 #include "jobs/rate.h"
 #include "jobs/setup.h"
 #include "mpi/agree.h"
-#include "mpi/reduce.h"
 #include "src/base/random.h"
 #include "src/base/status.h"
 #include "src/net/flops.h"
@@ -138,63 +137,5 @@ int bench_gemm(struct bench *b) {
   if (b->json && !status && b->w->rank == 0) print_json(list);
   else cJSON_Delete(list);
   net_free(&n);
-  return status;
-}
-
-/* --- comm ------------------------------------------------------------------------------------------------------------ */
-
-static void allreduce(MPI_Comm comm, int n, float *x) { MPI_Allreduce(MPI_IN_PLACE, x, n, MPI_FLOAT, MPI_SUM, comm); }
-static void iallreduce(MPI_Comm comm, int n, float *x) {
-  MPI_Request request;
-  MPI_Iallreduce(MPI_IN_PLACE, x, n, MPI_FLOAT, MPI_SUM, comm, &request);
-  MPI_Wait(&request, MPI_STATUS_IGNORE);
-}
-static void reduce_and_bcast(MPI_Comm comm, int n, float *x) {
-  int rank;
-  MPI_Comm_rank(comm, &rank);
-  MPI_Reduce(rank ? x : MPI_IN_PLACE, x, n, MPI_FLOAT, MPI_SUM, 0, comm);
-  MPI_Bcast(x, n, MPI_FLOAT, 0, comm);
-}
-static void scatter_and_gather(MPI_Comm comm, int n, float *x) {
-  int rank, ranks;
-  MPI_Comm_rank(comm, &rank);
-  MPI_Comm_size(comm, &ranks);
-  const int part = n / ranks;   /* n is a multiple here */
-  float *mine = x + (size_t)n;  /* room behind */
-  MPI_Reduce_scatter_block(x, mine, part, MPI_FLOAT, MPI_SUM, comm);
-  MPI_Allgather(mine, part, MPI_FLOAT, x, part, MPI_FLOAT, comm);
-}
-
-int bench_comm(struct bench *b) {
-  static const struct { const char *name; void (*sum)(MPI_Comm, int, float *); } ways[] = {
-    { "Allreduce", allreduce }, { "Iallreduce", iallreduce }, { "Reduce+Bcast", reduce_and_bcast },
-    { "Reduce_scatter+Allgather", scatter_and_gather },
-  };
-  enum { WAYS = sizeof ways / sizeof *ways };
-  const size_t largest = (size_t)1 << 24;   /* 64 MiB */
-  float *x = calloc(2 * largest + 1024, sizeof *x);
-  int status = agree(b->w->comm, x ? STATUS_OK : because(STATUS_NOMEM, "no memory for %zu numbers", largest));
-  const int first = b->w->rank == 0;
-  if (!status && first) {
-    printf("bytes");
-    for (int i = 0; i < WAYS; i++) printf(",%s ms", ways[i].name);
-    puts("");
-  }
-  for (size_t n = 1 << 8; n <= largest && !status; n <<= 4) {
-    const int count = (int)(n / (size_t)b->w->ranks) * b->w->ranks;
-    if (first) printf("%zu", (size_t)count * sizeof *x);
-    for (int way = 0; way < WAYS; way++) {
-      double took[1000];
-      for (long i = -1; i < b->steps; i++) {
-        MPI_Barrier(b->w->comm);
-        const double began = progress_clock();
-        ways[way].sum(b->w->comm, count, x);
-        if (i >= 0) took[i] = progress_clock() - began;
-      }
-      if (first) printf(",%.4f", 1e3 * bench_median(took, (size_t)b->steps));
-    }
-    if (first) puts("");
-  }
-  free(x);
   return status;
 }

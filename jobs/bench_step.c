@@ -8,6 +8,7 @@
 
 #include "io/memory.h"
 #include "jobs/bench.h"
+#include "jobs/layers.h"
 #include "jobs/precision.h"
 #include "jobs/rate.h"
 #include "jobs/trainer.h"
@@ -91,7 +92,10 @@ static int run_steps(struct trainer *t, long steps, struct result *r) {
     phases_reset(&t->phases);
     status = trainer_step(t, &sums, &learning_rate);
     phases_begin(&t->phases, PHASE_OTHER);
-    if (i < 0) r->peak = memory_peak();            /* before the products alone take memory of their own */
+    if (i < 0) {
+      r->peak = memory_peak();                     /* before the products alone take memory of their own */
+      if (t->step.way_back) way_back_reset(t->step.way_back);
+    }
     const size_t micro = t->step.micro, T = t->net.shape.T;
     if (!status)
       status = agree(t->w->comm, rate_measure(&t->net, micro * T, times_tangents_max(&t->step.times, t->step.batch, micro) * T,
@@ -161,10 +165,24 @@ static void print_table(const struct bench *b, const struct trainer *t, const st
     printf("    %-12s %9.4f\n", phase_name[i % PHASES], r->phase[i % PHASES]);
 }
 
+/* What the steps cost layer for layer. */
+static int write_layers(const struct bench *b, struct trainer *t, const struct result *r) {
+  const char *named = b->s.model.model_str;
+  struct layers l = { .threads = omp_get_max_threads(), .images = (double)t->step.batch, .gradient = r->figure[GRADIENT],
+                      .parameters = (double)table_parameters(&t->net.table), .optimizer = r->phase[PHASE_OPTIMIZER],
+                      .ema = r->phase[PHASE_EMA], .table = t->net.table };
+  snprintf(l.net, sizeof l.net, "%.63s", *named ? named : "net");
+  way_back_mean(t->step.way_back);
+  l.way = *t->step.way_back;
+  return layers_write(&l, b->layers);
+}
+
 int bench_step(struct bench *b) {
   char path[TEXT_MAX];
   struct result r = { 0 };
   struct trainer t = { .w = b->w, .s = b->s, .drawn = 1, .data.fd = -1 };
+  struct way_back way = { 0 };
+  if (*b->layers && b->w->ranks > 1) return because(STATUS_BAD, "layers=%s: one rank measures what each of many will do", b->layers);
   int status = bench_noise(b->w, &b->s, (size_t)b->s.training.batch_size, path);
   if (status) return status;
   snprintf(t.s.dataset.root, sizeof t.s.dataset.root, "%s", path);
@@ -177,8 +195,12 @@ int bench_step(struct bench *b) {
   r.plan = memory_now() + t.needs.total;
   if (!status) status = trainer_allocate(&t);
   if (!status) status = trainer_start(&t);
+  if (!status && *b->layers) status = way_back_init(&way, 2 * t.net.table.count);
+  if (!status && *b->layers) t.step.way_back = &way;
   if (!status) status = run_steps(&t, b->steps, &r);
+  if (!status && *b->layers) status = write_layers(b, &t, &r);
   if (!status && b->w->rank == 0) (b->json ? print_json : print_table)(b, &t, &r);
+  way_back_free(&way);
   trainer_close(&t);
   return status;
 }

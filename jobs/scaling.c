@@ -15,7 +15,9 @@
 struct run {
   char study[16], name[64];
   int ranks, threads;
-  double batch, images_per_s, seconds, exposed, share, bytes;
+  double batch, images_per_s, seconds, exposed;
+  double share, bytes;    /* of a measured run */
+  double efficiency;      /* of a simulated one, else NAN */
 };
 struct runs { struct run *list; size_t count; };
 
@@ -37,8 +39,9 @@ static int understand(const char *line, struct run *r) {
   int good = take_text(o, "study", r->study, sizeof r->study) && take_text(o, "net", r->name, sizeof r->name);
   r->batch = number(b, "batch_size"), r->images_per_s = number(b, "images_per_s"), r->seconds = number(b, "step_seconds");
   r->exposed = number(b, "reduce_exposed"), r->share = number(b, "step_share"), r->bytes = number(b, "peak_bytes");
+  r->efficiency = number(b, "efficiency");
   good = good && ranks >= 1 && ranks < 1e9 && threads >= 1 && threads < 1e6 && r->batch > 0 && r->images_per_s > 0
-         && r->seconds > 0 && r->exposed >= 0 && r->share > 0 && r->bytes > 0;
+         && r->seconds > 0 && r->exposed >= 0 && ((r->share > 0 && r->bytes > 0) || r->efficiency > 0);
   if (good) r->ranks = (int)ranks, r->threads = (int)threads;
   cJSON_Delete(o);
   return good;
@@ -133,17 +136,19 @@ static double images_of(const struct run *r) { return r->images_per_s; }
 static double seconds_of(const struct run *r) { return r->seconds; }
 static double exposed_of(const struct run *r) { return r->exposed / r->seconds; }
 static double share_of(const struct run *r) { return r->share; }
+static double efficiency_of(const struct run *r) { return r->efficiency; }
 
 static struct scaling_point reckon(const struct run *r, size_t n, const struct scaling_point *base, double *scratch) {
   struct scaling_point p = { .ranks = r->ranks, .threads = r->threads, .repeats = (int)n, .batch = r->batch };
-  for (size_t i = 0; i < n; i++) p.bytes = fmax(p.bytes, r[i].bytes);
+  p.bytes = r->bytes;
+  for (size_t i = 1; i < n; i++) p.bytes = fmax(p.bytes, r[i].bytes);
   p.images_per_s = spread_of(r, n, images_of, scratch);
   p.seconds = spread_of(r, n, seconds_of, scratch);
   p.exposed = spread_of(r, n, exposed_of, scratch);
   p.share = spread_of(r, n, share_of, scratch);
   if (!base) base = &p;
   p.speed_up = times(p.images_per_s, base->ranks / base->images_per_s.middle);
-  p.efficiency = times(p.speed_up, 1.0 / p.ranks);
+  p.efficiency = isnan(r->efficiency) ? times(p.speed_up, 1.0 / p.ranks) : spread_of(r, n, efficiency_of, scratch);
   return p;
 }
 
@@ -194,7 +199,11 @@ void scaling_free(struct scaling *s) {
 
 /* --- numbers ----------------------------------------------------------------------------------------------------------- */
 
-static void put(FILE *f, struct spread s) { fprintf(f, ",%.6g,%.6g,%.6g", s.low, s.middle, s.high); }
+/* Nothing between the commas where there is no number. */
+static void put(FILE *f, struct spread s) {
+  if (isnan(s.middle)) fputs(",,,", f);
+  else fprintf(f, ",%.6g,%.6g,%.6g", s.low, s.middle, s.high);
+}
 
 void scaling_print(const struct scaling *s, FILE *f) {
   static const char *const spreads[] = { "images_per_s", "step_seconds", "speed_up", "efficiency", "exposed_share",
@@ -207,8 +216,8 @@ void scaling_print(const struct scaling *s, FILE *f) {
     for (size_t k = 0; k < s->series[i].count; k++) {
       const struct scaling_series *e = &s->series[i];
       const struct scaling_point *p = &e->points[k];
-      fprintf(f, "%s,%s,%d,%d,%.0f,%d,%d,%.0f", e->study, e->name, p->ranks, p->threads, p->batch, p->repeats, e->points->ranks,
-              p->bytes);
+      fprintf(f, "%s,%s,%d,%d,%.0f,%d,%d,", e->study, e->name, p->ranks, p->threads, p->batch, p->repeats, e->points->ranks);
+      if (!isnan(p->bytes)) fprintf(f, "%.0f", p->bytes);
       put(f, p->images_per_s), put(f, p->seconds), put(f, p->speed_up), put(f, p->efficiency), put(f, p->exposed);
       put(f, p->share);
       fputc('\n', f);

@@ -52,12 +52,19 @@ static const char *colour_of(const struct scaling *s, size_t i) {
   return gnuplot_colour(nets);
 }
 
+/* Studies of a net in turn. */
+static int dash_of(const struct scaling *s, size_t i) {
+  int dash = 1;
+  for (size_t k = 0; k < i; k++) dash += !strcmp(s->series[k].name, s->series[i].name);
+  return dash;
+}
+
 /* Columns at, at + 1, at + 2: median, least, most. */
 static void put_curves(FILE *f, const struct scaling *s, int at, int named) {
   for (size_t i = 0; i < s->count; i++) {
     const struct scaling_series *e = &s->series[i];
     const char *colour = colour_of(s, i);
-    const int dash = e->study[0] == 'w' ? 2 : 1;
+    const int dash = dash_of(s, i), kind = !strcmp(e->study, "strong") || !strcmp(e->study, "weak");
     fprintf(f, ", $s%zu using 1:%d:%d:%d with yerrorbars lw 1.5 pt %d ps 1.2 lc rgb '%s' notitle"
                ", $s%zu using 1:%d with lines lw 2 dt %d lc rgb '%s' ",
             i, at, at + 1, at + 2, dash == 1 ? 7 : 5, colour, i, at, dash, colour);
@@ -66,7 +73,7 @@ static void put_curves(FILE *f, const struct scaling *s, int at, int named) {
       continue;
     }
     char title[128];
-    snprintf(title, sizeof title, "%s, %s scaling", e->name, e->study);
+    snprintf(title, sizeof title, "%s, %s%s", e->name, e->study, kind ? " scaling" : "");
     fputs("title ", f);
     gnuplot_text(f, title);
   }

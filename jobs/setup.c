@@ -48,7 +48,7 @@ struct reduction_config setup_reduction(const struct settings *s, int ranks) {
 
 struct optimizer setup_optimizer(const struct settings *s) {
   return (struct optimizer){ .adamw = s->training.optimizer == OPTIMIZER_ADAMW, .b2 = s->training.adam_b2,
-                             .weight_decay = s->training.weight_decay };
+                             .weight_decay = s->training.weight_decay, .one_thread_each = s->training.reproducible };
 }
 
 double setup_omega(const struct settings *s, size_t steps) {

@@ -104,7 +104,9 @@ static void phase_begins(void *step, enum net_phase phase) {
   static const enum phase of[] = { [NET_GUIDANCE] = PHASE_GUIDANCE, [NET_FORWARD] = PHASE_FORWARD,
                                    [NET_PERCEPTUAL] = PHASE_PERCEPTUAL,
                                    [NET_BACKWARD] = PHASE_BACKWARD };
-  phases_begin(((struct step *)step)->phases, of[phase]);
+  struct step *t = step;
+  phases_begin(t->phases, of[phase]);
+  if (phase == NET_BACKWARD && t->last) way_back_begins(t->way_back);
 }
 
 static void gradient_is_final(void *step, size_t offset) {
@@ -113,12 +115,16 @@ static void gradient_is_final(void *step, size_t offset) {
     t->overflow |= fixed_add(t->final - offset, t->grads + offset, fixed_most(micros(t)), t->exact + offset);
     t->final = offset;
   }
-  if (t->last) reduction_final(&t->reduction, offset);
+  if (!t->last) return;
+  way_back_final(t->way_back, offset);
+  reduction_final(&t->reduction, offset);
 }
 
 static void breathe(void *step) {
+  struct step *t = step;
   watch_move();
-  reduction_progress(&((struct step *)step)->reduction);
+  if (t->last) way_back_call(t->way_back);
+  reduction_progress(&t->reduction);
 }
 
 /* Draws what samples first .. first + B - 1 of the share need, and adds their gradient. */

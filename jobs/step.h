@@ -10,6 +10,7 @@
 #include "io/loader.h"
 #include "jobs/phases.h"
 #include "jobs/setup.h"
+#include "jobs/way_back.h"
 #include "mpi/reduction.h"
 #include "mpi/world.h"
 #include "src/optim/share.h"
@@ -39,6 +40,7 @@ struct step {
   struct share mine;                    /* what of the gradient is for this rank: all, or where sharded what it owns */
   int last;                             /* in this rank's last micro-batch: what becomes final may travel */
   struct phases *phases;                /* the caller's, or NULL */
+  struct way_back *way_back;            /* likewise; of the last micro-batch */
   double most_loss, most_norm;          /* the caller's: of a good step; loss: mean over the images. INFINITY: any */
   int bad, bad_rank;                    /* of the last one, the same on all ranks; the lowest rank whose loss is no number, -1 */
   double norm;                          /* of the mean gradient */

@@ -128,6 +128,27 @@ AC_DEFUN([PMF_ONEDNN], [
     [AC_MSG_ERROR([--with-onednn=yes: oneDNN 2 is missing or does not work (Debian: libdnnl-dev; config.log says more)])])
 ])
 
+# PMF_SIMGRID: SMPICC and the condition HAVE_SIMGRID where --with-simgrid allows it and SimGrid's MPI compiles a program.
+AC_DEFUN([PMF_SIMGRID], [
+  AC_ARG_WITH([simgrid], [AS_HELP_STRING([--with-simgrid=auto|yes|no],
+    [the simulation of many ranks, pmf-simulate (Debian: libsimgrid-dev, simgrid); auto (default): if it is there])], [],
+    [with_simgrid=auto])
+  AS_IF([test "x$with_simgrid" != xno], [AC_PATH_PROG([SMPICC], [smpicc]) AC_PATH_PROG([SMPIRUN], [smpirun])])
+  AC_MSG_CHECKING([for SimGrid's MPI])
+  pmf_simgrid=no
+  AS_IF([test -n "$SMPICC" && test -n "$SMPIRUN"], [
+    cat >conftest.c <<'END'
+#include <mpi.h>
+int main(int argc, char **argv) { MPI_Init(&argc, &argv); smpi_execute_flops(1); MPI_Finalize(); return 0; }
+END
+    AS_IF(["$SMPICC" -o conftest.simgrid conftest.c >&AS_MESSAGE_LOG_FD 2>&1], [pmf_simgrid=$SMPICC])
+    rm -f conftest.c conftest.simgrid])
+  AC_MSG_RESULT([$pmf_simgrid])
+  AM_CONDITIONAL([HAVE_SIMGRID], [test "$pmf_simgrid" != no])
+  AS_IF([test "x$with_simgrid" = xyes && test "$pmf_simgrid" = no],
+    [AC_MSG_ERROR([--with-simgrid=yes: SimGrid is missing or does not work (Debian: libsimgrid-dev; config.log says more)])])
+])
+
 # PMF_STOP_IF_MISSING: names everything that is missing at once, as Debian, Fedora and Spack call it.
 AC_DEFUN([PMF_STOP_IF_MISSING], [AS_IF([test -n "$pmf_missing"], [
   pmf_table=`echo "needed Debian Fedora Spack" | cat - "$srcdir/m4/packages.txt" | while read need debian fedora spack; do

@@ -52,7 +52,8 @@ for ranks in 1 2; do
   does $ranks bench gemm config=tiny.yml
   [ "$(grep -cE ' x +[0-9]+ x +[0-9]+ +[0-9.]+ GF/s$' out)" = 12 ] || fail "not twelve products: $(cat out)"
   does $ranks bench comm config=tiny.yml steps=2
-  says '^bytes,Allreduce ms,' '^1024(,[0-9.]+){4}$' '^67108864(,[0-9.]+){4}$'
+  says '^bytes,Allreduce ms,' '^1024(,[0-9.]+){4}$' '^67108864(,[0-9.]+){4}$' '^# adding: [0-9.]+ GiB/s$' \
+    "^# the net's [0-9.]+ MiB in [0-9]+ buckets.*: [0-9.]+ s$"
   does $ranks bench data config=tiny.yml size=32 n=40 steps=2 step_seconds=0.01 --json
   # shellcheck disable=SC2086
   has $data_keys

@@ -1,11 +1,14 @@
 /* The optimizer's laws (SPEC 6): Newton-Schulz makes singular values nearly 1, Muon does not care which way a matrix
  * lies, Adam's steps are those of its recursion, weight decay is AdamW's alone, nothing moves between tensors; the
  * schedule's and the averages' closed forms. Reference values are in check_reference. */
+#include <omp.h>
+
 #include "src/net/net.h"
 #include "src/optim/adam.h"
 #include "src/optim/muon.h"
 #include "src/optim/optimizer.h"
 #include "src/optim/schedule.h"
+#include "src/optim/share.h"
 #include "tests/harness.h"
 
 /* Eigenvalues of the symmetric A[n,n], by Jacobi's rotations; A is overwritten. */
@@ -308,6 +311,23 @@ START_TEST(each_tensor_goes_by_its_rule) {
   }
 } END_TEST
 
+/* A rank with fewer matrices than threads, one of very many, computes the same as with a thread for each, but for rounding. */
+START_TEST(threads_may_share_a_matrix) {
+  const int before = omp_get_max_threads();
+  struct bench b[2];
+  omp_set_num_threads(4);
+  for (int each = 0; each < 2; each++) {
+    set_up(&b[each], 0);
+    share_matrices(&b[each].net.table, 1000);
+    const struct optimizer o = { .b2 = 0.95, .one_thread_each = each };
+    steps(&b[each], &o, 2, 1e-2);
+  }
+  ck_assert_double_gt(max_abs_difference(b[0].n, b[0].w, b[0].w0), 0);
+  ck_assert_double_le(max_abs_difference(b[0].n, b[0].w, b[1].w), 1e-5);
+  tear_down(&b[0]), tear_down(&b[1]);
+  omp_set_num_threads(before);
+} END_TEST
+
 START_TEST(weight_decay_is_adamws_alone) {
   for (int adamw = 0; adamw < 2; adamw++) {
     struct bench b[2];
@@ -384,6 +404,6 @@ int main(void) {
     muon_steps_are_nearly_orthogonal, newton_schulz_is_its_polynomial, muon_follows_its_recursion,
     muon_does_not_care_which_way_a_matrix_lies, muon_does_not_care_for_the_size_of_gradients,
     adams_first_step_is_the_sign_of_the_gradient, adam_follows_its_recursion, nothing_moves_between_tensors,
-    each_tensor_goes_by_its_rule, weight_decay_is_adamws_alone, a_rate_of_zero_moves_nothing,
+    each_tensor_goes_by_its_rule, threads_may_share_a_matrix, weight_decay_is_adamws_alone, a_rate_of_zero_moves_nothing,
     schedule_is_its_closed_form, averages_have_the_half_life_asked_for, NULL });
 }

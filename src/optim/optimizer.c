@@ -18,6 +18,13 @@ static size_t work_of_thread(const struct table *t) {
   return most;
 }
 
+/* Matrices whose Newton-Schulz is this rank's. */
+static int matrices(const struct optimizer *o, const struct table *t) {
+  int n = 0;
+  for (size_t i = 0; i < t->count; i++) n += t->tensors[i].rule == RULE_MUON && t->tensors[i].owner == o->rank;
+  return n;
+}
+
 size_t optimizer_work(const struct optimizer *o, const struct table *t) {
   return o->adamw ? 0 : (size_t)omp_get_max_threads() * work_of_thread(t);
 }
@@ -28,7 +35,8 @@ void optimizer_step(const struct optimizer *o, const struct table *t, uint64_t k
   const size_t share = work_of_thread(t);
   const size_t m_first = o->sharded ? share_flat(t, o->rank).first : 0;
   const size_t s_first = o->sharded ? share_second(t, o->rank).first : 0;
-#pragma omp parallel for schedule(dynamic)   /* a tensor a thread: its products run on that thread alone */
+  const int each = o->adamw || o->one_thread_each || matrices(o, t) >= omp_get_max_threads();
+#pragma omp parallel for schedule(dynamic) if (each)   /* a tensor a thread: its products run on that thread alone */
   for (size_t i = 0; i < t->count; i++) {
     const struct tensor *n = &t->tensors[i];
     const size_t at = n->offset;

@@ -1,6 +1,7 @@
 /* optimizer.h - one step of all tensors by the table's rules: Muon's matrices, Adam's everything else (SPEC 6); or AdamW for
  * all (the ablation's other arm). The state: first moments m[table.size], second moments s[table.second_size].
- * Threads share the tensors, one each at a time, so that a tensor's bits do not depend on their number.
+ * Threads share the tensors, one each at a time, so that a tensor's bits do not depend on their number; a rank with fewer
+ * matrices than threads, one of very many, gives each product to all of them, unless one_thread_each.
  * Memory: the caller owns all arrays; work holds optimizer_work numbers. Errors: none. Ranks: local. */
 #ifndef OPTIM_OPTIMIZER_H
 #define OPTIM_OPTIMIZER_H
@@ -13,6 +14,7 @@ struct optimizer {
   double b2, weight_decay;   /* weight_decay: AdamW only */
   int rank;                  /* of those that share the matrices (share.h); 0 has all where they are not shared */
   int sharded;               /* this rank does its own tensors alone, and m, s hold no others: share_flat, share_second */
+  int one_thread_each;       /* a matrix has the same bits whatever else is this rank's */
   void (*breathe)(void *);   /* called now and then by the thread that called; may be NULL */
   void *context;
 };

@@ -1,0 +1,213 @@
+/* simulate.c - a step on more ranks than there are: the program's own schedule of gradients and weights (mpi/reduction.c,
+ * mpi/owners.c, over the buckets and owners of the real table) on a described network, under SimGrid's SMPI. What the ranks compute
+ * is replaced by the seconds that `pmf bench step layers=FILE` measured; collectives are Open MPI's (simulate_mpi.h).
+ * A program of its own, for smpirun; slurm/scaling/simulate.sh calls it. Prints one run of a study (scaling.h).
+ *
+ * Simplified: every rank computes equally long, the measured mean; threads beyond the measured ones help in proportion; a
+ * message travels without the processor; the network is as its description says and empty. */
+#include <cjson/cJSON.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/words.h"
+#include "jobs/layers.h"
+#include "jobs/simulate_mpi.h"
+#include "mpi/owners.h"
+#include "mpi/reduce.h"
+#include "mpi/reduction.h"
+#include "src/base/status.h"
+#include "src/optim/muon.h"
+#include "src/optim/share.h"
+
+/* Words and tables of all ranks: under SMPI they are threads of one process, which take turns only at calls of MPI. */
+static char file[TEXT_MAX], way[16] = "overlap", study[16] = "simulated", label[64];
+static long threads = 8, node_ranks = 1, fragments, at_once = 16;
+static double images = 1, bucket_mib = 25, add_gib = 10;
+static struct word words[] = {
+  { .name = "layers", .type = WORD_TEXT, .value = file, .help = "what a step costs, as pmf bench step layers=FILE wrote it" },
+  { .name = "threads", .type = WORD_INTEGER, .value = &threads, .min = 1, .max = 4096, .help = "of a rank; 8" },
+  { .name = "images", .type = WORD_REAL, .value = &images, .min = 1e-3, .max = 1e6, .help = "of a rank in a step; 1" },
+  { .name = "reduce", .type = WORD_TEXT, .value = way, .help = "overlap, twolevel or none (nothing travels); overlap" },
+  { .name = "bucket_mib", .type = WORD_REAL, .value = &bucket_mib, .min = 1e-3, .max = 1024, .help = "25" },
+  { .name = "node_ranks", .type = WORD_INTEGER, .value = &node_ranks, .min = 1, .max = 4096, .help = "of a node, for twolevel; 1" },
+  { .name = "add_gib", .type = WORD_REAL, .value = &add_gib, .min = 1e-3, .max = 1e6, .help = "GiB/s that a rank adds to others, as pmf bench comm measures; 10" },
+  { .name = "fragments", .type = WORD_INTEGER, .value = &fragments, .min = 0, .max = 1 << 30,
+    .help = "most of a chain (simulated ones take time); 0: as Open MPI cuts" },
+  { .name = "at_once", .type = WORD_INTEGER, .value = &at_once, .min = 1, .max = 256, .help = "collectives of a rank that move at once; 16" },
+  { .name = "study", .type = WORD_TEXT, .value = study, .help = "its name in what is printed; simulated" },
+  { .name = "net", .type = WORD_TEXT, .value = label, .help = "the net's name there; the file's" },
+  { .name = "--alone", .type = WORD_TEXT, .help = "nothing is computed: what pmf bench comm measures for the net" },
+};
+enum { ALONE = sizeof words / sizeof *words - 1, WORDS };
+static struct layers layers;
+static double scale, optimizer_scale;   /* seconds here for a measured one */
+static int status = -1;
+
+/* Ends of the parts of a step; the clock begins with it. */
+enum part { GRADIENT, OWN_SUMS, AGREEMENT, NEWTON_SCHULZ, AVERAGES, WEIGHTS, PARTS };
+static const char *const part_name[PARTS] = { "gradient", "own_sums", "agreement", "newton_schulz", "averages", "weights" };
+
+struct rank {
+  struct world w;
+  struct reduction reduction;
+  struct owners owners;
+  struct share mine;
+  double began, exposed, ends[PARTS];
+};
+
+static void ends(struct rank *r, enum part part) { r->ends[part] = MPI_Wtime() - r->began; }
+
+static int travels(const struct rank *r) { return r->w.ranks > 1 && strcmp(way, "none"); }
+
+static void load(int argc, char **argv) {
+  if (status >= 0) return;   /* another rank did */
+  status = words_parse(argc - 1, argv + 1, words, WORDS, NULL, 0);
+  if (!status && strcmp(way, "overlap") && strcmp(way, "twolevel") && strcmp(way, "none"))
+    status = because(STATUS_BAD, "reduce=%s: expected overlap, twolevel or none", way);
+  if (!status && !*file) status = because(STATUS_BAD, "layers=FILE: what pmf bench step layers=FILE wrote");
+  if (!status) status = layers_read(&layers, file);
+  if (status) return;
+  if (!*label) snprintf(label, sizeof label, "%s", layers.net);
+  optimizer_scale = (double)layers.threads / (double)threads;
+  if (words[ALONE].given) optimizer_scale = 0;
+  scale = optimizer_scale * images / layers.images;
+  simulate_mpi = (struct simulate_mpi){ fragments, at_once, 1 / (add_gib * (1 << 30)) };
+}
+
+static size_t largest(const struct buckets *b) {
+  size_t most = 1;
+  for (size_t i = 0; i < b->count; i++)
+    if (b->list[i].count > most) most = b->list[i].count;
+  return most * sizeof(float);
+}
+
+static int begin(struct rank *r) {
+  MPI_Comm_dup(MPI_COMM_WORLD, &r->w.comm);
+  MPI_Comm_rank(r->w.comm, &r->w.rank);
+  MPI_Comm_size(r->w.comm, &r->w.ranks);
+  r->w.node_ranks = (int)node_ranks;
+  share_matrices(&layers.table, r->w.ranks);   /* the same for all */
+  r->mine = share_flat(&layers.table, r->w.rank);
+  const size_t bytes = (size_t)(bucket_mib * (1 << 20));
+  const struct reduction_config c = { strcmp(way, "twolevel") ? REDUCTION_OVERLAP : REDUCTION_TWOLEVEL, bytes, 1, 0, (int)node_ranks };
+  int s = reduction_init(&r->reduction, &r->w, &layers.table, &c);
+  if (!s) s = owners_init(&r->owners, &r->w, &layers.table, bytes);
+  if (!s) {
+    const size_t up = largest(&r->reduction.buckets), down = largest(&r->owners.buckets);
+    simulate_room(up > down ? up : down);
+  }
+  return s;
+}
+
+static void end(struct rank *r) {
+  simulate_no_room();
+  owners_free(&r->owners);
+  reduction_free(&r->reduction);
+  MPI_Comm_free(&r->w.comm);
+}
+
+/* --- a step, as jobs/step.c and jobs/state.c make it ------------------------------------------------------------------- */
+
+static void gradient(struct rank *r) {
+  static char nothing[1];   /* where the gradient would lie; nobody looks */
+  simulate_seconds(scale * (layers.gradient - way_back_seconds(&layers.way)));
+  if (travels(r)) reduction_begin(&r->reduction, nothing);
+  for (size_t i = 0; i < layers.way.count; i++) {
+    const struct way_back_event *e = &layers.way.list[i];
+    const int pieces = (int)(e->calls + 0.5) + 1;
+    for (int k = 0; k < pieces; k++) {
+      simulate_seconds(scale * e->seconds / pieces);
+      if (k + 1 < pieces && travels(r)) reduction_progress(&r->reduction);
+    }
+    if (travels(r)) reduction_final(&r->reduction, e->offset);
+  }
+  ends(r, GRADIENT);
+  if (!travels(r)) return;
+  double sums[13] = { 0 }, most[2] = { 0 };
+  reduction_wait(&r->reduction);
+  ends(r, OWN_SUMS);
+  reduce_sum_double(r->w.comm, 13, sums);
+  reduce_max_double(r->w.comm, 2, most);
+  ends(r, AGREEMENT);
+}
+
+static void move_on(struct rank *r) {
+  reduction_progress(&r->reduction);
+  owners_progress(&r->owners);
+}
+
+static double newton_schulz(const struct tensor *t) {
+  return t->rule == RULE_MUON ? muon_flops(t->shape[0], t->shape[1]) / share_flops(&layers.table) : 0;
+}
+
+static void update(struct rank *r) {
+  static float nothing[1];
+  if (travels(r)) owners_begin(&r->owners, nothing);
+  for (size_t i = 0; i < layers.table.count; i++) {
+    const struct tensor *t = &layers.table.tensors[i];
+    if (travels(r) && t->owner != r->w.rank) continue;
+    if (travels(r)) move_on(r);
+    simulate_seconds(optimizer_scale * layers.optimizer * newton_schulz(t) / (travels(r) ? 1 : r->w.ranks));
+  }
+  ends(r, NEWTON_SCHULZ);
+  if (travels(r)) owners_done(&r->owners);
+  simulate_seconds(optimizer_scale * layers.ema * (travels(r) ? (double)r->mine.count / (double)layers.table.size : 1.0 / r->w.ranks));
+  ends(r, AVERAGES);
+  if (travels(r)) r->exposed = owners_finish(&r->owners);
+  if (travels(r)) reduction_finish(&r->reduction);
+  ends(r, WEIGHTS);
+}
+
+/* --- what is told ------------------------------------------------------------------------------------------------------ */
+
+/* latest: the ends of the parts on the rank that came last there. */
+static void print(const struct rank *r, const double latest[PARTS], double exposed) {
+  const double seconds = latest[WEIGHTS];
+  const double best = scale * layers.gradient + optimizer_scale * layers.optimizer / r->w.ranks;
+  cJSON *o = cJSON_CreateObject(), *b = cJSON_CreateObject();
+  const struct { const char *name; double value; } all[] = {
+    { "ranks", r->w.ranks }, { "threads", (double)threads }, { "batch_size", images * r->w.ranks },
+    { "images_per_s", images * r->w.ranks / seconds }, { "step_seconds", seconds }, { "reduce_exposed", exposed },
+    { "efficiency", best / seconds }, { "gradient_seconds", scale * layers.gradient },
+    { "optimizer_seconds", optimizer_scale * layers.optimizer / r->w.ranks }, { "reduce_seconds", r->reduction.figures.total },
+    { "reduce_bytes", (double)layers.table.size * sizeof(float) }, { "buckets", (double)r->reduction.buckets.count },
+    { "messages", simulate_messages },
+  };
+  cJSON_AddStringToObject(o, "study", study);
+  cJSON_AddStringToObject(o, "net", label);
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++) cJSON_AddNumberToObject(b, all[i].name, all[i].value);
+  cJSON *list = cJSON_AddObjectToObject(b, "latest");
+  for (int i = 0; i < PARTS; i++) cJSON_AddNumberToObject(list, part_name[i], latest[i]);
+  cJSON_AddItemToObject(o, "bench", b);
+  char *text = cJSON_PrintUnformatted(o);
+  if (text) puts(text);
+  cJSON_free(text);
+  cJSON_Delete(o);
+}
+
+int main(int argc, char **argv) {
+  struct rank r = { .exposed = 0 };
+  MPI_Init(&argc, &argv);
+  load(argc, argv);
+  const int bad = status ? status : begin(&r);
+  if (!bad) {
+    MPI_Barrier(r.w.comm);
+    r.began = MPI_Wtime();
+    simulate_step_begins();
+    gradient(&r);
+    update(&r);
+    simulate_step_ends();
+    double exposed = r.reduction.figures.exposed + r.exposed;
+    reduce_max_double(r.w.comm, PARTS, r.ends);
+    reduce_sum_double(r.w.comm, 1, &exposed);
+    if (r.w.rank == 0) print(&r, r.ends, exposed / r.w.ranks);
+    end(&r);
+  } else {
+    int rank;
+    MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+    if (rank == 0) fprintf(stderr, "pmf-simulate: %s\n", status_reason());
+  }
+  MPI_Finalize();
+  return 0;   /* SMPI calls anything else a crash */
+}

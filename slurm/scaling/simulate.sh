@@ -1,0 +1,93 @@
+#!/bin/bash
+# A step on ranks that are not there: measures a net on this machine, layer for layer, and simulates its step on 1 to 1024 ranks of described
+# clusters (pmf-simulate, over SimGrid); `pmf plot scaling OUT` draws efficiency and waiting.
+#   slurm/scaling/simulate.sh OUT [name=value ...]
+#     nets="pMF_B_32 pMF_H_32"   presets   ranks="1 2 4 8 16 32 64 128 256 512 1024"   powers of two
+#     networks="100 25"   Gbit/s of a node each way; nodes are all joined by a switch that never blocks     latency=1   microseconds of a link
+#     threads=8 of a rank (measured with as many as there are, OMP_NUM_THREADS, and scaled)     images=1 of a rank in a step
+#     node_ranks=1        ranks that share a node's link     reduce=overlap  or twolevel     bucket_mib=25
+#     add_gib=10          GiB/s that a core adds, as `pmf bench comm` says     fragments=32  most of a broadcast's chain; fewer where ranks are many
+#     alone=no            yes: nothing is computed; what `pmf bench comm` measures for the net
+#     words="..."         more for `pmf bench step`, which measures two images     pmf=pmf simulate=pmf-simulate   the programs
+# Points and measurements that are there already are kept: started again it goes on. Minutes for 256 ranks, an hour and more for 1024.
+set -u
+nets='pMF_B_32 pMF_H_32' ranks='1 2 4 8 16 32 64 128 256 512 1024' networks='100 25' latency=1
+threads=8 images=1 node_ranks=1 reduce=overlap bucket_mib=25 add_gib=10 fragments=32 words='' alone=no pmf=pmf simulate=pmf-simulate
+
+die() { echo "simulate.sh: $*" >&2; exit 65; }
+[[ $# -ge 1 && $1 != *=* ]] || { sed -n '2,/^set -u/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 65; }
+out=$1
+shift
+for word; do
+  case $word in
+    nets=* | ranks=* | networks=* | latency=* | threads=* | images=* | node_ranks=* | reduce=* | bucket_mib=* | add_gib=* | fragments=* | \
+    words=* | alone=* | pmf=* | simulate=*)
+      declare "${word%%=*}=${word#*=}" ;;
+    *) die "$word: expected name=value with a name of those above: ${BASH_SOURCE[0]} without words lists them" ;;
+  esac
+done
+for name in threads node_ranks fragments; do
+  [[ ${!name} =~ ^[1-9][0-9]*$ ]] || die "$name=${!name}: expected a positive whole number"
+done
+for R in $ranks; do
+  { [[ $R =~ ^[1-9][0-9]*$ ]] && ((R <= 1 << 20 && (R & (R - 1)) == 0)); } || die "ranks: $R is no power of two"
+done
+for program in smpirun "$simulate" "$pmf"; do
+  command -v "$program" >/dev/null || { echo "simulate.sh: $program is not here (SimGrid: Debian's libsimgrid-dev)" >&2; exit 69; }
+done
+simulate=$(command -v "$simulate")
+
+mkdir -p "$out" || exit 74
+settings="latency=$latency threads=$threads images=$images node_ranks=$node_ranks reduce=$reduce bucket_mib=$bucket_mib add_gib=$add_gib alone=$alone"
+[[ ! -e $out/settings || $(<"$out/settings") == "$settings" ]] || die "$out is a study of $(<"$out/settings"): take another folder"
+echo "$settings" >"$out/settings"
+
+# platform GBIT RANKS: nodes on a switch. CM02 takes bandwidth and latency as they stand.
+platform() {
+  local nodes=$((($2 + node_ranks - 1) / node_ranks))
+  cat <<END
+<?xml version='1.0'?>
+<!DOCTYPE platform SYSTEM "https://simgrid.org/simgrid.dtd">
+<platform version="4.1">
+  <cluster id="cluster" prefix="node-" suffix="" radical="0-$((nodes - 1))" speed="1Gf" core="$node_ranks" bw="$(
+    awk "BEGIN { print $1 / 8 }")GBps" lat="${latency}us" loopback_bw="10GBps" loopback_lat="0.5us"/>
+</platform>
+END
+}
+
+# point NET GBIT RANKS
+point() {
+  local to=$out/$1.$2.$3.json most=$fragments only=()
+  [[ $alone == no ]] || only=(--alone)
+  [[ -s $to ]] && return
+  ((fragments * $3 <= 8192)) || most=$((8192 / $3))   # a chain's messages are fragments x ranks
+  ((most)) || most=1
+  platform "$2" "$3" >"$out/platform.xml"
+  for ((k = 0; k < $3; k++)); do echo "node-$((k / node_ranks))"; done >"$out/hosts"
+  smpirun -np "$3" -platform "$out/platform.xml" -hostfile "$out/hosts" --cfg=smpi/coll-selector:ompi --cfg=smpi/simulate-computation:no \
+    --cfg=smpi/privatization:no --cfg=smpi/shared-malloc-blocksize:16777216 --cfg=smpi/display-timing:no --cfg=network/model:CM02 \
+    --cfg=network/TCP-gamma:0 --cfg=smpi/bw-factor:0:1 --cfg=smpi/lat-factor:0:1 --cfg=smpi/test:0 --cfg=smpi/iprobe:0 --cfg=smpi/send-is-detached-thresh:0 \
+    --log=root.thres:error "$simulate" layers="$out/$1.layers" net="$1" study="${2}Gbit/s" threads="$threads" images="$images" \
+    node_ranks="$node_ranks" reduce="$reduce" bucket_mib="$bucket_mib" add_gib="$add_gib" fragments="$most" "${only[@]}" >"$to.new" 2>"$out/said" </dev/null
+  if [[ $(<"$to.new") != '{"study":'* ]]; then
+    echo "simulate.sh: $1 on $3 ranks at $2 Gbit/s: $(tail -n 1 "$out/said")" >&2
+    rm -f "$to.new"
+    return 1
+  fi
+  mv "$to.new" "$to"
+  echo "$1, $2 Gbit/s, $3 ranks: $(sed 's/.*"step_seconds":\([0-9.e-]*\).*"efficiency":\([0-9.e-]*\).*/\1 s a step, efficiency \2/' "$to")"
+}
+
+failed=0
+for net in $nets; do
+  if [[ ! -s $out/$net.layers ]]; then
+    read -ra more <<<"$words"
+    "$pmf" bench step preset="$net" training.batch_size=2 training.ema_val=2000 sampling.ema=raw steps=2 "${more[@]}" layers="$out/$net.layers" >"$out/$net.bench" || exit
+  fi
+  for network in $networks; do
+    for R in $ranks; do point "$net" "$network" "$R" || failed=1; done
+  done
+done
+rm -f "$out/platform.xml" "$out/hosts" "$out/said"
+[[ $alone != no ]] || "$pmf" plot scaling "$out" || exit
+exit $failed
