@@ -21,6 +21,7 @@ struct state {
   uint64_t step, images_seen;                    /* done */
   struct arena arena;
   int sharded;
+  int exact;                                     /* training.reproducible: the same bits on any number of ranks */
   struct share mine;                             /* what m and ema hold of their arrays */
   real *weights, *m, *s, *ema[EMA_MAX];
   struct guard_memory *guard;
@@ -43,7 +44,7 @@ void state_free(struct state *state);
  * room[table.size]. NULL: there is none. */
 const real *state_whole(const struct world *w, const struct state *state, const struct net *n, const char *name, real *room);
 /* COLLECTIVE. Goes on from RUN's newest sound checkpoint where there is one; *text receives its settings (malloc'ed) or NULL.
- * Says on rank 0 why a newer one was passed over. Errors: STATUS_BAD: another net or other EMAs than the settings ask for,
+ * Says on rank 0 why a newer one was passed over, and what has changed that the bits depend on. Errors: STATUS_BAD: another net or other EMAs than the settings ask for,
  * or no sound checkpoint among those there. */
 int state_resume(const struct world *w, struct state *state, const struct net *n, const char *run, char **text);
 /* COLLECTIVE. The raw weights of a checkpoint of the same net as initial ones, the EMAs as copies; step and moments stay those
