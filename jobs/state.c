@@ -123,14 +123,6 @@ static int fits(const struct checkpoint_info *info, const struct state *state, c
   return STATUS_OK;
 }
 
-/* ranks: 0 where their number changes nothing. */
-static void tell_changes(const char *path, int ranks) {
-  char changes[1024];
-  checkpoint_made_changes(path, ranks, changes, sizeof changes);
-  if (*changes)
-    fprintf(stderr, "warning: %s was made with %s: from here on the same within rounding, not bit for bit\n", path, changes);
-}
-
 int state_resume(const struct world *w, struct state *state, const struct net *n, const char *run, char **text) {
   char path[TEXT_MAX + 64], warning[1024];
   *text = NULL;
@@ -154,7 +146,8 @@ int state_resume(const struct world *w, struct state *state, const struct net *n
     info.settings = NULL;
   }
   checkpoint_info_free(&info);
-  if (!status && w->rank == 0) tell_changes(path, state->exact ? 0 : w->ranks);
+  if (!status && w->rank == 0)
+    checkpoint_made_changes(path, state->exact ? 0 : w->ranks, state->changes, sizeof state->changes);
   return status;
 }
 

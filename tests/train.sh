@@ -128,7 +128,7 @@ for ranks in 1 3; do
   trains 0 $ranks run=on$ranks
   said_once 'going on after step 20 of 30'
   said_once 'warning: '
-  said "on$ranks/checkpoint.h5 was made with 2 ranks, now $ranks: from here on the same within rounding"
+  said "the checkpoint in on$ranks was made with 2 ranks, now $ranks: from here on the same within rounding"
   sound_metrics on$ranks
   "$PMF" verify on$ranks/checkpoint.h5 >out 2>err || fail "on$ranks: $(cat err)"
   { losses on$ranks; losses whole; } | sed 's/"[a-z]*"://g' | awk -v ranks=$ranks '
