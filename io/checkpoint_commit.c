@@ -29,7 +29,7 @@ static void gather_sums(struct saving *s) {
 static int add(const struct saving *s, int (*put)(hid_t file, const struct checkpoint_info *info), const char *what) {
   const hid_t file = H5Fopen(s->tmp, H5F_ACC_RDWR, H5P_DEFAULT);
   int bad = file < 0 ? hdf_fail() : put(file, &s->info);
-  if (file >= 0 && H5Fclose(file) < 0 && !bad) bad = hdf_fail();
+  if (file >= 0 && hdf_close(file)) bad = -1;
   return bad ? hdf_because(s->tmp, what) : STATUS_OK;
 }
 

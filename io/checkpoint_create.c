@@ -1,3 +1,4 @@
+#define _GNU_SOURCE   /* fallocate */
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
@@ -66,11 +67,22 @@ static int reserve(const struct saving *s, off_t bytes) {
   return why ? because(STATUS_IO, "%s: no room for %lld bytes: %s", s->tmp, (long long)bytes, strerror(why)) : STATUS_OK;
 }
 
-/* No less than the file will need: each array may be moved to the next MiB. */
+/* No less than the file will need: each array may be moved to the next MiB. Without arrays where a thread takes their room. */
 static off_t size_estimate(const struct saving *s) {
   size_t bytes = 4 * BLOCK_BYTES + s->info.table.count * 512 + strlen(s->info.settings);
-  for (size_t i = 0; i < s->info.n_flats; i++) bytes += saving_bytes(&s->info.flats[i]) + BLOCK_BYTES;
+  for (size_t i = 0; i < s->info.n_flats && !s->later; i++) bytes += saving_bytes(&s->info.flats[i]) + BLOCK_BYTES;
   return (off_t)bytes;
+}
+
+/* By the system call: posix_fallocate writes zeros where the file system cannot take room, and threads write there now. */
+int saving_take_room(const struct saving *s) {
+  struct stat made;
+  const int fd = open(s->tmp, O_WRONLY | O_CLOEXEC);
+  int why = fd < 0 || fstat(fd, &made) ? errno : 0;
+  if (!why && fallocate(fd, 0, 0, made.st_size)) why = errno;
+  if (fd >= 0) close(fd);
+  if (!why || why == EOPNOTSUPP || why == ENOSYS) return STATUS_OK;
+  return because(STATUS_IO, "%s: no room for it: %s", s->tmp, strerror(why));
 }
 
 int saving_create(const struct saving *s) {
@@ -85,9 +97,10 @@ int saving_create(const struct saving *s) {
   int bad = file < 0 ? hdf_fail() : 0;
   H5Pclose(how);
   if (!bad) bad = checkpoint_head_write(file, &s->info, s->ranks);
-  if (file >= 0 && H5Fclose(file) < 0 && !bad) bad = hdf_fail();
+  if (file >= 0 && hdf_close(file)) bad = -1;
   if (bad) return hdf_because(s->tmp, "cannot be written");
-  return stat(s->tmp, &made) ? because(STATUS_IO, "%s: %s", s->tmp, strerror(errno)) : reserve(s, made.st_size);
+  if (stat(s->tmp, &made)) return because(STATUS_IO, "%s: %s", s->tmp, strerror(errno));
+  return s->later ? STATUS_OK : reserve(s, made.st_size);
 }
 
 int saving_check_access(const struct saving *s) {

@@ -9,6 +9,7 @@
 #include <xxhash.h>
 
 #include "io/blocks.h"
+#include "io/checkpoint_made.h"
 #include "io/hdf.h"
 #include "src/base/status.h"
 
@@ -76,21 +77,15 @@ static uint64_t head_sum(const struct checkpoint_info *info, const struct column
 
 /* What a later reader may want to know about how this file came to be; not covered by `head`. */
 static int put_provenance(hid_t file, int ranks) {
-  char created[32], host[256] = "", mpi[MPI_MAX_LIBRARY_VERSION_STRING], hdf5[32];
+  char created[32], host[256] = "", hdf5[32];
   unsigned v[3];
-  int length;
   const time_t now = time(NULL);
   strftime(created, sizeof created, "%Y-%m-%dT%H:%M:%SZ", gmtime(&now));
   gethostname(host, sizeof host - 1);
-  MPI_Get_library_version(mpi, &length);
-  mpi[strcspn(mpi, ",\n")] = 0;
   H5get_libversion(&v[0], &v[1], &v[2]);
   snprintf(hdf5, sizeof hdf5, "%u.%u.%u", v[0], v[1], v[2]);
-  const char *threads = getenv("OMP_NUM_THREADS"), *core = getenv("OPENBLAS_CORETYPE");
-  return hdf_put_text(file, "created", created) || hdf_put_text(file, "host", host) || hdf_put_text(file, "mpi", mpi)
-         || hdf_put_text(file, "hdf5", hdf5) || hdf_put_number(file, "ranks", (uint64_t)ranks)
-         || hdf_put_text(file, "threads", threads ? threads : "not set")
-         || hdf_put_text(file, "blas_core", core ? core : "not set");
+  return hdf_put_text(file, "created", created) || hdf_put_text(file, "host", host) || hdf_put_text(file, "hdf5", hdf5)
+         || checkpoint_made_write(file, ranks);
 }
 
 static int put_index(hid_t file, const struct checkpoint_info *info, const struct columns *c) {

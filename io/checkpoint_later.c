@@ -89,12 +89,7 @@ static void take_copy(struct checkpoint_later *l) {
   float *to = l->copy;
   for (size_t i = 0; i < l->s.info.n_flats; i++) {
     const size_t windows = saving_windows(&l->s, &l->s.info.flats[i]);
-    for (size_t w = 0; w < windows; w++) {
-      const float *values = saving_bring(&l->s, i, w);
-      const size_t count = l->s.windows[l->rank].count;
-      memcpy(to, values, count * sizeof *to);
-      to += count;
-    }
+    for (size_t w = 0; w < windows; w++) to += saving_copy(&l->s, i, w, to);
   }
 }
 
@@ -136,7 +131,8 @@ static int pass_all(struct checkpoint_later *l, int write) {
 
 static void *work(void *later) {
   struct checkpoint_later *l = later;
-  l->status = pass_all(l, 1);
+  l->status = l->rank ? STATUS_OK : saving_take_room(&l->s);
+  if (!l->status) l->status = pass_all(l, 1);
   if (!l->status) l->status = pass_all(l, 0);
   snprintf(l->reason, sizeof l->reason, "%s", l->status ? status_reason() : "");   /* of this thread */
   atomic_store(&l->finished, 1);
@@ -190,6 +186,7 @@ int checkpoint_later_begin(struct checkpoint_later *l, const char *path, const s
   hdf_quiet();
   int status = saving_open(&l->s, l->comm, path, &info);
   l->s.serial = 0;
+  l->s.later = 1;
   if (!status) status = begin_steps(l);
   if (status) return end(l, status);
   l->under_way = 1;

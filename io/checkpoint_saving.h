@@ -13,6 +13,7 @@ struct saving {
   MPI_Comm comm;               /* without a topology: HDF5 over Cartesian ones corrupts files (H2) */
   int rank, ranks, serial;     /* serial: rank 0 writes all blocks, without MPI-IO */
   int checked;                 /* the slabs have been read back already */
+  int later;                   /* threads write: rank 0's takes the room, so that training does not wait for it */
   char path[PATH_MAX], tmp[PATH_MAX + 8], prev[PATH_MAX + 8];
   struct checkpoint_info info; /* views of the caller's, but for sums */
   struct piece *pieces;        /* [n_flats][ranks]: what each rank holds of each array */
@@ -37,8 +38,11 @@ void saving_close(struct saving *s);
 int saving_check_finite(const struct saving *s);
 /* Local: the same of elements [first, first + count) of an array. Also from a thread. */
 int saving_check_values(const struct saving *s, const struct flat *f, size_t first, size_t count, const float *values);
-/* Rank 0, local: the file with everything in its place, arrays and checksums still without values. */
+/* Rank 0, local: the file with everything in its place, arrays and checksums still without values, and its room taken. */
 int saving_create(const struct saving *s);
+/* Local: takes the room of the file that saving_create has made, where the file system can; for a save by threads, in one of
+ * them, while others write. */
+int saving_take_room(const struct saving *s);
 /* Local: this rank can write to the file that rank 0 made, to its end. */
 int saving_check_access(const struct saving *s);
 
@@ -48,6 +52,8 @@ int saving_write(struct saving *s);
 size_t saving_windows(const struct saving *s, const struct flat *f);
 /* The values of this rank's window w of array i, from wherever they are, until the next call; s->windows says which it is. */
 const float *saving_bring(struct saving *s, size_t i, size_t w);
+/* The same, copied to the caller's `to`, straight from where they are. Returns how many. */
+size_t saving_copy(struct saving *s, size_t i, size_t w, float *to);
 
 /* checkpoint_commit.c. Checksums, reading back, mark, rotation. Agreed. */
 int saving_commit(struct saving *s);

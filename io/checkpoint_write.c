@@ -24,12 +24,28 @@ size_t saving_windows(const struct saving *s, const struct flat *f) {
   return (largest + most - 1) / most;
 }
 
-const float *saving_bring(struct saving *s, size_t i, size_t w) {
+static void set_windows(struct saving *s, size_t i, size_t w) {
   const struct flat *f = &s->info.flats[i];
   for (int k = 0; k < s->ranks; k++) s->windows[k] = window(f, saving_share(s, f, k), w);
-  if (saving_is_whole(s, i)) return f->data + s->windows[s->rank].first;
-  pieces_move(s->comm, s->pieces + i * (size_t)s->ranks, f->data, s->windows, s->buffer);
+}
+
+static void move(const struct saving *s, size_t i, float *to) {
+  pieces_move(s->comm, s->pieces + i * (size_t)s->ranks, s->info.flats[i].data, s->windows, to);
+}
+
+const float *saving_bring(struct saving *s, size_t i, size_t w) {
+  set_windows(s, i, w);
+  if (saving_is_whole(s, i)) return s->info.flats[i].data + s->windows[s->rank].first;
+  move(s, i, s->buffer);
   return s->buffer;
+}
+
+size_t saving_copy(struct saving *s, size_t i, size_t w, float *to) {
+  set_windows(s, i, w);
+  const struct piece mine = s->windows[s->rank];
+  if (!saving_is_whole(s, i)) move(s, i, to);
+  else if (mine.count) memcpy(to, s->info.flats[i].data + mine.first, mine.count * sizeof *to);
+  return mine.count;
 }
 
 static void sum(struct saving *s, size_t i, const float *values) {
@@ -105,7 +121,8 @@ int saving_write(struct saving *s) {
   if (file >= 0) {
     /* H5Fclose alone leaves the data unsynchronised on the other nodes (H11). */
     if (H5Fflush(file, H5F_SCOPE_GLOBAL) < 0 && !bad) bad = hdf_fail();
-    if (H5Fclose(file) < 0 && !bad) bad = hdf_fail();
+    if (s->serial && hdf_close(file)) bad = -1;
+    if (!s->serial && H5Fclose(file) < 0 && !bad) bad = hdf_fail();
   }
   H5Pclose(transfer);
   return bad ? hdf_because(s->tmp, s->serial ? "cannot be written" : "cannot be written in parallel") : STATUS_OK;

@@ -20,14 +20,48 @@ static herr_t innermost(unsigned n, const H5E_error2_t *entry, void *text) {
   return 1;
 }
 
+/* HDF5 tells the time, names and addresses around the system's own words: "file write failed: No space left on device". */
+static void shorten(char *text) {
+  static const char before[] = "error message = '";
+  const char *words = strstr(text, before);
+  text[strcspn(text, words ? ":," : "\n")] = 0;
+  if (!words) return;
+  words += sizeof before - 1;
+  const size_t kept = strlen(text), length = strcspn(words, "'");
+  memmove(text + kept + 2, words, length);
+  memcpy(text + kept, ": ", 2);
+  text[kept + 2 + length] = 0;
+}
+
 int hdf_fail(void) {
   snprintf(cause, sizeof cause, "no reason given by HDF5");
   H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, innermost, cause);
-  cause[strcspn(cause, "\n")] = 0;
+  shorten(cause);
   return -1;
 }
 
-int hdf_because(const char *path, const char *what) { return because(STATUS_IO, "%s: %s: %s", path, what, cause); }
+#define LOCK_HINT "HDF5_USE_FILE_LOCKING=FALSE in the environment may help"
+
+int hdf_because(const char *path, const char *what) {
+  const int lock = strstr(cause, "lock file") != NULL;
+  return because(STATUS_IO, "%s: %s: %s%s", path, what, cause, lock ? "; " LOCK_HINT : "");
+}
+
+/* What HDF5 writes from now on into its descriptor of this file goes nowhere. */
+static void divert(hid_t file) {
+  void *descriptor;
+  FILE *nowhere = tmpfile();
+  if (nowhere && H5Fget_vfd_handle(file, H5P_DEFAULT, &descriptor) >= 0) dup2(fileno(nowhere), *(int *)descriptor);
+  if (nowhere) fclose(nowhere);
+}
+
+int hdf_close(hid_t file) {
+  if (H5Fflush(file, H5F_SCOPE_LOCAL) >= 0) return H5Fclose(file) < 0 ? hdf_fail() : 0;
+  hdf_fail();   /* this is the reason, whatever follows */
+  divert(file);
+  H5Fclose(file);
+  return -1;
+}
 
 int hdf_open(hid_t *file, const char *path) {
   struct stat s;
@@ -41,7 +75,7 @@ int hdf_open(hid_t *file, const char *path) {
   *file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
   if (*file >= 0) return STATUS_OK;
   if (errno == EAGAIN || errno == ENOSYS || errno == 524)   /* flock failed; 524 is the kernel's ENOTSUPP */
-    return because(STATUS_BAD, "%s: cannot be locked; HDF5_USE_FILE_LOCKING=FALSE in the environment may help", path);
+    return because(STATUS_BAD, "%s: cannot be locked; " LOCK_HINT, path);
   return because(STATUS_BAD, "%s: cannot be opened: cut short, or its header is damaged", path);
 }
 

@@ -14,6 +14,9 @@ int hdf_open(hid_t *file, const char *path);
 int hdf_fail(void);
 /* STATUS_IO with "path: what: what the last failure was". */
 int hdf_because(const char *path, const char *what);
+/* Closes a file that was written by this process alone. Where the disk does not take what is left to write, HDF5 would keep the
+ * file for ever and crash at MPI_Finalize; it then gets a file without a name to end in. 0 or -1. */
+int hdf_close(hid_t file);
 /* Stops HDF5 from printing its error stacks (in this process, from now on). */
 void hdf_quiet(void);
 

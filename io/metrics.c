@@ -45,6 +45,25 @@ int metrics_open(FILE **m, const char *run, uint64_t step) {
   return *m ? STATUS_OK : because(STATUS_IO, "%s: %s", path, strerror(errno));
 }
 
+double metrics_last(const char *run, const char *event, const char *name) {
+  char path[4000];
+  snprintf(path, sizeof path, "%s/metrics.jsonl", run);
+  FILE *in = fopen(path, "r");
+  char *line = NULL;
+  size_t room = 0;
+  double last = NAN;
+  while (in && getline(&line, &room, in) > 0) {
+    cJSON *object = cJSON_Parse(line);
+    const cJSON *what = cJSON_GetObjectItemCaseSensitive(object, "event");
+    const cJSON *value = cJSON_GetObjectItemCaseSensitive(object, name);
+    if (cJSON_IsString(what) && !strcmp(what->valuestring, event) && cJSON_IsNumber(value)) last = value->valuedouble;
+    cJSON_Delete(object);
+  }
+  free(line);
+  if (in) fclose(in);
+  return last;
+}
+
 int metrics_write(FILE *m, const char *event, uint64_t step, const struct metric *metrics, size_t count, const char *note) {
   if (!m) return STATUS_OK;
   cJSON *object = cJSON_CreateObject();

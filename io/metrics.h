@@ -14,6 +14,8 @@ struct metric { const char *name; double value; };
 
 /* Opens for appending; lines whose step is above `step` are cut away first. */
 int metrics_open(FILE **m, const char *run, uint64_t step);
+/* The number of that name in the last line of that event; NAN where there is none. */
+double metrics_last(const char *run, const char *event, const char *name);
 /* Adds a line; note (may be NULL) becomes "note". m = NULL: nothing happens. */
 int metrics_write(FILE *m, const char *event, uint64_t step, const struct metric *metrics, size_t count, const char *note);
 void metrics_close(FILE *m);

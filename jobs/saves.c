@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -10,10 +11,18 @@
 #include "io/metrics.h"
 #include "src/base/status.h"
 
+/* Seconds that a save may take, before the first one of this start: what the last one of the start before took, else by the speed
+ * of a slow disk. */
+static double expected(const struct trainer *t, const char *folder) {
+  const double slow = 1e8, last = metrics_last(folder, "save", "in_all");
+  return isfinite(last) ? last : (double)t->needs.checkpoint / slow;
+}
+
 int saves_open(struct saves *s, const struct world *w, const struct trainer *t, const char *folder, FILE *metrics,
                struct progress *progress) {
   *s = (struct saves){ .w = w, .t = t, .folder = folder, .metrics = metrics, .progress = progress };
   s->started = s->at = progress_clock();
+  if (w->rank == 0) s->longest = expected(t, folder);   /* one rank that asks to stop is enough */
   return t->s.checkpoint.async ? checkpoint_later_open(&s->later, w->comm, t->state.flats, t->state.n_flats) : STATUS_OK;
 }
 

@@ -25,7 +25,8 @@ struct saves {
   int exists;                      /* there is a checkpoint that is sure, */
   uint64_t sure;                   /* of this step; where one was there before saves_open, the caller says so */
   double at;                       /* clock of the last one, or of the start */
-  double longest;                  /* seconds that one took, from its beginning until it was sure; the last, or 0 */
+  double longest;                  /* seconds that one took, from its beginning until it was sure: the last, or what is
+                                    * to be expected of the first (metrics.jsonl tells, or its bytes) */
 };
 /* Takes the memory for copies. Errors: STATUS_NOMEM. */
 int saves_open(struct saves *s, const struct world *w, const struct trainer *t, const char *folder, FILE *metrics,

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "io/checkpoint_made.h"
 #include "jobs/setup.h"
 #include "mpi/agree.h"
 #include "mpi/replicas.h"
@@ -34,7 +35,7 @@ static void lay_out(struct state *state, int rank, const struct table *t, const 
 }
 
 int state_init(const struct world *w, struct state *state, const struct net *n, const struct settings *s) {
-  *state = (struct state){ .sharded = setup_sharded(s, w->ranks) };
+  *state = (struct state){ .sharded = setup_sharded(s, w->ranks), .exact = s->training.reproducible };
   lay_out(state, w->rank, &n->table, s);
   int status = agree(w->comm, arena_init(&state->arena));
   if (!status && state->sharded) status = owners_init(&state->owners, w, &n->table, setup_reduction(s, w->ranks).bucket_bytes);
@@ -145,6 +146,8 @@ int state_resume(const struct world *w, struct state *state, const struct net *n
     info.settings = NULL;
   }
   checkpoint_info_free(&info);
+  if (!status && w->rank == 0)
+    checkpoint_made_changes(path, state->exact ? 0 : w->ranks, state->changes, sizeof state->changes);
   return status;
 }
 

@@ -21,11 +21,13 @@ struct state {
   uint64_t step, images_seen;                    /* done */
   struct arena arena;
   int sharded;
+  int exact;                                     /* training.reproducible: the same bits on any number of ranks */
   struct share mine;                             /* what m and ema hold of their arrays */
   real *weights, *m, *s, *ema[EMA_MAX];
   struct guard_memory *guard;
   struct flat flats[4 + EMA_MAX];                /* the arrays by their names in a checkpoint */
   size_t n_flats;
+  char changes[512];                             /* on rank 0: what the bits depend on and is not as it was when they were saved */
   struct owners owners;                          /* where sharded */
   struct reduction *reduction;                   /* of the gradient, whose rest may still be on its way, or NULL; the caller's */
   struct phases *phases;                         /* the caller's, or NULL */
@@ -43,7 +45,7 @@ void state_free(struct state *state);
  * room[table.size]. NULL: there is none. */
 const real *state_whole(const struct world *w, const struct state *state, const struct net *n, const char *name, real *room);
 /* COLLECTIVE. Goes on from RUN's newest sound checkpoint where there is one; *text receives its settings (malloc'ed) or NULL.
- * Says on rank 0 why a newer one was passed over. Errors: STATUS_BAD: another net or other EMAs than the settings ask for,
+ * Says on rank 0 why a newer one was passed over, and leaves in `changes` what has changed that the bits depend on. Errors: STATUS_BAD: another net or other EMAs than the settings ask for,
  * or no sound checkpoint among those there. */
 int state_resume(const struct world *w, struct state *state, const struct net *n, const char *run, char **text);
 /* COLLECTIVE. The raw weights of a checkpoint of the same net as initial ones, the EMAs as copies; step and moments stay those

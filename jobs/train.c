@@ -132,6 +132,9 @@ static int resume(struct run *run) {
   if (!before && run->restart == RESTART_REQUIRE)
     status = because(STATUS_BAD, "%s has no checkpoint and restart=require was asked for", run->folder);
   if (!status && before && run->w->rank == 0) tell_changes(before, run->t.text);
+  if (!status && *run->t.state.changes)
+    fprintf(stderr, "warning: the checkpoint in %s was made with %s: from here on the same within rounding, not bit for bit\n",
+            run->folder, run->t.state.changes);
   if (!status && !before && words[LOAD_FROM].given && run->w->rank == 0)
     fprintf(stderr, "begins with the weights of %s\n", words_from);
   free(before);

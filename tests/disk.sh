@@ -1,0 +1,135 @@
+#!/bin/bash
+# What the file system can do to a run: no room, a quota, a folder that can no longer be written to, locks that are refused, saves
+# that take long; and two starts at once. A save that fails does so on all ranks together and is said aloud; the generation before
+# it stays; training goes on, and ends with the bits of a run without faults. And what a save asks for, in which order.
+. "$(dirname "$0")/lib.sh"
+: "${SHIM:=$PMF_BUILD/tests/shim.so}"
+if ldd "$PMF" | grep -q libasan; then
+  echo 'disk.sh: skipped: sanitizers must be loaded before the shim'
+  exit 77
+fi
+
+export OMPI_MCA_odls_base_sigkill_timeout=0   # mpirun waits as long after any exit code but 0
+every=4
+
+# with VARIABLE=VALUE... -- RANKS WORDS...: trains, on a file system that does as told (shim.c).
+with() {
+  local told=() ranks
+  while [ "$1" != -- ]; do
+    told+=("$1")
+    shift
+  done
+  ranks=$2
+  shift 2
+  "$MPIRUN" -n "$ranks" env LD_PRELOAD="$SHIM" "${told[@]}" "$PMF" train config=tiny.yml data=set.h5 \
+    checkpoint.every_steps=$every "$@" >out 2>err </dev/null
+}
+arrays() { "$PMF" inspect "$1" 2>/dev/null | awk '/^settings:/ { show = 0 } /^(arrays|tensors):/ { show = 1 } show'; }
+step_of() { "$PMF" inspect "$1" 2>/dev/null | sed -n 's/^ *step  *\([0-9]*\)$/\1/p' | head -n 1; }
+saves_of() { sed -n 's/^{"event":"\(save[ a-z]*\)".*"saved_step":\([0-9]*\),.*/\1 \2/p' "$1/metrics.jsonl" | paste -sd , -; }
+same_as_whole() {
+  "$PMF" verify "$1/checkpoint.h5" >out 2>verify.err || fail "$1: $(cat verify.err)"
+  check "weights of $1" "$(arrays "$1/checkpoint.h5")" "$(arrays whole/checkpoint.h5)"
+}
+# survives RUN STEP WHY: the save at that step alone has failed, with one warning; nothing else has come of it.
+survives() {
+  local run=$1 step=$2 why=$3 expected=''
+  for s in 4 8 12; do expected+=",save$([ "$s" != "$step" ] || echo ' failed') $s"; done
+  check "saves of $run" "$(saves_of "$run")" "${expected#,}"
+  said_once 'WARNING: '
+  said "WARNING: not saved at step $step: $run/checkpoint.h5.tmp: $why"
+  same_as_whole "$run"
+  check "the generation before the last one of $run" "$(step_of "$run/checkpoint.h5.prev")" "$([ "$step" = 8 ] && echo 4 || echo 8)"
+  check "left over in $run" "$(cd "$run" && echo *.tmp)" '*.tmp'
+}
+
+tiny 'batch_size: 8, steps: 12, ema_val: [0.02, 2], log_per_step: 1, seed: 3'
+"$PMF" pack shapes n=64 size=16 out=set.h5 >out 2>err || fail "pack: $(cat err)"
+
+# Without faults. All values are on the disk before the file has its name, and the name is before the save counts; an array goes
+# out in one piece; the ranks that do not lead make nothing in the folder.
+with SHIM_LOG=log -- 2 run=whole || fail "without faults: exit code $?: $(tail -n 5 err)"
+check 'saves without faults' "$(saves_of whole)" 'save 4,save 8,save 12'
+awk '$3 ~ /(^|\/)whole(\/checkpoint.*)?$/ { sub(/.*\//, "", $3); print $2 == "fsync" || $2 == "rename" ? $1 " " $2 " " $3 : "" }' log |
+  grep . >order
+check 'what makes the first save sure' "$(sed -n 1,2p order | sort | cat - <(sed -n 3,6p order) | paste -sd , -)" \
+  '0 fsync checkpoint.h5.tmp,1 fsync checkpoint.h5.tmp,0 fsync checkpoint.h5.tmp,0 rename checkpoint.h5,0 rename checkpoint.h5.tmp,0 fsync whole'
+check 'of three saves' "$(wc -l <order)" 18
+check 'arrays, of 3 saves with 6 each, that go out in one piece' "$(awk '$2 == "write" && $3 ~ /\.tmp$/ && $4 > 60000 || $4 == 888' log | wc -l)" 18
+check 'what the other rank makes or renames in the folder' "$(awk '$1 == 1 && $3 ~ /whole/ && ($2 == "rename" || $2 == "mkdir" ||
+  ($2 == "open" && $3 !~ /checkpoint.h5.tmp$/))' log)" ''
+
+# No room where room is taken (the third time is the second save's), a quota in a thread of rank 1 (its seventh write is the second
+# save's), an error in the midst of what HDF5 writes, on either rank.
+with SHIM_FAIL='fallocate 28 3 3 checkpoint.h5.tmp' -- 2 run=full || fail "full disk: exit code $?: $(tail -n 5 err)"
+survives full 8 'no room for '
+with SHIM_FAIL='write 122 7 7 checkpoint.h5.tmp 1' -- 2 run=quota checkpoint.async=on || fail "quota: exit code $?: $(tail -n 5 err)"
+survives quota 8 'cannot be written: Disk quota exceeded'
+with SHIM_FAIL='write 5 16 16 checkpoint.h5.tmp 0' -- 2 run=error checkpoint.io=rank0 || fail "error: exit code $?: $(tail -n 5 err)"
+survives error 4 'cannot be written: file write failed: Input/output error'
+with SHIM_FAIL='write 28 1 1 checkpoint.h5.tmp 1' -- 2 run=other || fail "no room for rank 1: exit code $?: $(tail -n 5 err)"
+survives other 4 'cannot be written in parallel: '
+
+# A folder that can be read only, from the second save on (its first file is the ninth): training goes on to its end, which cannot
+# be saved; started again it goes on from the first. And one that has always been so: one line, no step.
+with SHIM_FAIL='open 30 9 999 checkpoint.h5.tmp 0' -- 2 run=shut
+check 'exit code where the end cannot be saved' $? 74
+check 'saves in a folder that is shut' "$(saves_of shut)" 'save 4,save failed 8,save failed 12'
+said_once 'WARNING: not saved at step 8: shut/checkpoint.h5.tmp: cannot be created: Read-only file system'
+said 'pmf train: shut/checkpoint.h5.tmp: cannot be created: Read-only file system'
+check 'what stays in a folder that is shut' "$(step_of shut/checkpoint.h5)" 4
+with SHIM_FAIL='open 30 1 999 metrics.jsonl.tmp' -- 2 run=shut
+check 'exit code in a folder that is shut' $? 74
+said_once 'pmf train: shut/metrics.jsonl.tmp: Read-only file system'
+check 'what stays after such a start' "$(step_of shut/checkpoint.h5)" 4
+with SHIM_FAIL='mkdir 30 1 999 none' -- 2 run=none
+check 'exit code where no folder can be made' $? 74
+said_once 'pmf train: none: Read-only file system'
+on 2 train config=tiny.yml data=set.h5 run=shut || fail "shut, and open again: exit code $?: $(tail -n 5 err)"
+said_once 'going on after step 4 of 12'
+same_as_whole shut
+
+# Locks that the file system refuses: what to do is said, and helps.
+with SHIM_FAIL='flock 11 1 1 set.h5 0' -- 2 run=locked
+check 'exit code where images cannot be locked' $? 65
+said 'pmf train: set.h5: cannot be locked; HDF5_USE_FILE_LOCKING=FALSE in the environment may help'
+with SHIM_FAIL='flock 524 1 999 checkpoint.h5.tmp' -- 2 run=locked
+check 'exit code where checkpoints cannot be locked' $? 74
+said 'WARNING: not saved at step 4: locked/checkpoint.h5.tmp: '
+check 'lines that say how to go without locks' "$(grep -c 'HDF5_USE_FILE_LOCKING=FALSE in the environment may help' err)" 4
+with HDF5_USE_FILE_LOCKING=FALSE SHIM_FAIL='flock 524 1 999 checkpoint.h5.tmp' -- 2 run=unlocked ||
+  fail "without locks: exit code $?: $(tail -n 5 err)"
+same_as_whole unlocked
+
+# Saves that take long: a run stops early enough to be saved before its time is over; a second start, which has not saved yet,
+# knows from the first how long that takes.
+limit=6
+for start in first second; do
+  with SHIM_SLOW='fsync 0.6 checkpoint.h5.tmp' PMF_FAULT=sleep:seconds=0.1 -- 2 run=slow training.steps=100000 \
+    training.max_time=0.1
+  check "exit code of the $start start with little time" $? 75
+  # From the lock, the first thing that a start writes, to the status, which is written once the save is sure.
+  took=$((($(date -r slow/status +%s%N) - $(date -r slow/lock +%s%N)) / 1000000))
+  [ $took -lt $((limit * 1000)) ] || fail "the $start start had $limit s and took $took ms"
+  check "status of the $start start with little time" "$(cat slow/status)" "saved step $(step_of slow/checkpoint.h5) of 100000"
+  "$PMF" verify slow/checkpoint.h5 >out 2>err || fail "the $start start with little time: $(cat err)"
+  every=100000
+done
+
+# Two starts at once in one folder, which is not there yet: one trains, the other is told by whom.
+for i in 1 2; do
+  "$MPIRUN" -n 2 "$PMF" train config=tiny.yml data=set.h5 run=both training.steps=2000 >out 2>err$i </dev/null &
+  pids[i]=$!
+done
+wait -n -p first "${pids[@]}"
+check 'exit code of the start that was second' $? 65
+if [ "$first" = "${pids[1]}" ]; then loser=1 winner=2; else loser=2 winner=1; fi
+grep -q '^pmf train: both: another training is at work in this folder: process [0-9]* on ' err$loser ||
+  fail "no word of the other training: $(tail -n 3 err$loser)"
+until grep -q '"event":"step","step":9,' both/metrics.jsonl 2>/dev/null || ! kill -0 "${pids[winner]}" 2>/dev/null; do sleep 0.05; done
+kill -USR1 "${pids[winner]}"
+wait "${pids[winner]}"
+check 'exit code of the start that was first' $? 75
+check 'starts in the metrics' "$(grep -c '"event":"start"' both/metrics.jsonl)" 1
+awk -F '[:,}]' '/^\{"event":"step"/ { if ($4 != ++n) bad = 1 } END { exit bad }' both/metrics.jsonl || fail 'two have written the metrics'
+exit $failed
