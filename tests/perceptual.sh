@@ -2,6 +2,7 @@
 # Training with the perceptual terms: through a classifier of half of the images, trained once and named; through an imported
 # network; the same loss on 1 and 2 ranks; what is logged; files that are missing or of another kind. No run is scored by what it was
 # trained on: its judge is of the other half, can be asked for by a run without, and says so.
+source=$(cd "$(dirname "$0")/.." && pwd)
 . "$(dirname "$0")/lib.sh"
 tiny "batch_size: 6, steps: 6, ema_val: [2], seed: 3, log_per_step: 3"
 "$PMF" pack shapes n=64 size=16 out=set.h5 >out 2>err || fail "pack: $(cat err)"
@@ -49,6 +50,20 @@ refuses "judge=mine: expected auto, all or half" score run=one judge=mine
 refuses "set.loss.h5: a classifier of another kind: kernels of 5 pixels, trained on first half of the images; expected 3 and second half" \
   score run=one classifier=set.loss.h5
 refuses "set.classifier.h5: a classifier of another kind" score run=one classifier=set.classifier.h5
+
+# With and without the term, by one judge; once more with another seed, and what is there stays.
+study() {
+  "$source/slurm/perceptual/study.sh" study net=config=tiny.yml data=set.h5 ranks=1 steps=6 n=40 trials=1 trial=6 log=3 \
+    launch="$MPIRUN -n RANKS" pmf="$PMF" "$@" >out 2>err </dev/null || fail "study: exit code $?: $(cat out err)"
+}
+study seeds=1
+cp study/without.1.json study/with.1.json .
+study seeds='1 2'
+for arm in without with; do cmp -s $arm.1.json study/$arm.1.json || fail "the study scored $arm.1 anew"; done
+check 'rows of the study' "$(awk -F ' *[|] *' '/^[|] with/ { print $2, $3 }' study/table.md | tr '\n' ' ')" \
+  'without 1 without 2 with 1 with 2 without mean without deviation with mean with deviation '
+check 'judge of the study' "$(sed -n 's/.*; judge \([0-9a-f]*\), .*/\1/p' study/table.md)" "$(of_judge hash of_one | tr -d '"')"
+awk -F ' *[|] *' '/with/ && NF > 5 && $7 + 0 <= 0 { exit 1 }' study/table.md || fail "no distances: $(cat study/table.md)"
 
 # An imported network, at 224 x 224.
 "$PMF_BUILD/tests/networks" convnext small.st && "$PMF" import in=small.st out=small.h5 >out 2>err || fail "import: $(cat err)"
