@@ -43,8 +43,8 @@ struct scoring {
   double class_means;              /* their FID[classifier]; NAN without context */
 };
 
-static char run[TEXT_MAX], checkpoint[TEXT_MAX], data[TEXT_MAX], judge[TEXT_MAX], classifier[TEXT_MAX], steps[TEXT_MAX] = "1,4", ema[TEXT_MAX],
-    context[TEXT_MAX] = "yes", head[TEXT_MAX], solver[TEXT_MAX], inception[TEXT_MAX], images[TEXT_MAX], reference[TEXT_MAX],
+static char run[TEXT_MAX], checkpoint[TEXT_MAX], data[TEXT_MAX], judge[TEXT_MAX], classifier[TEXT_MAX],
+    steps[TEXT_MAX] = "1,4", ema[TEXT_MAX], context[TEXT_MAX] = "yes", head[TEXT_MAX], solver[TEXT_MAX], inception[TEXT_MAX], images[TEXT_MAX], reference[TEXT_MAX],
     save_reference[TEXT_MAX], split[TEXT_MAX] = "heldout", omega[TEXT_MAX], interval[TEXT_MAX], out[TEXT_MAX];
 static long n, seed;
 static double t_min = NAN, t_max = NAN;
@@ -116,8 +116,9 @@ void score_help(void) {
   puts("\n--json prints one object: checkpoint, step, images_seen, ema, omega, t_min, t_max, seed, n, data,\n"
        "reference (\"held-out\"), reference_n, classifier {file, hash, accuracy 0..1, features, kernel, seed,\n"
        "trained_on, another_in_loss}, few_samples and rank_deficient (true or false), scores\n"
-       "[{images, evaluations (of the net; null if not from it), ema, omega, t_min, t_max, n, fid_classifier, kid_classifier, agreement 0..1,\n"
-       "of_class_means}]; what there is not is null, and at the top what differs between rows of a sweep.\n"
+       "[{images, evaluations (of the net; null if not from it), ema, omega, t_min, t_max, n,\n"
+       "fid_classifier, kid_classifier, agreement 0..1, of_class_means}]; what there is not is null, and\n"
+       "at the top what differs between rows of a sweep.\n"
        "With run=, and but for a sweep, the line is kept as RUN/score.json too, where pmf plot finds it.\n"
        "\nexamples:\n"
        "  pmf score run=runs/fashion\n"
