@@ -30,6 +30,7 @@ int classifier_file_may_write(const char *path);
 /* Errors: STATUS_IO, and then a file of that name is as it was; STATUS_NOMEM. */
 int classifier_file_write(const char *path, const struct classifier_facts *facts, size_t n, const float *weights);
 /* weights[n] of a classifier for `facts`: size, channels, classes, kernel, images (of the packed file `data`) and part must agree;
- * the rest is filled in. Errors: STATUS_BAD: missing, cut, damaged, of another format or of other images; one line, with what helps. */
+ * the rest is filled in. Errors: STATUS_BAD: missing, cut, damaged, of another format, kind or of other images; one line, with
+ * what helps. */
 int classifier_file_read(const char *path, const char *data, struct classifier_facts *facts, size_t n, float *weights);
 #endif

@@ -85,8 +85,8 @@ int evaluate_open(struct evaluation *e, const struct world *w, struct trainer *t
   matmul_set_precision(MATMUL_F32);
   const size_t held_out = t->data.count[SPLIT_HELDOUT];
   if (!status && held_out < 2)
-    status = because(STATUS_BAD, "%s has %zu held-out images: fid.every_steps=%ld needs some to compare with", t->data.path, held_out,
-                     t->s.fid.every_steps);
+    status = because(STATUS_BAD, "%s has %zu held-out images: fid.every_steps=%ld needs some to compare with", t->data.path,
+                     held_out, t->s.fid.every_steps);
   if (!status) status = evaluator_open(&e->judge, role, w, &t->data, path, 0);
   if (!status) status = agree(w->comm, allocate(e, t));
   if (!status) status = prepare(e, t);

@@ -19,7 +19,7 @@ static const struct role {
   enum classifier_kind kind;
   uint64_t seed;
   int half;                                      /* dataset_half's, or ALL */
-  const char *place, *part, *trained_on, *purpose;   /* of the file's name; as the file says it; for people */
+  const char *place, *part, *trained_on, *purpose;   /* in the file's name; in the file; for people */
 } roles[] = {
   [EVALUATOR_JUDGE] = { CLASSIFIER_3X3, 1, ALL, "classifier", "all", "all training images", "judge with" },
   [EVALUATOR_LOSS] = { CLASSIFIER_5X5, 2, 0, "loss", "first half", "the first half of the training images",

@@ -44,8 +44,8 @@ struct scoring {
 };
 
 static char run[TEXT_MAX], checkpoint[TEXT_MAX], data[TEXT_MAX], judge[TEXT_MAX], classifier[TEXT_MAX],
-    steps[TEXT_MAX] = "1,4", ema[TEXT_MAX], context[TEXT_MAX] = "yes", head[TEXT_MAX], solver[TEXT_MAX], inception[TEXT_MAX], images[TEXT_MAX], reference[TEXT_MAX],
-    save_reference[TEXT_MAX], split[TEXT_MAX] = "heldout", omega[TEXT_MAX], interval[TEXT_MAX], out[TEXT_MAX];
+    steps[TEXT_MAX] = "1,4", ema[TEXT_MAX], context[TEXT_MAX] = "yes", head[TEXT_MAX], solver[TEXT_MAX],
+    inception[TEXT_MAX], images[TEXT_MAX], reference[TEXT_MAX], save_reference[TEXT_MAX], split[TEXT_MAX] = "heldout", omega[TEXT_MAX], interval[TEXT_MAX], out[TEXT_MAX];
 static long n, seed;
 static double t_min = NAN, t_max = NAN;
 static struct word words[] = {
@@ -88,8 +88,8 @@ static struct word words[] = {
     .help = "of a sweep: FILE.png, and the numbers in FILE.csv beside it; FILE.csv; RUN/sweep.png" },
   { .name = "--json", .type = WORD_TEXT, .help = "one line of JSON" },
 };
-enum { RUN, CHECKPOINT, DATA, JUDGE, CLASSIFIER, N, STEPS, OMEGA, T_MIN, T_MAX, INTERVAL, EMA, HEAD, SOLVER, SEED, CONTEXT_ROWS, INCEPTION,
-       IMAGES, REFERENCE, SAVE_REFERENCE, SPLIT, OUT, JSON, WORDS };
+enum { RUN, CHECKPOINT, DATA, JUDGE, CLASSIFIER, N, STEPS, OMEGA, T_MIN, T_MAX, INTERVAL, EMA, HEAD, SOLVER, SEED, CONTEXT_ROWS,
+       INCEPTION, IMAGES, REFERENCE, SAVE_REFERENCE, SPLIT, OUT, JSON, WORDS };
 
 void score_help(void) {
   puts("usage: pmf score run=DIR | checkpoint=FILE  [data=FILE.h5 key=value ...]\n\n"

@@ -354,8 +354,8 @@ int main(void) {
   snprintf(temporary, sizeof temporary, "%s.tmp", path);
   fill();
   const int code = run_tests("dataset", (const TTest *[]) {
-    what_is_packed_is_read, halves_share_no_image_and_each_class, an_empty_held_out_part_is_fine, splits_share_no_image, a_flipped_byte_is_found_and_named,
-    a_cut_file_is_refused_at_any_length, what_is_not_an_image_set_is_refused, labels_that_do_not_fit_are_refused,
+    what_is_packed_is_read, halves_share_no_image_and_each_class, an_empty_held_out_part_is_fine, splits_share_no_image,
+    a_flipped_byte_is_found_and_named, a_cut_file_is_refused_at_any_length, what_is_not_an_image_set_is_refused, labels_that_do_not_fit_are_refused,
     a_failed_write_leaves_the_old_file, loader_follows_the_stated_order, shares_make_up_the_batch_from_any_step,
     bytes_span_minus_one_to_one, a_batch_larger_than_the_set_is_refused, a_file_that_goes_bad_is_said_by_loader_next,
     NULL });

@@ -500,8 +500,8 @@ START_TEST(limit_of_a_line_is_where_it_begins) {
 } END_TEST
 
 /* Samples of one Gaussian (deviations s_j, means m_j) against the moments of the standard one: the distance is known, and n images
- * make it too large by c/n,  c = sum_j s_j^2 + sum_jk s_j s_k (1 + [j=k]) / (2 (s_j + s_k)):  that of the mean, and that of the root of a
- * covariance to second order. The distances' excess is c/n, their limit's is 0, each within four standard errors. */
+ * make it too large by c/n,  c = sum_j s_j^2 + sum_jk s_j s_k (1 + [j=k]) / (2 (s_j + s_k)):  that of the mean, and that of the
+ * root of a covariance to second order. The distances' excess is c/n, their limit's is 0, each within four standard errors. */
 START_TEST(limit_is_the_distance_of_the_laws) {
   enum { D = 6, N = 480, PAIRS = 400 };
   struct moments reference = new_moments(D), m;

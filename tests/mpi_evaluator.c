@@ -200,7 +200,8 @@ static struct evaluator trained_as(enum evaluator_role role, const char *name) {
   struct dataset d = open_pack(name);
   evaluator_path(d.path, role, path, sizeof path);
   tiny_must(evaluator_open(&e, role, &world, &d, path, 1));
-  struct evaluator facts = { .accuracy = e.accuracy, .seed = e.seed, .net.kernel = e.net.kernel, .net.table.size = e.net.table.size };
+  struct evaluator facts = { .accuracy = e.accuracy, .seed = e.seed, .net.kernel = e.net.kernel };
+  facts.net.table.size = e.net.table.size;
   memcpy(facts.hash, e.hash, sizeof facts.hash);
   evaluator_close(&e);
   dataset_close(&d);

@@ -1,6 +1,6 @@
-/* networks KIND FILE - for networks.sh and score_standard.sh: writes the weights by formula (formula.h) as .safetensors, under their public names:
+/* networks KIND FILE - for networks.sh, score_standard.sh: the weights by formula (formula.h) as .safetensors, by their public names:
  *   vgg, heads, both, convnext (small), plain (the same, names without convnextv2.), inception, negative (heads with a weight below 0)
- * networks few FILE.npz, networks mixed FILE.npz - statistics of 64 features (mu, sigma); of as many as Inception has, but a sigma of 64
+ * networks few FILE.npz, networks mixed FILE.npz - statistics (mu, sigma) of 64 features; a mu of Inception's, but a sigma of 64
  * networks check FILE.h5 - does a file that pmf import wrote hold them, bit for bit? Exit code 1 if not. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,7 +58,8 @@ static int zeros(void *context, const void **data, size_t *bytes) {
   return STATUS_OK;
 }
 static int write_statistics(const char *path, size_t features) {
-  const struct npz_array arrays[] = { { "mu", "<f8", 1, { features }, zeros, NULL }, { "sigma", "<f8", 2, { 64, 64 }, zeros, NULL } };
+  const struct npz_array arrays[] = { { "mu", "<f8", 1, { features }, zeros, NULL },
+                                      { "sigma", "<f8", 2, { 64, 64 }, zeros, NULL } };
   return npz_write(path, 2, arrays) != STATUS_OK;
 }
 

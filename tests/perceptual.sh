@@ -1,7 +1,7 @@
 #!/bin/bash
 # Training with the perceptual terms: through a classifier of half of the images, trained once and named; through an imported
-# network; the same loss on 1 and 2 ranks; what is logged; files that are missing or of another kind. No run is scored by what it was
-# trained on: its judge is of the other half, can be asked for by a run without, and says so.
+# network; the same loss on 1 and 2 ranks; what is logged; files that are missing or of another kind. No run is scored by what it
+# was trained on: its judge is of the other half, can be asked for by a run without, and says so. The study of both.
 source=$(cd "$(dirname "$0")/.." && pwd)
 . "$(dirname "$0")/lib.sh"
 tiny "batch_size: 6, steps: 6, ema_val: [2], seed: 3, log_per_step: 3"

@@ -1,14 +1,16 @@
 #!/bin/bash
 # What a perceptual term is worth: one net with and without it, at equal wall time, some seeds, scored by one judge.
 #   slurm/perceptual/study.sh OUT data=FILE.h5 [name=value ...]
-#     net="preset=fashion"     seeds="42 43 44"     ranks=2     steps=9400   of the arm without; the other gets as many as take as long
+#     net="preset=fashion"     seeds="42 43 44"     ranks=2
+#     steps=9400   of the arm without; the other gets as many as take as long
 #     term="model.lpips=true model.lpips_lambda=0.4 model.perceptual_max_t=0.8"   what the arm with has more; a classifier of half
-#                of the training images serves where it names no file
+#                of the training images serves where it names no file; its own training, once, is not counted
 #     words="training.batch_size=64"   more words for all trainings     n=10000   images a score
 #     trials=3   short trainings of each arm, by turns, that measure what a step takes: the best interval of each counts
 #     launch="mpirun -n RANKS"   how ranks are started, RANKS being their number     pmf=pmf   the program
 # Each training and score that is there already is not made again, and a training that was cut short goes on: run it once more
-# after a failure, or with more seeds. The table goes to OUT/table.md and to standard output. Other words are another study and want another OUT.
+# after a failure, or with more seeds. The table goes to OUT/table.md and to standard output. Other words are another study and
+# want another OUT.
 set -u
 net=preset=fashion data='' seeds='42 43 44' ranks=2 steps=9400 words='' n=10000 trials=3 launch='mpirun -n RANKS' pmf=pmf
 term='model.lpips=true model.lpips_lambda=0.4 model.perceptual_max_t=0.8'
@@ -53,7 +55,9 @@ for ((k = 1; k <= trials; k++)); do
       touch "$out/trial.$arm.$k/done"; }
   done
 done
-rate() { cat "$out/trial.$1".*/metrics.jsonl | sed -n 's/.*"event":"step".*"images_per_s":\([0-9.]*\).*/\1/p' | sort -g | tail -n 1; }
+rate() {
+  cat "$out/trial.$1".*/metrics.jsonl | sed -n 's/.*"event":"step".*"images_per_s":\([0-9.]*\).*/\1/p' | sort -g | tail -n 1
+}
 [[ -s $out/steps ]] || awk -v a="$(rate without)" -v b="$(rate with)" -v steps="$steps" \
   'BEGIN { if (!(a > 0 && b > 0)) exit 1; printf "%d %.1f %.1f\n", steps * b / a + 0.5, a, b }' >"$out/steps" ||
   { rm -f "$out/steps"; die "no rates in $out/trial.*/metrics.jsonl"; }
