@@ -59,7 +59,8 @@ static int put_all(hid_t file, const void *context) {
   classifier_file_hash(p->n, p->weights, hash);
   return hdf_put_text(file, "format", FORMAT) || hdf_put_number(file, "version", VERSION)
          || hdf_put_number(file, "size", f->size) || hdf_put_number(file, "channels", f->channels)
-         || hdf_put_number(file, "classes", f->classes) || hdf_put_text(file, "images", f->images)
+         || hdf_put_number(file, "classes", f->classes) || hdf_put_number(file, "kernel", f->kernel)
+         || hdf_put_text(file, "images", f->images) || hdf_put_text(file, "part", f->part)
          || hdf_put_number(file, "seed", f->seed) || hdf_put_text(file, "blas_core", f->blas_core)
          || hdf_put_real(file, "accuracy", f->accuracy) || hdf_put_text(file, "hash", hash)
          || hdf_put(file, "weights", H5T_NATIVE_FLOAT, 1, &size, p->weights) || hdf_put_number(file, "complete", 1);
@@ -112,6 +113,18 @@ static int check_owner(hid_t file, const char *path, const char *data, const str
   return STATUS_OK;
 }
 
+/* Which of the classifiers of one set of images it is. Files without these attributes have one of all images. */
+static int check_kind(hid_t file, const char *path, const struct classifier_facts *want) {
+  char part[sizeof want->part];
+  uint64_t kernel;
+  if (hdf_get_text(file, "part", part, sizeof part)) snprintf(part, sizeof part, "all");
+  if (hdf_get_number(file, "kernel", &kernel)) kernel = want->kernel;
+  if (kernel != want->kernel || strcmp(part, want->part))
+    return because(STATUS_BAD, "%s: a classifier of another kind: kernels of %llu pixels, trained on %s of the images; expected %zu"
+                   " and %s", path, (unsigned long long)kernel, part, want->kernel, want->part);
+  return STATUS_OK;
+}
+
 static int get_weights(hid_t file, const char *path, size_t n, float *weights) {
   char stored[CLASSIFIER_HASH] = "", hash[CLASSIFIER_HASH];
   hsize_t size;
@@ -135,6 +148,7 @@ int classifier_file_read(const char *path, const char *data, struct classifier_f
   if (status) return status;
   status = check_format(file, path);
   if (!status) status = check_owner(file, path, data, facts);
+  if (!status) status = check_kind(file, path, facts);
   if (!status) status = get_weights(file, path, n, weights);
   if (!status && (hdf_get_real(file, "accuracy", &facts->accuracy) || hdf_get_number(file, "seed", &facts->seed)
                   || hdf_get_text(file, "blas_core", facts->blas_core, sizeof facts->blas_core)))

@@ -208,25 +208,36 @@ void dataset_close(struct dataset *d) {
 
 static uint64_t image_bytes(const struct dataset *d) { return (uint64_t)d->image_size * d->image_size * d->channels; }
 
-int dataset_half(struct dataset *half, const struct dataset *d) {
-  const size_t n = (d->count[SPLIT_TRAIN] + 1) / 2;
+/* The labels decide, not the places: where classes take turns every other place would have half of the classes. */
+int dataset_half(struct dataset *half, const struct dataset *d, int which) {
+  const size_t all = d->count[SPLIT_TRAIN];
+  uint8_t *turn = calloc(d->classes + 1, 1);
+  size_t n = 0;
   *half = *d;
-  half->labels[SPLIT_TRAIN] = malloc((n + 1) * sizeof(int32_t));
-  if (!half->labels[SPLIT_TRAIN]) return because(STATUS_NOMEM, "%s: no memory for %zu labels", d->path, n);
+  half->labels[SPLIT_TRAIN] = malloc((all + 1) * sizeof(int32_t));
+  half->pick = malloc((all + 1) * sizeof *half->pick);
+  int status = turn && half->pick && half->labels[SPLIT_TRAIN]
+                 ? STATUS_OK : because(STATUS_NOMEM, "%s: no memory for half of %zu images", d->path, all);
+  for (size_t i = 0; i < all && !status; i++) {
+    const int32_t label = d->labels[SPLIT_TRAIN][i];
+    if (turn[label] == which) half->labels[SPLIT_TRAIN][n] = label, half->pick[n++] = (uint32_t)i;
+    turn[label] ^= 1;
+  }
+  free(turn);
   half->count[SPLIT_TRAIN] = n;
-  half->skip = 1;
-  for (size_t i = 0; i < n; i++) half->labels[SPLIT_TRAIN][i] = d->labels[SPLIT_TRAIN][2 * i];
-  return STATUS_OK;
+  if (!status && !n) status = because(STATUS_BAD, "%s: too few training images to halve", d->path);
+  if (status) dataset_half_close(half);
+  return status;
 }
 
 void dataset_half_close(struct dataset *half) {
-  free(half->labels[SPLIT_TRAIN]);
-  half->labels[SPLIT_TRAIN] = NULL;
+  free(half->labels[SPLIT_TRAIN]), free(half->pick);
+  half->labels[SPLIT_TRAIN] = NULL, half->pick = NULL;
 }
 
 /* Where an image begins in the file. */
 static uint64_t place_of(const struct dataset *d, enum split split, size_t index) {
-  return d->offset[split] + index * (split == SPLIT_TRAIN ? 1 + d->skip : 1) * image_bytes(d);
+  return d->offset[split] + (split == SPLIT_TRAIN && d->pick ? d->pick[index] : index) * image_bytes(d);
 }
 
 int dataset_read(const struct dataset *d, enum split split, size_t index, uint8_t *u8) {

@@ -22,13 +22,14 @@ struct dataset {
   uint64_t offset[2];                   /* bytes into the file of image 0 */
   int32_t *labels[2];
   char (*class_names)[CLASS_NAME_MAX];
-  size_t skip;                          /* training images left out after each: 0 but in dataset_half */
+  uint32_t *pick;                       /* [count] places of the training images in the file; NULL: all, but in dataset_half */
 };
 int dataset_open(struct dataset *d, const char *path);
 void dataset_close(struct dataset *d);
-/* Every other training image of d, from the first on, as a set of its own; the held-out ones stay. It looks into d, which lives
- * longer; dataset_half_close ends it. Errors: STATUS_NOMEM. */
-int dataset_half(struct dataset *half, const struct dataset *d);
+/* Half of the training images of d as a set of its own: of each class every other image, from the first on (which = 0) or from the
+ * second (1), in their order. The two halves have no image in common and together are d; the held-out ones stay. It looks into
+ * d, which lives longer; dataset_half_close ends it. Errors: STATUS_NOMEM; STATUS_BAD: no such image. */
+int dataset_half(struct dataset *half, const struct dataset *d, int which);
 void dataset_half_close(struct dataset *half);
 /* u8[H*W*C] of one image. Thread-safe, no HDF5. */
 int dataset_read(const struct dataset *d, enum split split, size_t index, uint8_t *u8);

@@ -141,6 +141,8 @@ static const struct key keys[] = {
   { KEY(INTEGER, fid.online_samples),          2, 1e7, NULL, "5000", "images", "generated for that" },
   { KEY(REAL, fid.time_share),                 ABOVE_0, 1, NULL, "0.05", "",
     "of the time, at most, for such scores; 1: no limit" },
+  { KEY(CHOICE, fid.judge),                    0, 0, "auto|all|half", "auto", "",
+    "training images of the classifier that judges; half: those that one in the loss has not seen" },
 };
 enum { KEYS = sizeof keys / sizeof *keys };
 static const char *const sections[] = { "dataset", "model", "training", "checkpoint", "sampling", "fid" };

@@ -18,6 +18,7 @@ enum { TIMES_TRIANGLE, TIMES_EQUAL, TIMES_ZERO, TIMES_BOTH };
 enum { OPTIMIZER_MUON, OPTIMIZER_ADAMW };
 enum { SCHEDULE_CONST, SCHEDULE_COSINE };
 enum { EMA_EDM, EMA_CONST };
+enum { JUDGE_AUTO, JUDGE_ALL, JUDGE_HALF };
 enum { REDUCE_PLAIN, REDUCE_OVERLAP, REDUCE_TWOLEVEL };
 enum { SHARD_AUTO, SHARD_ON, SHARD_OFF };
 enum { PRECISION_F32, PRECISION_BF16, PRECISION_AUTO };
@@ -62,6 +63,7 @@ struct settings {
     char cache_ref[TEXT_MAX];
     long every_steps, online_samples;   /* scores during training */
     double time_share;
+    int judge;                 /* JUDGE_...: jobs/judge.h */
   } fid;
 };
 

@@ -7,6 +7,7 @@
 
 #include "io/folder.h"
 #include "io/progress.h"
+#include "jobs/judge.h"
 #include "jobs/precision.h"
 #include "jobs/setup.h"
 #include "mpi/agree.h"
@@ -78,12 +79,15 @@ int evaluate_open(struct evaluation *e, const struct world *w, struct trainer *t
                             .n = (size_t)t->s.fid.online_samples, .last = t->state.step, .best = INFINITY };
   if (!e->every) return STATUS_OK;
   e->weights = chosen_weights(t);
-  evaluator_path(t->s.dataset.root, path, sizeof path);
+  enum evaluator_role role = EVALUATOR_JUDGE;
+  int status = judge_choose(&t->s, NULL, &role);
+  evaluator_path(t->s.dataset.root, role, path, sizeof path);
   matmul_set_precision(MATMUL_F32);
   const size_t held_out = t->data.count[SPLIT_HELDOUT];
-  int status = held_out < 2 ? because(STATUS_BAD, "%s has %zu held-out images: fid.every_steps=%ld needs some to compare with",
-                                      t->data.path, held_out, t->s.fid.every_steps)
-                            : evaluator_open(&e->judge, w, &t->data, path, 0);
+  if (!status && held_out < 2)
+    status = because(STATUS_BAD, "%s has %zu held-out images: fid.every_steps=%ld needs some to compare with", t->data.path,
+                     held_out, t->s.fid.every_steps);
+  if (!status) status = evaluator_open(&e->judge, role, w, &t->data, path, 0);
   if (!status) status = agree(w->comm, allocate(e, t));
   if (!status) status = prepare(e, t);
   precision_choose(w, &t->s);

@@ -14,7 +14,19 @@
 #include "src/base/matmul.h"
 #include "src/base/status.h"
 
-enum { SEED = 1, LOSS_SEED = 2 };
+enum { ALL = -1 };
+static const struct role {
+  enum classifier_kind kind;
+  uint64_t seed;
+  int half;                                      /* dataset_half's, or ALL */
+  const char *place, *part, *trained_on, *purpose;   /* in the file's name; in the file; for people */
+} roles[] = {
+  [EVALUATOR_JUDGE] = { CLASSIFIER_3X3, 1, ALL, "classifier", "all", "all training images", "judge with" },
+  [EVALUATOR_LOSS] = { CLASSIFIER_5X5, 2, 0, "loss", "first half", "the first half of the training images",
+                       "look through in the loss" },
+  [EVALUATOR_HALF] = { CLASSIFIER_3X3, 1, 1, "judge", "second half", "the second half of the training images",
+                       "judge with, where a loss looks through that of the other half" },
+};
 
 static size_t image_size(const struct evaluator *e) { return e->net.size * e->net.size * e->net.channels; }
 
@@ -35,12 +47,12 @@ size_t evaluator_count(size_t size, size_t channels, size_t classes) {
 }
 
 /* Local. */
-static int prepare(struct evaluator *e, const struct dataset *d, int for_loss) {
-  *e = (struct evaluator){ .for_loss = for_loss };
+static int prepare(struct evaluator *e, enum evaluator_role role, const struct dataset *d) {
+  *e = (struct evaluator){ .role = role, .seed = roles[role].seed };
   if (d->classes < 2) return because(STATUS_BAD, "%s: one class only; a classifier needs two or more", d->path);
   if (!d->count[SPLIT_HELDOUT])
     return because(STATUS_BAD, "%s: no held-out images to test a classifier on; pack it with holdout=", d->path);
-  int status = classifier_init_kind(&e->net, for_loss ? CLASSIFIER_5X5 : CLASSIFIER_3X3, d->image_size, d->channels, d->classes);
+  int status = classifier_init_kind(&e->net, roles[role].kind, d->image_size, d->channels, d->classes);
   if (status) return because(status, "%s: %s", d->path, status_reason());
   layout(e);
   status = arena_init(&e->arena);
@@ -104,7 +116,7 @@ static void say(const struct evaluator *e, const struct dataset *d, const char *
 static void warn(const struct evaluator *e, const char *path) {
   if (e->accuracy >= fmin(3 / (double)e->net.classes, 0.75)) return;
   fprintf(stderr, "warning: the classifier in %s is right on %.1f %% of held-out images only: %s\n", path,
-          100 * e->accuracy, e->for_loss ? "the loss sees little through it" : "its scores say little");
+          100 * e->accuracy, e->role == EVALUATOR_LOSS ? "the loss sees little through it" : "its scores say little");
 }
 
 /* COLLECTIVE. */
@@ -115,11 +127,10 @@ static int make(struct evaluator *e, const struct world *w, const struct dataset
   if (status) return status;
   if (show)
     fprintf(stderr, "pmf: training a classifier on %zu images of %s, %.0f times each, to %s\n", d->count[SPLIT_TRAIN], d->path,
-            evaluator_train_epochs(d), e->for_loss ? "look through in the loss" : "judge with");
-  const uint64_t seed = e->for_loss ? LOSS_SEED : SEED;
-  status = evaluator_train(&e->net, w, d, seed, evaluator_train_steps(d), e->weights);
+            evaluator_train_epochs(d), roles[e->role].purpose);
+  status = evaluator_train(&e->net, w, d, e->seed, evaluator_train_steps(d), e->weights);
   if (!status) status = measure(e, w, d);
-  facts->seed = seed;
+  facts->seed = e->seed;
   facts->accuracy = e->accuracy;
   snprintf(facts->blas_core, sizeof facts->blas_core, "%s", matmul_core());
   if (!status)
@@ -130,7 +141,9 @@ static int make(struct evaluator *e, const struct world *w, const struct dataset
 
 /* COLLECTIVE. Rank 0 looks and reads. */
 static int find(struct evaluator *e, const struct world *w, const struct dataset *d, const char *path, int show) {
-  struct classifier_facts facts = { .size = d->image_size, .channels = d->channels, .classes = d->classes };
+  struct classifier_facts facts = { .size = d->image_size, .channels = d->channels, .classes = d->classes,
+                                    .kernel = e->net.kernel };
+  snprintf(facts.part, sizeof facts.part, "%s", roles[e->role].part);
   int status = STATUS_OK, there = 0;
   if (!w->rank) {
     status = classifier_file_images(d->path, facts.images);
@@ -144,14 +157,15 @@ static int find(struct evaluator *e, const struct world *w, const struct dataset
   spread(w->comm, 0, sizeof facts, &facts);
   spread(w->comm, 0, e->net.table.size * sizeof *e->weights, e->weights);
   e->accuracy = facts.accuracy;
+  e->seed = facts.seed;
   return STATUS_OK;
 }
 
-/* COLLECTIVE. */
-static int open_kind(struct evaluator *e, const struct world *w, const struct dataset *d, const char *path, int quiet,
-                     int for_loss) {
+/* COLLECTIVE. d: the part of the images that is the role's. */
+static int open_on(struct evaluator *e, enum evaluator_role role, const struct world *w, const struct dataset *d, const char *path,
+                   int quiet) {
   const int show = !quiet && !w->rank;
-  int status = agree(w->comm, prepare(e, d, for_loss));
+  int status = agree(w->comm, prepare(e, role, d));
   if (!status) status = find(e, w, d, path, show);
   if (status) {
     evaluator_close(e);
@@ -162,28 +176,23 @@ static int open_kind(struct evaluator *e, const struct world *w, const struct da
   return STATUS_OK;
 }
 
-int evaluator_open(struct evaluator *e, const struct world *w, const struct dataset *d, const char *path, int quiet) {
-  return open_kind(e, w, d, path, quiet, 0);
-}
-
-int evaluator_open_for_loss(struct evaluator *e, const struct world *w, const struct dataset *d, const char *path, int quiet) {
+int evaluator_open(struct evaluator *e, enum evaluator_role role, const struct world *w, const struct dataset *d,
+                   const char *path, int quiet) {
   struct dataset half;
-  int status = agree(w->comm, dataset_half(&half, d));
-  if (status) return status;
-  status = open_kind(e, w, &half, path, quiet, 1);
+  *e = (struct evaluator){ 0 };
+  if (roles[role].half == ALL) return open_on(e, role, w, d, path, quiet);
+  int status = agree(w->comm, dataset_half(&half, d, roles[role].half));
+  if (!status) status = open_on(e, role, w, &half, path, quiet);
   dataset_half_close(&half);
   return status;
 }
 
-static void name_file(const char *data, const char *what, char *path, size_t n) {
+void evaluator_path(const char *data, enum evaluator_role role, char *path, size_t n) {
   const size_t length = strlen(data), stem = length > 3 && !strcmp(data + length - 3, ".h5") ? length - 3 : length;
-  snprintf(path, n, "%.*s.%s.h5", (int)stem, data, what);
+  snprintf(path, n, "%.*s.%s.h5", (int)stem, data, roles[role].place);
 }
 
-void evaluator_path(const char *data, char *path, size_t n) {
-  name_file(data, "classifier", path, n);
-}
-void evaluator_path_for_loss(const char *data, char *path, size_t n) { name_file(data, "loss", path, n); }
+const char *evaluator_trained_on(enum evaluator_role role) { return roles[role].trained_on; }
 
 void evaluator_close(struct evaluator *e) {
   classifier_free(&e->net);

@@ -24,7 +24,7 @@ static const char *file_of(const struct settings *s, int k) {
   return k == PERCEPTUAL_LPIPS ? s->model.lpips_weights : s->model.convnext_weights;
 }
 static int any(const struct settings *s) { return wanted(s, PERCEPTUAL_LPIPS) || wanted(s, PERCEPTUAL_CONVNEXT); }
-static int needs_classifier(const struct settings *s) {
+int perception_by_classifier(const struct settings *s) {
   int needs = 0;
   for (int k = 0; k < PERCEPTUAL_TERMS; k++) needs |= wanted(s, k) && !*file_of(s, k);
   return needs;
@@ -93,7 +93,7 @@ static struct counts count(const struct settings *s, size_t micro) {
   struct classifier classifier = { 0 };
   struct perceptual p = terms_of(s);
   struct arena weights = { 0 }, work = { 0 };
-  if (!any(s) || (needs_classifier(s) && make_classifier(&classifier, s))) return all;
+  if (!any(s) || (perception_by_classifier(s) && make_classifier(&classifier, s))) return all;
   guess(s, facts);
   make_graphs(contrast, s, facts, &classifier);
   lay_out(&p, contrast, s, micro, &work);
@@ -149,14 +149,14 @@ static int read_facts(struct opening *o) {
 /* COLLECTIVE. The classifier for the loss, where one serves. */
 static int read_classifier(struct opening *o) {
   char path[TEXT_MAX + 64];
-  if (!needs_classifier(o->s)) return STATUS_OK;
+  if (!perception_by_classifier(o->s)) return STATUS_OK;
   int status = agree(o->w->comm, make_classifier(&o->classifier, o->s));
   if (status || o->drawn) return status;
   if (o->s->dataset.num_classes < 2)
     return because(STATUS_BAD, "model.lpips and model.convnext without files: the loss looks through a classifier, which needs two"
                    " classes or more: expected model.lpips_weights= and model.convnext_weights=, or false");
-  evaluator_path_for_loss(o->s->dataset.root, path, sizeof path);
-  return evaluator_open_for_loss(&o->evaluator, o->w, o->d, path, 0);
+  evaluator_path(o->s->dataset.root, EVALUATOR_LOSS, path, sizeof path);
+  return evaluator_open(&o->evaluator, EVALUATOR_LOSS, o->w, o->d, path, 0);
 }
 
 /* COLLECTIVE. weights of term k, as its file or the classifier has them. */
@@ -178,7 +178,7 @@ static void name_term(struct perception *p, const struct opening *o, int k) {
     snprintf(p->name[k], sizeof p->name[k], "%s of %.100s (hash %s)", k ? "ConvNeXt-V2 features" : "LPIPS on VGG-16",
              file_of(o->s, k), f->hash);
   else
-    snprintf(p->name[k], sizeof p->name[k], "%s of a classifier of half of the training images%s%s",
+    snprintf(p->name[k], sizeof p->name[k], "%s of a classifier of the first half of the training images%s%s",
              k ? "the features" : "LPIPS' distance on the feature maps, unit weights,", o->drawn ? ", random weights" : ", hash ",
              o->evaluator.hash);
 }

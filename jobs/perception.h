@@ -1,6 +1,6 @@
 /* perception.h - the networks of a training's perceptual terms, from the settings: imported ones (model.lpips_weights,
  * model.convnext_weights) at 224 x 224, or, where no file is named, a classifier that is trained on half of the training images
- * (evaluator.h), at their own size. Which it is stands in every description.
+ * (EVALUATOR_LOSS), at their own size. Which it is stands in every description.
  * Memory: arenas of its own, freed by perception_close; harmless on a zeroed one. */
 #ifndef JOBS_PERCEPTION_H
 #define JOBS_PERCEPTION_H
@@ -29,6 +29,8 @@ size_t perception_count(const struct settings *s, size_t micro);
 /* flops of the products for one sample below the threshold; and the share of samples that are below, over many draws. Local. */
 double perception_flops(const struct settings *s);
 double perception_share(const struct settings *s);
+/* Whether a term looks through such a classifier. Local. */
+int perception_by_classifier(const struct settings *s);
 /* Which terms there are, through which networks, in one line; "" without any. */
 void perception_describe(const struct perception *p, char text[600]);
 #endif

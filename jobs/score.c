@@ -11,6 +11,8 @@
 #include "io/progress.h"
 #include "io/words.h"
 #include "jobs/jobs.h"
+#include "jobs/judge.h"
+#include "jobs/perception.h"
 #include "jobs/score_standard.h"
 #include "jobs/scores.h"
 #include "mpi/agree.h"
@@ -30,6 +32,7 @@ struct scoring {
   struct sweep sweep;
   size_t n;
   char data_path[TEXT_MAX], judge_path[TEXT_MAX + 64];
+  enum evaluator_role role;        /* of the judge */
   struct dataset data;
   struct evaluator judge;
   struct generate generate;
@@ -40,15 +43,18 @@ struct scoring {
   double class_means;              /* their FID[classifier]; NAN without context */
 };
 
-static char run[TEXT_MAX], checkpoint[TEXT_MAX], data[TEXT_MAX], classifier[TEXT_MAX], steps[TEXT_MAX] = "1,4", ema[TEXT_MAX],
-    context[TEXT_MAX] = "yes", head[TEXT_MAX], solver[TEXT_MAX], inception[TEXT_MAX], images[TEXT_MAX], reference[TEXT_MAX],
-    save_reference[TEXT_MAX], split[TEXT_MAX] = "heldout", omega[TEXT_MAX], interval[TEXT_MAX], out[TEXT_MAX];
+static char run[TEXT_MAX], checkpoint[TEXT_MAX], data[TEXT_MAX], judge[TEXT_MAX], classifier[TEXT_MAX],
+    steps[TEXT_MAX] = "1,4", ema[TEXT_MAX], context[TEXT_MAX] = "yes", head[TEXT_MAX], solver[TEXT_MAX],
+    inception[TEXT_MAX], images[TEXT_MAX], reference[TEXT_MAX], save_reference[TEXT_MAX], split[TEXT_MAX] = "heldout", omega[TEXT_MAX], interval[TEXT_MAX], out[TEXT_MAX];
 static long n, seed;
 static double t_min = NAN, t_max = NAN;
 static struct word words[] = {
   { .name = "run", .type = WORD_TEXT, .value = run, .help = "folder of a run: its newest sound checkpoint" },
   { .name = "checkpoint", .type = WORD_TEXT, .value = checkpoint, .help = "or one file" },
   { .name = "data", .type = WORD_TEXT, .value = data, .help = "packed images, some held out; the run's dataset.root" },
+  { .name = "judge", .type = WORD_TEXT, .value = judge,
+    .help = "training images of the evaluator: all; half: those that a classifier in a loss has not seen; auto: as the run"
+            " needs; the run's fid.judge" },
   { .name = "classifier", .type = WORD_TEXT, .value = classifier,
     .help = "the evaluator's file, trained and written if it is not there; beside the data" },
   { .name = "n", .type = WORD_INTEGER, .value = &n, .min = 2, .max = 1e7,
@@ -82,8 +88,8 @@ static struct word words[] = {
     .help = "of a sweep: FILE.png, and the numbers in FILE.csv beside it; FILE.csv; RUN/sweep.png" },
   { .name = "--json", .type = WORD_TEXT, .help = "one line of JSON" },
 };
-enum { RUN, CHECKPOINT, DATA, CLASSIFIER, N, STEPS, OMEGA, T_MIN, T_MAX, INTERVAL, EMA, HEAD, SOLVER, SEED, CONTEXT_ROWS, INCEPTION,
-       IMAGES, REFERENCE, SAVE_REFERENCE, SPLIT, OUT, JSON, WORDS };
+enum { RUN, CHECKPOINT, DATA, JUDGE, CLASSIFIER, N, STEPS, OMEGA, T_MIN, T_MAX, INTERVAL, EMA, HEAD, SOLVER, SEED, CONTEXT_ROWS,
+       INCEPTION, IMAGES, REFERENCE, SAVE_REFERENCE, SPLIT, OUT, JSON, WORDS };
 
 void score_help(void) {
   puts("usage: pmf score run=DIR | checkpoint=FILE  [data=FILE.h5 key=value ...]\n\n"
@@ -101,14 +107,18 @@ void score_help(void) {
        "With inception=FILE (pmf import) the scores of papers instead, also of images=DIR or\n"
        "FILE.npz: FID, and\n"
        "its limit for many images, Inception Score, KID over subsets, precision and recall.\n\n"
+       "No run is scored by what it was trained on: where its loss looked through a classifier, the judge\n"
+       "has other kernels and learns from the other half of the training images; judge=half is the same\n"
+       "judge for a run without, to compare both.\n\n"
        "Lists in omega=, interval= or ema= are a sweep: all with all, in one table, and as a picture over\n"
        "the guidance scale.\n\nwords:");
   words_help(words, WORDS);
   puts("\n--json prints one object: checkpoint, step, images_seen, ema, omega, t_min, t_max, seed, n, data,\n"
-       "reference (\"held-out\"), reference_n, classifier {file, hash, accuracy 0..1, features}, few_samples\n"
-       "and rank_deficient (true or false), scores [{images, evaluations (of the net; null if not from\n"
-       "it), ema, omega, t_min, t_max, n, fid_classifier, kid_classifier, agreement 0..1,\n"
-       "of_class_means}]; what there is not is null, and at the top what differs between rows of a sweep.\n"
+       "reference (\"held-out\"), reference_n, classifier {file, hash, accuracy 0..1, features, kernel, seed,\n"
+       "trained_on, another_in_loss}, few_samples and rank_deficient (true or false), scores\n"
+       "[{images, evaluations (of the net; null if not from it), ema, omega, t_min, t_max, n,\n"
+       "fid_classifier, kid_classifier, agreement 0..1, of_class_means}]; what there is not is null, and\n"
+       "at the top what differs between rows of a sweep.\n"
        "With run=, and but for a sweep, the line is kept as RUN/score.json too, where pmf plot finds it.\n"
        "\nexamples:\n"
        "  pmf score run=runs/fashion\n"
@@ -169,12 +179,13 @@ static int prepare(struct scoring *p) {
   const struct settings *s = &p->t.s;
   int status = sweep_sampler(&p->sweep, &p->t, t_min, t_max, &p->sampler);
   if (!status) status = trained_head(&p->t, given(HEAD), given(SOLVER), &p->sampler);
+  if (!status) status = judge_choose(s, given(JUDGE), &p->role);
   if (status) return status;
   if (!words[SEED].given) seed = s->training.seed;
   p->n = (size_t)(words[N].given ? n : s->fid.num_samples > FEW ? s->fid.num_samples : FEW);
   snprintf(p->data_path, sizeof p->data_path, "%s", words[DATA].given ? data : s->dataset.root);
   if (words[CLASSIFIER].given) snprintf(p->judge_path, sizeof p->judge_path, "%s", classifier);
-  else evaluator_path(p->data_path, p->judge_path, sizeof p->judge_path);
+  else evaluator_path(p->data_path, p->role, p->judge_path, sizeof p->judge_path);
   status = dataset_open(&p->data, p->data_path);
   return status ? status : check_data(p);
 }
@@ -257,6 +268,9 @@ static void print_table(const struct scoring *p) {
   printf("N %zu against %zu held-out images of %s\n", p->n, p->data.count[SPLIT_HELDOUT], p->data_path);
   printf("classifier %s: %d features, names %.1f %% of the held-out images rightly (%s)\n", p->judge.hash, D,
          100 * p->judge.accuracy, p->judge_path);
+  if (p->role == EVALUATOR_HALF)
+    printf("it was trained on %s%s\n", evaluator_trained_on(p->role),
+           perception_by_classifier(&p->t.s) ? "; the run's loss looked through another, trained on the first half" : "");
   if (p->n < FEW) printf("few samples (N below %d): FID[classifier] is biased\n", FEW);
   if (rank_deficient(p)) printf("no more images than features: the covariance is rank-deficient\n");
   printf("\n%-28s %15s %15s %15s %15s\n", "", "FID[classifier]", "KID[classifier]", "label agreement", "of class means");
@@ -315,11 +329,15 @@ static char *json_of(const struct scoring *p) {
   cJSON_AddStringToObject(o, "data", p->data_path);
   cJSON_AddStringToObject(o, "reference", "held-out");
   put(o, "reference_n", (double)p->data.count[SPLIT_HELDOUT]);
-  cJSON *judge = cJSON_AddObjectToObject(o, "classifier");
-  cJSON_AddStringToObject(judge, "file", p->judge_path);
-  cJSON_AddStringToObject(judge, "hash", p->judge.hash);
-  put(judge, "accuracy", p->judge.accuracy);
-  put(judge, "features", D);
+  cJSON *by = cJSON_AddObjectToObject(o, "classifier");
+  cJSON_AddStringToObject(by, "file", p->judge_path);
+  cJSON_AddStringToObject(by, "hash", p->judge.hash);
+  put(by, "accuracy", p->judge.accuracy);
+  put(by, "features", D);
+  put(by, "kernel", (double)p->judge.net.kernel);
+  put(by, "seed", (double)p->judge.seed);
+  cJSON_AddStringToObject(by, "trained_on", evaluator_trained_on(p->role));
+  cJSON_AddBoolToObject(by, "another_in_loss", perception_by_classifier(&p->t.s));
   cJSON_AddBoolToObject(o, "few_samples", p->n < FEW);
   cJSON_AddBoolToObject(o, "rank_deficient", rank_deficient(p));
   put_rows(p, o);
@@ -364,7 +382,7 @@ int score_run(const struct world *w, int argc, char **argv) {
   if (!status) status = trained_open(&p.t, w, given(RUN), given(CHECKPOINT), sweep_ema(&p.sweep, 0));
   if (!status) status = agree(w->comm, prepare(&p));
   if (!status) status = trained_load(&p.t, w);
-  if (!status) status = evaluator_open(&p.judge, w, &p.data, p.judge_path, 0);
+  if (!status) status = evaluator_open(&p.judge, p.role, w, &p.data, p.judge_path, 0);
   if (!status) status = agree(w->comm, allocate(&p));
   if (!status) status = score_all(&p);
   if (!status) status = agree(w->comm, w->rank ? STATUS_OK : tell(&p));

@@ -12,9 +12,10 @@
 #include "src/score/frechet.h"
 #include "src/score/inception_score.h"
 #include "src/score/kernel.h"
+#include "src/score/limit.h"
 #include "src/score/neighbours.h"
 
-enum { D = INCEPTION_FEATURES, K = INCEPTION_LOGITS, PREFIXES = 5, SUBSET = 16, SUBSETS = 100 };
+enum { D = INCEPTION_FEATURES, K = INCEPTION_LOGITS, SUBSET = 16, SUBSETS = 100 };
 static const char standard_sha256[] = "6726825d";   /* how the published file's begins; its name has it */
 
 static void features(void *context, int reference, size_t n, const uint8_t *u8, float *x, float *logits) {
@@ -115,32 +116,24 @@ static int few(struct standard *s, double *fid) {
   return status;
 }
 
-/* The limit for N to infinity of a line through FID over 1/N. */
-static double limit_of(const double *n, const double *fid) {
-  double x = 0, y = 0, xx = 0, xy = 0;
-  for (int i = 0; i < PREFIXES; i++) x += 1 / n[i] / PREFIXES, y += fid[i] / PREFIXES;
-  for (int i = 0; i < PREFIXES; i++) xx += (1 / n[i] - x) * (1 / n[i] - x), xy += (1 / n[i] - x) * (fid[i] - y);
-  return y - xy / xx * x;
-}
-
-/* COLLECTIVE. Over the chunks in their order; on the way, from half of them on, the distances that the limit is drawn from. */
+/* COLLECTIVE. Over the chunks in their order; on the way, from half of them on, the distances of the limit. */
 static int many(struct standard *s, double *fid, double *limit) {
   struct feature_set *a = &s->scorer.images;
   const struct moments *to = s->statistics.D ? &s->statistics : &s->scorer.reference.moments;
-  const size_t chunks = scorer_chunks(a), half = chunks / 2;
-  const int with_limit = a->n / 2 > D && half > PREFIXES;
-  double n[PREFIXES], at[PREFIXES];
+  const size_t chunks = scorer_chunks(a);
+  const int last = LIMIT_POINTS - 1, with_limit = a->n / 2 > D && chunks / 2 > LIMIT_POINTS;
+  double n[LIMIT_POINTS], at[LIMIT_POINTS];
   size_t done = 0;
   int status = STATUS_OK;
-  for (int i = with_limit ? 0 : PREFIXES - 1; i < PREFIXES && !status; i++) {
-    const size_t next = i == PREFIXES - 1 ? chunks : half + (size_t)i * (chunks - half) / (PREFIXES - 1);
+  for (int i = with_limit ? 0 : last; i <= last && !status; i++) {
+    const size_t next = limit_part(chunks, i);
     scorer_moments(&s->scorer, a, done, next);
     done = next;
     n[i] = a->moments.n;
     status = agree(s->w->comm, s->w->rank ? STATUS_OK : frechet_distance(&a->moments, to, &at[i]));
   }
   if (status) return status;
-  *fid = at[PREFIXES - 1];
+  *fid = at[last];
   *limit = with_limit && s->w->rank == 0 ? limit_of(n, at) : NAN;
   return STATUS_OK;
 }

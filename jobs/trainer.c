@@ -7,6 +7,7 @@
 
 #include "io/memory.h"
 #include "jobs/fault.h"
+#include "jobs/judge.h"
 #include "jobs/precision.h"
 #include "mpi/agree.h"
 #include "mpi/selftest.h"
@@ -62,6 +63,7 @@ static void agree_micro(struct trainer *t) {
 static int open_local(struct trainer *t) {
   int status = dataset_open(&t->data, t->s.dataset.root);
   if (!status) status = check_data(&t->s, &t->data);
+  if (!status) status = judge_choose(&t->s, NULL, &(enum evaluator_role){ 0 });
   if (status) return status;
   t->steps = setup_steps(&t->s, t->data.count[SPLIT_TRAIN]);
   if (t->steps < 1) return because(STATUS_BAD, "training.num_epochs = %g is less than one step", t->s.training.num_epochs);

@@ -127,7 +127,8 @@ static void make_folder(void) {
 }
 
 enum { N = 1000 };
-static const struct classifier_facts facts = { .size = 28, .channels = 1, .classes = 10, .images = "0123456789abcdef",
+static const struct classifier_facts facts = { .size = 28, .channels = 1, .classes = 10, .kernel = 3,
+                                               .images = "0123456789abcdef", .part = "all",
                                                .seed = 7, .blas_core = "Zen", .accuracy = 0.9153 };
 
 /* Expects a refusal whose one line holds these words. */
@@ -139,7 +140,8 @@ static void refused(const char *path, struct classifier_facts want, size_t n, co
 
 START_TEST(a_file_gives_back_what_went_in) {
   float *weights = new_normal(1, N), back[N];
-  struct classifier_facts have = { .size = 28, .channels = 1, .classes = 10, .images = "0123456789abcdef" }, other;
+  struct classifier_facts have = facts, other;
+  have.seed = 0, have.accuracy = 0, have.blas_core[0] = 0;
   make_folder();
   ck_assert_int_eq(classifier_file_may_write(at("c.h5")), STATUS_OK);
   ck_assert_int_ne(access(at("c.h5.tmp"), F_OK), 0);
@@ -155,6 +157,8 @@ START_TEST(a_file_gives_back_what_went_in) {
   other = facts, other.classes = 11, refused(at("c.h5"), other, N, "classes");
   other = facts, other.size = 32, refused(at("c.h5"), other, N, "size");
   other = facts, other.images[3] = '0', refused(at("c.h5"), other, N, "other images");
+  other = facts, other.kernel = 5, refused(at("c.h5"), other, N, "another kind");
+  other = facts, strcpy(other.part, "first half"), refused(at("c.h5"), other, N, "trained on all of the images");
   refused(at("none.h5"), facts, N, "missing");
   ck_assert_int_eq(classifier_file_may_write(at("no/c.h5")), STATUS_IO);
   ck_assert_int_eq(classifier_file_write(at("no/c.h5"), &facts, N, weights), STATUS_IO);

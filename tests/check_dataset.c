@@ -75,6 +75,40 @@ START_TEST(what_is_packed_is_read) {
   ck_assert_int_eq(dataset_verify(path), STATUS_OK);
 } END_TEST
 
+/* Every training image is in one of the halves, under its label, and each class is shared out evenly, though classes take turns. */
+START_TEST(halves_share_no_image_and_each_class) {
+  struct dataset d, half;
+  enum { FEWER = 4, EACH = TRAIN / FEWER };   /* 375 of each class */
+  static uint8_t seen[TRAIN], u8[BYTES];
+  for (int i = 0; i < TRAIN; i++) train_labels[i] = i % FEWER;
+  write_set();
+  ck_assert_int_eq(dataset_open(&d, path), STATUS_OK);
+  for (int which = 0; which < 2; which++) {
+    size_t of_class[FEWER] = { 0 }, i = 0;
+    ck_assert_int_eq(dataset_half(&half, &d, which), STATUS_OK);
+    const size_t each = which ? EACH / 2 : EACH - EACH / 2;
+    ck_assert_uint_eq(half.count[SPLIT_TRAIN], FEWER * each);
+    for (size_t k = 0; k < half.count[SPLIT_TRAIN]; k++, i++) {
+      ck_assert_int_eq(dataset_read(&half, SPLIT_TRAIN, k, u8), STATUS_OK);
+      while (i < TRAIN && memcmp(u8, train_pixels + i * BYTES, BYTES)) i++;
+      ck_assert_uint_lt(i, TRAIN);
+      ck_assert_int_eq(half.labels[SPLIT_TRAIN][k], train_labels[i]);
+      of_class[train_labels[i]]++;
+      seen[i]++;
+    }
+    for (int c = 0; c < FEWER; c++) ck_assert_uint_eq(of_class[c], each);
+    ck_assert_int_eq(dataset_read(&half, SPLIT_HELDOUT, 3, u8), STATUS_OK);
+    ck_assert_mem_eq(u8, heldout_pixels + 3 * BYTES, BYTES);
+    dataset_half_close(&half);
+  }
+  for (size_t i = 0; i < TRAIN; i++) ck_assert_uint_eq(seen[i], 1);
+  d.count[SPLIT_TRAIN] = 1;
+  ck_assert_int_eq(dataset_half(&half, &d, 1), STATUS_BAD);
+  ck_reason(path, "too few training images to halve");
+  dataset_close(&d);
+  fill();
+} END_TEST
+
 START_TEST(an_empty_held_out_part_is_fine) {
   struct dataset d;
   heldout.count = 0;
@@ -320,8 +354,8 @@ int main(void) {
   snprintf(temporary, sizeof temporary, "%s.tmp", path);
   fill();
   const int code = run_tests("dataset", (const TTest *[]) {
-    what_is_packed_is_read, an_empty_held_out_part_is_fine, splits_share_no_image, a_flipped_byte_is_found_and_named,
-    a_cut_file_is_refused_at_any_length, what_is_not_an_image_set_is_refused, labels_that_do_not_fit_are_refused,
+    what_is_packed_is_read, halves_share_no_image_and_each_class, an_empty_held_out_part_is_fine, splits_share_no_image,
+    a_flipped_byte_is_found_and_named, a_cut_file_is_refused_at_any_length, what_is_not_an_image_set_is_refused, labels_that_do_not_fit_are_refused,
     a_failed_write_leaves_the_old_file, loader_follows_the_stated_order, shares_make_up_the_batch_from_any_step,
     bytes_span_minus_one_to_one, a_batch_larger_than_the_set_is_refused, a_file_that_goes_bad_is_said_by_loader_next,
     NULL });

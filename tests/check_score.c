@@ -5,6 +5,7 @@
 #include "src/score/frechet.h"
 #include "src/score/inception_score.h"
 #include "src/score/kernel.h"
+#include "src/score/limit.h"
 #include "src/score/moments.h"
 #include "src/score/neighbours.h"
 #include "tests/harness.h"
@@ -483,6 +484,60 @@ static void score(size_t n, size_t K, const real *logits, double *mean, double *
   free(scratch);
 }
 
+/* A line over 1/n is met exactly, whatever its slope; the parts go from half of them to all. */
+START_TEST(limit_of_a_line_is_where_it_begins) {
+  double n[LIMIT_POINTS], distance[LIMIT_POINTS];
+  for (size_t all = 12; all < 60; all++) {
+    for (int i = 0; i < LIMIT_POINTS; i++) {
+      n[i] = 64 * (double)limit_part(all, i);
+      distance[i] = 3.5 + 1234 / n[i];
+      ck_assert(!i || n[i] > n[i - 1]);
+    }
+    ck_assert_double_eq_tol(limit_of(n, distance), 3.5, 1e-10);
+    ck_assert_uint_eq(limit_part(all, 0), all / 2);
+    ck_assert_uint_eq(limit_part(all, LIMIT_POINTS - 1), all);
+  }
+} END_TEST
+
+/* Samples of one Gaussian (deviations s_j, means m_j) against the moments of the standard one: the distance is known, and n images
+ * make it too large by c/n,  c = sum_j s_j^2 + sum_jk s_j s_k (1 + [j=k]) / (2 (s_j + s_k)):  that of the mean, and that of the
+ * root of a covariance to second order. The distances' excess is c/n, their limit's is 0, each within four standard errors. */
+START_TEST(limit_is_the_distance_of_the_laws) {
+  enum { D = 6, N = 480, PAIRS = 400 };
+  struct moments reference = new_moments(D), m;
+  double s[D], truth = 0, c = 0, sum[2] = { 0 }, square[2] = { 0 };
+  reference.n = 2;                                 /* S/(n-1) is the covariance */
+  for (size_t j = 0; j < D; j++) {
+    reference.S[j * D + j] = 1;
+    s[j] = 0.6 + 0.2 * (double)j;
+    truth += 0.1 * 0.1 + (s[j] - 1) * (s[j] - 1);
+  }
+  for (size_t j = 0; j < D; j++) {
+    c += s[j] * s[j];
+    for (size_t k = 0; k < D; k++) c += s[j] * s[k] * (1 + (j == k)) / (2 * (s[j] + s[k]));
+  }
+  for (uint32_t pair = 0; pair < PAIRS; pair++) {
+    real *x = new_normal(5000 + pair, N * D);
+    double n[LIMIT_POINTS], at[LIMIT_POINTS];
+    for (size_t i = 0; i < N * D; i++) x[i] = (real)(s[i % D] * (double)x[i] + 0.1);
+    for (int i = 0; i < LIMIT_POINTS; i++) {
+      const size_t images = limit_part(N, i);
+      m = moments_of(images, D, x);
+      n[i] = m.n, at[i] = distance(&m, &reference);
+      free_moments(&m);
+    }
+    const double excess[2] = { at[LIMIT_POINTS - 1] - truth - c / N, limit_of(n, at) - truth };
+    for (int k = 0; k < 2; k++) sum[k] += excess[k] / PAIRS, square[k] += excess[k] * excess[k] / PAIRS;
+    free(x);
+  }
+  for (int k = 0; k < 2; k++) {
+    const double error = sqrt((square[k] - sum[k] * sum[k]) / PAIRS);
+    ck_assert_double_le(fabs(sum[k]), 4 * error);
+    ck_assert_double_lt(4 * error, c / N);         /* so that the excess of the plain distance would show */
+  }
+  free_moments(&reference);
+} END_TEST
+
 START_TEST(inception_score_lies_between_1_and_the_classes) {
   enum { K = 6, n = 10 * 2 * K };
   real *logits = new_zeros(n * K);
@@ -624,7 +679,8 @@ int main(void) {
     frechet_distance_does_not_know_the_axes, missing_directions_are_no_trouble, what_is_no_covariance_shows_in_the_clipped_mass,
     frechet_distance_does_not_depend_on_the_partition, frechet_distance_refuses_what_is_no_sample,
     kernel_distance_is_the_double_sum, kernel_distance_counts_one_more_image, kernel_sums_are_additive,
-    kernel_distance_is_unbiased_and_frechet_distance_is_not, inception_score_lies_between_1_and_the_classes,
+    kernel_distance_is_unbiased_and_frechet_distance_is_not, limit_of_a_line_is_where_it_begins,
+    limit_is_the_distance_of_the_laws, inception_score_lies_between_1_and_the_classes,
     inception_score_has_ten_splits_in_order, inception_score_is_its_definition, inception_score_refuses_what_is_no_sample,
     rows_give_the_distance_of_their_moments,
                                       neighbours_are_those_of_all_pairs, NULL });

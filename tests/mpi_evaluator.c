@@ -22,8 +22,10 @@ static void draw_quarter(uint32_t which, uint8_t *image) {
   }
 }
 
-/* COLLECTIVE. So many training and held-out images, in the folder of tiny.h. */
-static void pack(const char *name, uint32_t first, size_t count, size_t heldout_count) {
+/* COLLECTIVE. So many training and held-out images, in the folder of tiny.h; of the half `other` (each class's first, third, ...
+ * training image, or its second, fourth, ...) others of the same classes than without. */
+enum { NEITHER = -1 };
+static void pack_but(const char *name, uint32_t first, size_t count, size_t heldout_count, int other) {
   static char names[CLASSES][CLASS_NAME_MAX] = { "a", "b", "c", "d" };
   static uint8_t pixels[2][MOST][SIZE * SIZE];
   int32_t labels[2][MOST];
@@ -31,7 +33,8 @@ static void pack(const char *name, uint32_t first, size_t count, size_t heldout_
   size_t dropped;
   for (uint32_t split = 0; split < 2; split++)
     for (uint32_t i = 0; i < MOST; i++) {
-      const uint32_t which = first + split * 4 * MOST + i;
+      const uint32_t changed = !split && (int)(i / CLASSES % 2) == other;
+      const uint32_t which = first + (split + 2 * changed) * 4 * MOST + i;
       draw_quarter(which, pixels[split][i]);
       labels[split][i] = (int32_t)(which % CLASSES);
     }
@@ -40,6 +43,9 @@ static void pack(const char *name, uint32_t first, size_t count, size_t heldout_
   snprintf(path, sizeof path, "%s/%s", tiny_folder, name);
   if (!world.rank) tiny_must(dataset_write(path, &train, &heldout, names, "quarters", "a test", &dropped));
   MPI_Barrier(world.comm);
+}
+static void pack(const char *name, uint32_t first, size_t count, size_t heldout_count) {
+  pack_but(name, first, count, heldout_count, NEITHER);
 }
 static struct dataset open_pack(const char *name) {
   struct dataset d;
@@ -145,11 +151,11 @@ START_TEST(a_kept_one_is_read_not_trained) {
   char path[300];
   pack("kept.h5", 0, 23, 71);
   struct dataset d = open_pack("kept.h5");
-  evaluator_path(d.path, path, sizeof path);
-  tiny_must(evaluator_open(&first, &world, &d, path, 1));
+  evaluator_path(d.path, EVALUATOR_JUDGE, path, sizeof path);
+  tiny_must(evaluator_open(&first, EVALUATOR_JUDGE, &world, &d, path, 1));
   MPI_Barrier(world.comm);
   const int lost = stat(path, &before);
-  tiny_must(evaluator_open(&second, &world, &d, path, 1));
+  tiny_must(evaluator_open(&second, EVALUATOR_JUDGE, &world, &d, path, 1));
   const int wrong = lost || stat(path, &after) || before.st_mtim.tv_nsec != after.st_mtim.tv_nsec
                     || before.st_ino != after.st_ino || differs(&first, &second, &d);
   const double missed = 1 - first.accuracy;
@@ -163,7 +169,7 @@ START_TEST(a_kept_one_is_read_not_trained) {
 /* COLLECTIVE. Whether opening fails on every rank with these words, and leaves nothing open. */
 static int refuses(const struct dataset *d, const char *path, const char *words) {
   struct evaluator e;
-  const int status = evaluator_open(&e, &world, d, path, 1);
+  const int status = evaluator_open(&e, EVALUATOR_JUDGE, &world, d, path, 1);
   return status == STATUS_BAD && strstr(status_reason(), words) && !e.weights && !e.net.table.tensors;
 }
 
@@ -174,8 +180,8 @@ START_TEST(another_ones_file_is_refused) {
   pack("other.h5", 1, 23, 71);
   pack("untested.h5", 0, 23, 0);
   struct dataset mine = open_pack("mine.h5"), other = open_pack("other.h5"), untested = open_pack("untested.h5");
-  evaluator_path(mine.path, path, sizeof path);
-  tiny_must(evaluator_open(&e, &world, &mine, path, 1));
+  evaluator_path(mine.path, EVALUATOR_JUDGE, path, sizeof path);
+  tiny_must(evaluator_open(&e, EVALUATOR_JUDGE, &world, &mine, path, 1));
   evaluator_close(&e);
   int wrong = !refuses(&other, path, "other images") + !refuses(&untested, path, "held-out");
   MPI_Barrier(world.comm);
@@ -187,20 +193,82 @@ START_TEST(another_ones_file_is_refused) {
   ck_assert_double_eq(worst_over_ranks(wrong), 0);
 } END_TEST
 
+/* COLLECTIVE. The classifier of this role, trained on `name`; closed, but for what names it. */
+static struct evaluator trained_as(enum evaluator_role role, const char *name) {
+  char path[300];
+  struct evaluator e;
+  struct dataset d = open_pack(name);
+  evaluator_path(d.path, role, path, sizeof path);
+  tiny_must(evaluator_open(&e, role, &world, &d, path, 1));
+  struct evaluator facts = { .accuracy = e.accuracy, .seed = e.seed, .net.kernel = e.net.kernel };
+  facts.net.table.size = e.net.table.size;
+  memcpy(facts.hash, e.hash, sizeof facts.hash);
+  evaluator_close(&e);
+  dataset_close(&d);
+  return facts;
+}
+
+/* Change all that the loss's classifier learns from: the judge of the other half stays the same to the bit. And the other way
+ * round. They differ in architecture and seed too, and each of them has met all classes. */
+START_TEST(no_run_is_judged_by_what_it_was_trained_on) {
+  enum { IMAGES = 48 };
+  static const char *const names[] = { "same.h5", "first.h5", "second.h5" };   /* which half has other images */
+  struct evaluator loss[3], half[3], all[2];
+  for (int k = 0; k < 3; k++) {
+    pack_but(names[k], 0, IMAGES, 71, k - 1);
+    loss[k] = trained_as(EVALUATOR_LOSS, names[k]);
+    half[k] = trained_as(EVALUATOR_HALF, names[k]);
+    if (k < 2) all[k] = trained_as(EVALUATOR_JUDGE, names[k]);
+  }
+  ck_assert_str_eq(half[1].hash, half[0].hash);
+  ck_assert_str_ne(half[2].hash, half[0].hash);
+  ck_assert_str_ne(loss[1].hash, loss[0].hash);
+  ck_assert_str_eq(loss[2].hash, loss[0].hash);
+  ck_assert_str_ne(all[1].hash, all[0].hash);
+  ck_assert_str_ne(all[0].hash, half[0].hash);
+  ck_assert(loss[0].net.kernel != half[0].net.kernel && loss[0].net.table.size != half[0].net.table.size);
+  ck_assert(loss[0].seed != half[0].seed && loss[0].seed != all[0].seed);
+  ck_assert_double_gt(fmin(loss[0].accuracy, half[0].accuracy), 0.95);
+} END_TEST
+
+/* One classifier's file is not taken for another's: those that the law above left. */
+START_TEST(a_file_of_another_role_is_refused) {
+  char path[300];
+  int wrong = 0;
+  struct dataset d = open_pack("same.h5");
+  for (int role = EVALUATOR_JUDGE; role <= EVALUATOR_HALF; role++) {
+    struct evaluator e;
+    evaluator_path(d.path, role, path, sizeof path);
+    for (int asked = EVALUATOR_JUDGE; asked <= EVALUATOR_HALF; asked++) {
+      const int status = evaluator_open(&e, asked, &world, &d, path, 1);
+      if (asked == role) wrong += status != STATUS_OK;
+      else wrong += status != STATUS_BAD || !strstr(status_reason(), "a classifier of another kind");
+      evaluator_close(&e);
+    }
+  }
+  dataset_close(&d);
+  ck_assert_double_eq(worst_over_ranks(wrong), 0);
+} END_TEST
+
 START_TEST(a_folder_is_made) { tiny_open(); } END_TEST       /* what the tests between need */
 START_TEST(the_folder_is_removed) { tiny_close(); } END_TEST
 
 START_TEST(its_place_is_beside_the_data) {
   char path[64];
-  evaluator_path("a/fashion.h5", path, sizeof path);
+  evaluator_path("a/fashion.h5", EVALUATOR_JUDGE, path, sizeof path);
   ck_assert_str_eq(path, "a/fashion.classifier.h5");
-  evaluator_path("images", path, sizeof path);
+  evaluator_path("images", EVALUATOR_JUDGE, path, sizeof path);
   ck_assert_str_eq(path, "images.classifier.h5");
+  evaluator_path("a/fashion.h5", EVALUATOR_LOSS, path, sizeof path);
+  ck_assert_str_eq(path, "a/fashion.loss.h5");
+  evaluator_path("a/fashion.h5", EVALUATOR_HALF, path, sizeof path);
+  ck_assert_str_eq(path, "a/fashion.judge.h5");
 } END_TEST
 
 int main(int argc, char **argv) {
   return run_mpi_tests(&argc, &argv, "evaluator",
                        (const TTest *[]){ a_folder_is_made, any_ranks_and_threads_train_the_same,
                                           a_kept_one_is_read_not_trained, another_ones_file_is_refused,
+                                          no_run_is_judged_by_what_it_was_trained_on, a_file_of_another_role_is_refused,
                                           its_place_is_beside_the_data, the_folder_is_removed, NULL });
 }

@@ -21,7 +21,7 @@ START_TEST(a_classifier_is_trained) {
   char path[400];
   tiny_open();
   snprintf(path, sizeof path, "%s/classifier.h5", tiny_folder);
-  tiny_must(evaluator_open(&judge, &world, &tiny_data, path, 1));
+  tiny_must(evaluator_open(&judge, EVALUATOR_JUDGE, &world, &tiny_data, path, 1));
   settings = tiny_settings();
   tiny_net(&net, &settings);
   weights = new_normal(1, net.table.size);   /* untrained ones make one grey image of all noise */

@@ -1,11 +1,13 @@
-/* networks KIND FILE - for networks.sh: writes the weights by formula (formula.h) as .safetensors, under their public names:
+/* networks KIND FILE - for networks.sh, score_standard.sh: the weights by formula (formula.h) as .safetensors, by their public names:
  *   vgg, heads, both, convnext (small), plain (the same, names without convnextv2.), inception, negative (heads with a weight below 0)
+ * networks few FILE.npz, networks mixed FILE.npz - statistics (mu, sigma) of 64 features; a mu of Inception's, but a sigma of 64
  * networks check FILE.h5 - does a file that pmf import wrote hold them, bit for bit? Exit code 1 if not. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "io/network_file.h"
+#include "io/npz.h"
 #include "io/safetensors.h"
 #include "src/base/status.h"
 #include "src/vision/convnext.h"
@@ -48,6 +50,19 @@ static int write(const char *kind, const char *path) {
   return status != STATUS_OK;
 }
 
+static int zeros(void *context, const void **data, size_t *bytes) {
+  static const double none[64];
+  (void)context;
+  *data = none;
+  *bytes = sizeof none;
+  return STATUS_OK;
+}
+static int write_statistics(const char *path, size_t features) {
+  const struct npz_array arrays[] = { { "mu", "<f8", 1, { features }, zeros, NULL },
+                                      { "sigma", "<f8", 2, { 64, 64 }, zeros, NULL } };
+  return npz_write(path, 2, arrays) != STATUS_OK;
+}
+
 static int check(const char *path) {
   struct network_facts facts;
   struct convnext_sizes sizes;
@@ -69,7 +84,9 @@ static int check(const char *path) {
 
 int main(int argc, char **argv) {
   if (argc != 3) return fputs("usage: networks KIND FILE | check FILE.h5\n", stderr), 64;
-  const int bad = strcmp(argv[1], "check") ? write(argv[1], argv[2]) : check(argv[2]);
+  const int few = !strcmp(argv[1], "few"), mixed = !strcmp(argv[1], "mixed");
+  const int bad = few || mixed ? write_statistics(argv[2], few ? 64 : INCEPTION_FEATURES)
+                  : strcmp(argv[1], "check") ? write(argv[1], argv[2]) : check(argv[2]);
   contrast_free(&contrast);
   inception_free(&inception);
   return bad;

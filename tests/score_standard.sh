@@ -3,7 +3,11 @@
 # PNGs as from an .npz; statistics written and read again; what does not belong together is refused.
 . "$(dirname "$0")/lib.sh"
 "$PMF_BUILD/tests/networks" inception net.st && "$PMF" import in=net.st out=net.h5 >out 2>err || fail "import: $(cat err)"
+printf '\077' | dd of=net.st bs=1 seek=$(($(wc -c <net.st) - 2)) conv=notrunc 2>dd.err
+"$PMF" import in=net.st out=net2.h5 >out 2>err || fail "import of other weights: $(cat err)"
 rm net.st
+"$PMF_BUILD/tests/networks" convnext small.st && "$PMF" import in=small.st out=small.h5 >out 2>err || fail "import: $(cat err)"
+"$PMF_BUILD/tests/networks" few few.npz && "$PMF_BUILD/tests/networks" mixed mixed.npz || fail "statistics of another size"
 "$PMF" pack shapes n=64 size=16 holdout=9 out=set.h5 >out 2>err || fail "pack: $(cat err)"
 tiny "batch_size: 4, steps: 1, ema_val: [2], seed: 3"
 does 1 train config=tiny.yml data=set.h5 run=run
@@ -33,9 +37,19 @@ refuses "set.h5: not a network that pmf import wrote" score images=png inception
 refuses "no .png files in this folder" score images=run inception=net.h5 data=set.h5
 refuses "images.npz: no array mu in it" score images=images.npz inception=net.h5 reference=images.npz
 refuses "statistics of other images" score images=png inception=net.h5 reference=ref.npz data=set.h5 split=train
+refuses "small.h5: a network of kind convnext, expected inception" score images=png inception=small.h5 data=set.h5
+refuses "few.npz: array mu has 64 numbers, expected 2048" score images=png inception=net.h5 reference=few.npz
+refuses "mixed.npz: array sigma has 4096 numbers, expected 4194304" score images=png inception=net.h5 reference=mixed.npz
+refuses "ref.npz: statistics by a network with hash" score images=png inception=net2.h5 reference=ref.npz
 refuses "split=test: expected heldout or train" score images=png inception=net.h5 data=set.h5 split=test
 mkdir one && cp png/000000_class0.png one/a.png
 refuses "one has 1 image: a score needs 2 or more" score images=one inception=net.h5 data=set.h5
+does 1 sample run=run n=1 out=one.npz
+refuses "one.npz has 1 image: a score needs 2 or more" score images=one.npz inception=net.h5 data=set.h5
+refuses "n=1: expected an integer" score images=png inception=net.h5 data=set.h5 n=1
+"$PMF" pack shapes n=8 size=16 holdout=1 out=lonely.h5 >out 2>err || fail "pack: $(cat err)"
+refuses "lonely.h5 has 1 held-out images: expected at least 2" score images=png inception=net.h5 data=lonely.h5
+refuses "lonely.h5 has 1 held-out images: expected at least 2" score run=run data=lonely.h5
 head -c 90 png/000000_class0.png >one/b.png
 "$PMF" score images=one inception=net.h5 data=set.h5 >out 2>err </dev/null
 check "exit code of a damaged picture" $? 65

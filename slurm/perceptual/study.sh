@@ -1,0 +1,112 @@
+#!/bin/bash
+# What a perceptual term is worth: one net with and without it, at equal wall time, some seeds, scored by one judge.
+#   slurm/perceptual/study.sh OUT data=FILE.h5 [name=value ...]
+#     net="preset=fashion"     seeds="42 43 44"     ranks=2
+#     steps=9400   of the arm without; the other gets as many as take as long
+#     term="model.lpips=true model.lpips_lambda=0.4 model.perceptual_max_t=0.8"   what the arm with has more; a classifier of half
+#                of the training images serves where it names no file; its own training, once, is not counted
+#     words="training.batch_size=64"   more words for all trainings     n=10000   images a score
+#     trials=3   short trainings of each arm, by turns, that measure what a step takes: the best interval of each counts
+#     launch="mpirun -n RANKS"   how ranks are started, RANKS being their number     pmf=pmf   the program
+# Each training and score that is there already is not made again, and a training that was cut short goes on: run it once more
+# after a failure, or with more seeds. The table goes to OUT/table.md and to standard output. Other words are another study and
+# want another OUT.
+set -u
+net=preset=fashion data='' seeds='42 43 44' ranks=2 steps=9400 words='' n=10000 trials=3 launch='mpirun -n RANKS' pmf=pmf
+term='model.lpips=true model.lpips_lambda=0.4 model.perceptual_max_t=0.8'
+trial=300 log=50   # steps of a trial and of its intervals
+
+die() { echo "study.sh: $*" >&2; exit 65; }
+[[ $# -ge 1 && $1 != *=* ]] || { sed -n '2,/^set -u/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 65; }
+out=$1
+shift
+for word; do
+  case $word in
+    net=* | data=* | seeds=* | ranks=* | steps=* | term=* | words=* | n=* | trials=* | launch=* | pmf=* | trial=* | log=*)
+      declare "${word%%=*}=${word#*=}" ;;
+    *) die "$word: expected name=value with a name of those above: ${BASH_SOURCE[0]} without words lists them" ;;
+  esac
+done
+for name in ranks steps n trials trial log; do
+  [[ ${!name} =~ ^[1-9][0-9]*$ ]] || die "$name=${!name}: expected a positive whole number"
+done
+for seed in $seeds; do [[ $seed =~ ^[0-9]+$ ]] || die "seeds: $seed is no whole number"; done
+[[ -s $data ]] || die "data=$data: expected a packed image set (pmf pack)"
+
+mkdir -p "$out" || exit 74
+settings="$net data=$data ranks=$ranks steps=$steps term=$term words=$words n=$n"
+[[ ! -e $out/settings || $(<"$out/settings") == "$settings" ]] || die "$out is a study of $(<"$out/settings"): take another folder"
+echo "$settings" >"$out/settings"
+launch=${launch//RANKS/$ranks}
+more() { [[ $1 == without ]] || echo "$term"; }
+
+# shellcheck disable=SC2046,SC2086  # words, of which there may be several
+train() {   # ARM RUN WORDS...
+  local arm=$1 run=$2
+  shift 2
+  $launch "$pmf" train $net data="$data" run="$run" fid.every_steps=0 $words $(more "$arm") "$@" </dev/null >>"$run.log" 2>&1 ||
+    { echo "study.sh: $run ended with exit code $?: $run.log; run the study again to go on" >&2; exit 1; }
+}
+
+# A step's time, in quiet moments: the quickest interval of some short trainings, the arms taking turns.
+for ((k = 1; k <= trials; k++)); do
+  for arm in without with; do
+    [[ -e $out/trial.$arm.$k/done ]] || { train "$arm" "$out/trial.$arm.$k" training.steps=$trial training.log_per_step=$log &&
+      touch "$out/trial.$arm.$k/done"; }
+  done
+done
+rate() {
+  cat "$out/trial.$1".*/metrics.jsonl | sed -n 's/.*"event":"step".*"images_per_s":\([0-9.]*\).*/\1/p' | sort -g | tail -n 1
+}
+[[ -s $out/steps ]] || awk -v a="$(rate without)" -v b="$(rate with)" -v steps="$steps" \
+  'BEGIN { if (!(a > 0 && b > 0)) exit 1; printf "%d %.1f %.1f\n", steps * b / a + 0.5, a, b }' >"$out/steps" ||
+  { rm -f "$out/steps"; die "no rates in $out/trial.*/metrics.jsonl"; }
+read -r with_steps without_rate with_rate <"$out/steps"
+echo "images/s: $without_rate without, $with_rate with; steps: $steps and $with_steps"
+
+for seed in $seeds; do
+  for arm in without with; do
+    run=$out/$arm.$seed
+    [[ -s $run.json ]] && continue
+    train "$arm" "$run" training.seed="$seed" training.steps="$([[ $arm == with ]] && echo "$with_steps" || echo "$steps")"
+    # shellcheck disable=SC2086
+    $launch "$pmf" score run="$run" judge=half steps=1,4 n="$n" context=no --json </dev/null >"$run.json.tmp" 2>>"$run.log" ||
+      { echo "study.sh: the score of $run ended with exit code $?: $run.log" >&2; exit 1; }
+    mv "$run.json.tmp" "$run.json"
+    echo "$run: done"
+  done
+done
+
+# The seconds of all starts of a training, up to its end.
+seconds() { sed -n 's/.*"event":"step".*[^_]"seconds":\([0-9.e+-]*\).*/\1/p' "$1/metrics.jsonl" |
+              awk '$1 < last { all += last } { last = $1 } END { print all + last }'; }
+value() { [[ $1 =~ \"$2\":([^,}]*) ]] && echo "${BASH_REMATCH[1]}"; }
+row() {   # ARM SEED: numbers of a run, a line
+  local json one four run=$out/$1.$2
+  json=$(<"$run.json")
+  one=$(tr '{' '\n' <<<"$json" | grep -F '"images":"1 step"') four=$(tr '{' '\n' <<<"$json" | grep -F '"images":"4 steps"')
+  echo "$1 $2 $(value "$json" step) $(value "$json" images_seen) $(seconds "$run")" \
+    "$(for key in fid_classifier kid_classifier agreement; do value "$one" $key; done | tr '\n' ' ')" \
+    "$(for key in fid_classifier kid_classifier agreement; do value "$four" $key; done | tr '\n' ' ')"
+}
+judges=$(for arm in without with; do for seed in $seeds; do value "$(<"$out/$arm.$seed.json")" hash; done; done | sort -u | tr -d '"')
+[[ $(wc -l <<<"$judges") == 1 ]] || die "scores by several judges ($(tr '\n' ' ' <<<"$judges")): remove $out/*.json and run it again"
+{
+  echo "$settings; judge $judges, trained on the second half of the training images"
+  echo
+  echo '| arm | seed | steps | images | minutes | FID[classifier], one step | KID | agreement | FID, four steps | KID | agreement |'
+  echo '|---|---|---|---|---|---|---|---|---|---|---|'
+  for arm in without with; do for seed in $seeds; do row $arm "$seed"; done; done | awk '
+    function line(arm, seed, x) {
+      printf "| %s | %s | %d | %d | %.1f | %.2f | %.2f | %.4f | %.2f | %.2f | %.4f |\n", arm, seed, x[3], x[4], x[5] / 60, x[6], x[7],
+        x[8], x[9], x[10], x[11] }
+    { for (i = 3; i <= 11; i++) { x[i] = $i; sum[$1, i] += $i; square[$1, i] += $i * $i }
+      count[$1]++; line($1, $2, x) }
+    END {
+      for (k = 1; k <= 2; k++) {
+        arm = k == 1 ? "without" : "with"; n = count[arm]
+        for (i = 3; i <= 11; i++) {
+          x[i] = sum[arm, i] / n; d = square[arm, i] - n * x[i] * x[i]
+          y[i] = n > 1 && d > 0 ? sqrt(d / (n - 1)) : 0 }
+        line(arm, "mean", x); line(arm, "deviation", y) } }'
+} >"$out/table.md.tmp" && mv "$out/table.md.tmp" "$out/table.md" && cat "$out/table.md"
