@@ -3,10 +3,12 @@
 #include "jobs/study.h"
 
 #include <cjson/cJSON.h>
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "io/binding.h"
 #include "io/folder.h"
@@ -121,6 +123,8 @@ static int read_words(struct study_job *j, long *k, long *of, int argc, char **a
   snprintf(j->data, sizeof j->data, "%s", data);
   snprintf(j->config, sizeof j->config, "%s", config);
   snprintf(j->idx, sizeof j->idx, "%s", idx);
+  if (*config && access(config, R_OK)) return because(STATUS_BAD, "config=%s: %s", config, strerror(errno));
+  if (*data && access(data, R_OK)) return because(STATUS_BAD, "data=%s: %s", data, strerror(errno));
   j->seeds = seeds;
   j->steps = words[STEPS].given ? steps : j->study->budget[j->large].steps;
   j->n = words[N].given ? n : j->study->budget[j->large].n;

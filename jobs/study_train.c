@@ -19,6 +19,17 @@ const char *const study_scores[STUDY_MEASURES] = { "FID[classifier]", "KID[class
 
 static unsigned long long number_of(const char *text) { return (unsigned long long)XXH64(text, strlen(text), 0); }
 
+/* The last line of a log that is the program's, not its launcher's. */
+static void last_words(const char *path, char words[256]) {
+  char line[256];
+  FILE *f = fopen(path, "r");
+  *words = 0;
+  while (f && fgets(line, sizeof line, f))
+    if (!strncmp(line, "pmf", 3)) memcpy(words, line, sizeof line);
+  words[strcspn(words, "\n")] = 0;
+  if (f) fclose(f);
+}
+
 /* One run of the program. *diverged: not an error here. */
 static int run(const struct study_job *j, long ranks, const struct child_words *w, char *json, int *diverged) {
   char log[PATH];
@@ -29,7 +40,9 @@ static int run(const struct study_job *j, long ranks, const struct child_words *
   if (diverged) *diverged = code == EXIT_DIVERGED;
   if (!code || (diverged && *diverged)) return STATUS_OK;
   if (code == EXIT_SAVED || study_stopped()) return because(STATUS_SAVED, "stopped; the same command goes on");
-  return because(STATUS_BAD, "pmf %s ended with exit code %d; its last words are in %s", w->list[0], code, log);
+  char words[256];
+  last_words(log, words);
+  return because(STATUS_BAD, "%s ended with exit code %d; its last words in %s: %s", w->list[0], code, log, words);
 }
 
 /* path[PATH]: the packed file of an arm, made if it is not there. */
