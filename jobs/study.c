@@ -26,7 +26,7 @@ static struct word words[] = {
     .help = "folder of all studies, which share trainings: OUT/NAME.csv, .png, .svg, .txt, and work in OUT/NAME, OUT/runs; runs/study" },
   { .name = "seeds", .type = WORD_INTEGER, .value = &seeds, .min = 1, .max = STUDY_SEEDS, .help = "of each arm: 1, 2, ...; 3" },
   { .name = "budget", .type = WORD_TEXT, .value = budget, .help = "small: for two cores; large: for a night of a cluster; small" },
-  { .name = "steps", .type = WORD_INTEGER, .value = &steps, .min = 1, .max = 1e9, .help = "of a training; the budget's" },
+  { .name = "training.steps", .type = WORD_INTEGER, .value = &steps, .min = 1, .max = 1e9, .help = "of a training; the budget's" },
   { .name = "n", .type = WORD_INTEGER, .value = &n, .min = 2, .max = 1e7, .help = "images or points of a score; the budget's" },
   { .name = "ranks", .type = WORD_INTEGER, .value = &ranks, .min = 1, .max = 1 << 20, .help = "of a training; one a core" },
   { .name = "part", .type = WORD_TEXT, .value = part,
@@ -51,7 +51,7 @@ void study_help(void) {
   }
   puts("\nwords:");
   words_help(words, WORDS);
-  puts("\nexamples:\n  pmf study toy\n  pmf study steps ranks=2\n  pmf study times arms=triangle,equal seeds=2 steps=500");
+  puts("\nexamples:\n  pmf study toy\n  pmf study steps ranks=2\n  pmf study times arms=triangle,equal seeds=2 training.steps=500");
 }
 
 int study_stopped(void) { return child_told(); }
@@ -200,13 +200,18 @@ static int write_result(const struct study_job *j, const struct study_arm *a, lo
 
 static int equal(const char *a, const char *b) { return !strcmp(a ? a : "", b ? b : ""); }
 
-/* Which training of the study an arm belongs to: those of equal words are one, and belong to one part. */
+/* One training for both arms? Where there are no words of one there is none to share. */
+static int shared(const struct study_arm *a, const struct study_arm *b) {
+  return a == b || (a->train && b->train && equal(a->train, b->train) && equal(a->data, b->data));
+}
+
+/* Which training of the study an arm belongs to: it is one part's. */
 static long training_of(const struct study_job *j, size_t arm) {
   long count = 0;
-  for (size_t i = 0; i <= arm; i++) {
+  for (size_t i = 0; i < j->n_arms; i++) {
     size_t k = 0;
-    while (!equal(j->arms[k]->train, j->arms[i]->train) || !equal(j->arms[k]->data, j->arms[i]->data)) k++;
-    if (equal(j->arms[k]->train, j->arms[arm]->train) && equal(j->arms[k]->data, j->arms[arm]->data)) return count;
+    while (!shared(j->arms[k], j->arms[i])) k++;
+    if (shared(j->arms[i], j->arms[arm])) break;
     count += k == i;
   }
   return count;

@@ -17,7 +17,7 @@ study() {
 numbers() { sed 's/,[^,]*$//' "$1"; }
 trainings() { grep -c '^training .*, seed' err; }
 
-study a n=40 steps=30 || fail "exit code $?: $(cat err)"
+study a n=40 training.steps=30 || fail "exit code $?: $(cat err)"
 check 'trainings' "$(trainings)" 4
 check 'rows' "$(wc -l <a/times.csv)" 5
 check 'columns' "$(head -n 1 a/times.csv)" \
@@ -34,15 +34,15 @@ fi
 
 # Once more: all there, nothing trained or scored. Other samples: scored again, not trained again.
 cp a/times.csv before
-study a n=40 steps=30 || fail "once more: exit code $?: $(cat err)"
+study a n=40 training.steps=30 || fail "once more: exit code $?: $(cat err)"
 check 'once more' "$(trainings) $(cat err)" '0 '
 cmp -s a/times.csv before || fail 'once more gives other numbers'
-study a steps=30 n=44 || fail "n=44: exit code $?: $(cat err)"
+study a training.steps=30 n=44 || fail "n=44: exit code $?: $(cat err)"
 check 'trainings for another n' "$(trainings)" 0
 check 'scores for another n' "$(grep -c ', seed .* after' err)" 4
 
 # Killed in the second training, then told to stop, then left alone.
-"$PMF" study times arms=triangle,equal seeds=2 n=40 ranks=1 config=tiny.yml data=set.h5 out=b steps=30 >out 2>err </dev/null &
+"$PMF" study times arms=triangle,equal seeds=2 n=40 ranks=1 config=tiny.yml data=set.h5 out=b training.steps=30 >out 2>err </dev/null &
 driver=$!
 for ((i = 0; i < 1200; i++)); do
   [ "$(grep -c '^training .*, seed' err)" -ge 2 ] && break
@@ -60,7 +60,7 @@ for ((i = 0; i < 600; i++)); do   # the training ends by itself when its parent 
   sleep 0.1
 done
 check 'trainings that outlive the study' $held 0
-study b n=40 steps=3000 & driver=$!   # of its own length: its first training is long enough to be met
+study b n=40 training.steps=3000 & driver=$!   # of its own length: its first training is long enough to be met
 for ((i = 0; i < 1200; i++)); do
   grep -q '"event":"train"' b/runs/*/metrics.jsonl 2>/dev/null && [ -s err ] && break
   sleep 0.05
@@ -70,22 +70,22 @@ kill -TERM "$(pgrep -P $driver -x pmf | head -n 1)"
 wait $driver
 check 'exit code of what is told to stop' $? 75
 said 'stopped; the same command goes on'
-study b n=40 steps=30 || fail "after the kill: exit code $?: $(cat err)"
+study b n=40 training.steps=30 || fail "after the kill: exit code $?: $(cat err)"
 [ "$(trainings)" -le 3 ] || fail "the training that was done was done again: $(cat err)"
 check 'numbers after a kill' "$(numbers b/times.csv)" "$(numbers before)"
 
 # Two parts do all, each some; the second tells the end.
-study c n=40 steps=30 --prepare || fail "--prepare: exit code $?: $(cat err)"
+study c n=40 training.steps=30 --prepare || fail "--prepare: exit code $?: $(cat err)"
 check 'trainings of --prepare' "$(trainings)" 0
-study c n=40 steps=30 part=1/2 || fail "part 1: exit code $?: $(cat err)"
+study c n=40 training.steps=30 part=1/2 || fail "part 1: exit code $?: $(cat err)"
 check 'trainings of part 1' "$(trainings)" 2
 grep -q '2 results of other parts are still missing' out || fail "part 1 said: $(cat out)"
-study c n=40 steps=30 part=2/2 || fail "part 2: exit code $?: $(cat err)"
+study c n=40 training.steps=30 part=2/2 || fail "part 2: exit code $?: $(cat err)"
 check 'numbers of two parts' "$(numbers c/times.csv)" "$(numbers before)"
 
 # A training that diverges is a result: a seed that diverged.
 sed 's/learning_rate: 0.01/learning_rate: 99, spike: 0, max_rollbacks: 0/' tiny.yml >wild.yml
-"$PMF" study times arms=triangle,equal seeds=2 n=40 ranks=1 config=wild.yml data=set.h5 out=d steps=60 >out 2>err </dev/null
+"$PMF" study times arms=triangle,equal seeds=2 n=40 ranks=1 config=wild.yml data=set.h5 out=d training.steps=60 >out 2>err </dev/null
 code=$?
 if [ $code = 0 ] && grep -q diverged out; then check 'rows of a study that diverged' "$(wc -l <d/times.csv)" 5; fi
 
