@@ -59,7 +59,7 @@ for ((i = 0; i < 600; i++)); do   # the training ends by itself when its parent 
   [ $held = 0 ] && break
   sleep 0.1
 done
-check 'trainings that outlive the study' $held 0
+check 'trainings that outlive the study' "$held" 0
 study b n=40 training.steps=3000 & driver=$!   # of its own length: its first training is long enough to be met
 for ((i = 0; i < 1200; i++)); do
   grep -q '"event":"train"' b/runs/*/metrics.jsonl 2>/dev/null && [ -s err ] && break
