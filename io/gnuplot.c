@@ -23,8 +23,17 @@ void gnuplot_text(FILE *script, const char *text) {
   fputc('\'', script);
 }
 
+static int is_svg(const char *path) {
+  const size_t n = strlen(path);
+  return n > 4 && !strcmp(path + n - 4, ".svg");
+}
+
 /* Cairo's lines and letters where they are, else those of the GD library. */
-static void begin(FILE *in, int width, int height) {
+static void begin(FILE *in, const char *path, int width, int height) {
+  if (is_svg(path)) {
+    fprintf(in, "set encoding utf8\nset terminal svg noenhanced size %d,%d background '#ffffff' font 'sans,13' linewidth 1.5\n", width, height);
+    return;
+  }
   fprintf(in, "set encoding utf8\n"
               "if (strstrt(GPVAL_TERMINALS, 'pngcairo') > 0) {\n"
               "  set terminal pngcairo noenhanced size %d,%d background '#ffffff' font 'sans,13' linewidth 1.5\n"
@@ -77,7 +86,7 @@ static int draw(const char *path, const char *partial, int width, int height, co
   if (out < 0) status = because(STATUS_IO, "%s: %s", partial, strerror(errno));
   else if (!in || !err) status = because(STATUS_IO, "no room for gnuplot's script: %s", strerror(errno));
   if (!status) {
-    begin(in, width, height);
+    begin(in, path, width, height);
     fputs(script, in);
     if (fflush(in) || ferror(in)) status = because(STATUS_IO, "no room for gnuplot's script: %s", strerror(errno));
     lseek(fileno(in), 0, SEEK_SET);

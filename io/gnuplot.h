@@ -1,12 +1,12 @@
 /* gnuplot.h - pictures drawn by gnuplot, a program of its own that is started when a picture is wanted.
- * The script goes to its standard input and the PNG comes from its standard output, so that no name of a file is ever part of
+ * The script goes to its standard input and the picture comes from its standard output, so that no name of a file is ever part of
  * a script. Errors: STATUS_MISSING: there is no gnuplot; STATUS_IO: it failed (its own last words), or PATH cannot be written;
  * PATH is whole or as it was. Ranks: local. */
 #ifndef IO_GNUPLOT_H
 #define IO_GNUPLOT_H
 #include <stdio.h>
 
-/* Draws the script, which begins without a terminal of its own, as `width` x `height` pixels into path. */
+/* Draws the script, which begins without a terminal of its own, as `width` x `height` pixels into path: FILE.svg as SVG, else PNG. */
 int gnuplot_png(const char *path, int width, int height, const char *script);
 /* The same of the script that put writes about `what`. Errors: also STATUS_NOMEM. */
 int gnuplot_draw(const char *path, int width, int height, void (*put)(FILE *script, const void *what), const void *what);

@@ -35,4 +35,7 @@ void bench_help(void);
 /* Before MPI starts. Nonzero if these words ask for what cannot run within MPI, as it starts ranks of its own: then it is done,
  * and *status its outcome. */
 int bench_alone(int argc, char **argv, int *status);
+/* Local, without MPI, as its arms start ranks of their own. Errors: any; STATUS_SAVED: stopped, run again. */
+int study_alone(int argc, char **argv);
+void study_help(void);
 #endif

@@ -20,7 +20,7 @@
 
 static const struct job {
   const char *name, *summary;
-  int (*run)(const struct world *w, int argc, char **argv);
+  int (*run)(const struct world *w, int argc, char **argv);   /* NULL: study_alone */
   void (*help)(void);
 } jobs[] = {
   { "pack",    "images into one HDF5 file: class folders, IDX files, or shapes drawn by the program", pack_run, pack_help },
@@ -35,11 +35,12 @@ static const struct job {
   { "inspect", "what is in a checkpoint or a packed file", inspect_run, inspect_help },
   { "verify",  "check every block of a checkpoint or a packed file against its checksum", verify_run, verify_help },
   { "iotest",  "whether checkpoints written into a folder are read back as they were, and how fast", iotest_run, iotest_help },
+  { "study",   "a finding of the paper repeated: arms, seeds, a picture and a verdict", NULL, study_help },
   { "sbatch",  "a batch script for Slurm that trains to the end, whatever stops it on the way", sbatch_run, sbatch_help },
 };
 enum { JOBS = sizeof jobs / sizeof *jobs };
 
-static const char *const later[] = { "report", "compare", "check-data", "study" };
+static const char *const later[] = { "report", "compare", "check-data" };
 enum { LATER = sizeof later / sizeof *later };
 
 /* Before MPI runs: is this the process that speaks? Launchers number theirs in the environment. */
@@ -145,6 +146,13 @@ int main(int argc, char **argv) {
       return 0;
     }
   int status;
+  if (!job->run) {   /* without MPI: it starts ranks of its own */
+    core_choose(argv);
+    processor_flush_denormals();
+    status = check_blas();
+    if (!status) status = study_alone(argc - 2, argv + 2);
+    return status ? refused(status) : 0;
+  }
   if (job->run == bench_run && bench_alone(argc - 2, argv + 2, &status)) return status ? refused(status) : 0;
   return run(job, argc, argv);
 }

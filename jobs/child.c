@@ -1,0 +1,143 @@
+#include "jobs/child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "src/base/status.h"
+
+static volatile sig_atomic_t told, running;   /* running: the child's number, 0: none */
+
+static void hear(int signal) {
+  (void)signal;
+  told = 1;
+  if (running > 0) kill((pid_t)running, SIGUSR1);
+}
+
+void child_listen(void) {
+  struct sigaction a = { .sa_handler = hear };
+  sigaction(SIGINT, &a, NULL), sigaction(SIGTERM, &a, NULL), sigaction(SIGUSR1, &a, NULL);
+}
+
+int child_told(void) { return told; }
+
+/* --- words ------------------------------------------------------------------------------------------------------------- */
+
+static void add(struct child_words *w, const char *text, size_t n) {
+  if (w->count >= CHILD_WORDS || w->used + n + 1 > CHILD_TEXT) {
+    w->count = CHILD_WORDS + 1;   /* too many: child_run says so */
+    return;
+  }
+  char *at = w->text + w->used;
+  memcpy(at, text, n);
+  at[n] = 0;
+  w->list[w->count++] = at;
+  w->used += n + 1;
+}
+
+void child_word(struct child_words *w, const char *format, ...) {
+  char text[CHILD_TEXT];
+  va_list args;
+  va_start(args, format);
+  const int n = vsnprintf(text, sizeof text, format, args);
+  va_end(args);
+  add(w, text, n > 0 ? (size_t)n : 0);
+}
+
+void child_split(struct child_words *w, const char *words) {
+  for (words = words ? words : ""; *words; words += strcspn(words, " ")) {
+    words += strspn(words, " ");
+    if (*words) add(w, words, strcspn(words, " "));
+  }
+}
+
+/* --- the process ------------------------------------------------------------------------------------------------------- */
+
+static const char *launcher(void) {
+  const char *set = getenv("MPIRUN");
+  return set && *set ? set : "mpirun";
+}
+
+/* In the child. A group of its own: what a terminal sends reaches the parent alone, which asks it to save. */
+static void become(long ranks, const struct child_words *w, int out, int log, pid_t parent) {
+  static char self[4096], number[32];
+  char *args[CHILD_WORDS + 8];
+  const ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
+  size_t k = 0;
+  self[length > 0 ? length : 0] = 0;
+  snprintf(number, sizeof number, "%ld", ranks);
+  if (ranks > 1) args[k++] = (char *)launcher(), args[k++] = "-n", args[k++] = number;
+  if (ranks > 1) setenv("OMP_NUM_THREADS", "1", 0);
+  args[k++] = self;
+  for (size_t i = 0; i < w->count; i++) args[k++] = w->list[i];
+  args[k] = NULL;
+  setpgid(0, 0);
+#ifdef __linux__
+  prctl(PR_SET_PDEATHSIG, SIGUSR1);
+  if (getppid() != parent) _exit(1);   /* it died before that */
+#else
+  (void)parent;
+#endif
+  const int nothing = open("/dev/null", O_RDONLY);
+  dup2(nothing, STDIN_FILENO), dup2(out, STDOUT_FILENO), dup2(log, STDERR_FILENO);
+  execvp(args[0], args);
+  _exit(127);
+}
+
+/* All of it to the log; the last line that starts an object in json. */
+static void read_output(int in, int log, char *json, size_t room) {
+  FILE *f = fdopen(in, "r");
+  char *line = NULL;
+  size_t size = 0;
+  ssize_t n;
+  if (json) *json = 0;
+  while (f && ((n = getline(&line, &size, f)) > 0 || (errno == EINTR && !feof(f)))) {
+    if (n <= 0) {
+      clearerr(f);
+      continue;
+    }
+    if (write(log, line, (size_t)n) < 0) {}   /* a full disk costs the log alone */
+    if (json && *line == '{' && (size_t)n < room) memcpy(json, line, (size_t)n + 1);
+  }
+  free(line);
+  if (f) fclose(f);
+  else close(in);
+}
+
+int child_run(long ranks, const struct child_words *w, const char *log_path, char *json, size_t room, int *code) {
+  int ends[2], how = 0;
+  if (w->count > CHILD_WORDS) return because(STATUS_BAD, "more than %d words for pmf %s", CHILD_WORDS, w->list[0]);
+  const int log = open(log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+  if (log < 0) return because(STATUS_IO, "%s: %s", log_path, strerror(errno));
+  if (pipe(ends)) {
+    close(log);
+    return because(STATUS_IO, "no pipe to pmf %s: %s", w->list[0], strerror(errno));
+  }
+  fcntl(ends[0], F_SETFD, FD_CLOEXEC), fcntl(ends[1], F_SETFD, FD_CLOEXEC);
+  const pid_t parent = getpid(), child = fork();
+  if (child == 0) become(ranks, w, ends[1], log, parent);
+  close(ends[1]);
+  if (child < 0) {
+    close(ends[0]), close(log);
+    return because(STATUS_IO, "pmf %s cannot be started: %s", w->list[0], strerror(errno));
+  }
+  running = child;
+  if (told) kill(child, SIGUSR1);
+  errno = 0;
+  read_output(ends[0], log, json, room);
+  while (waitpid(child, &how, 0) < 0 && errno == EINTR) {}
+  running = 0;
+  close(log);
+  *code = WIFEXITED(how) ? WEXITSTATUS(how) : 128 + WTERMSIG(how);
+  if (*code == 127) return because(STATUS_MISSING, "%s is not to be found, which starts ranks; MPIRUN names another", launcher());
+  return STATUS_OK;
+}

@@ -1,0 +1,107 @@
+#!/bin/bash
+# pmf study as a user meets it: two arms with two seeds from end to end; stopped and killed it goes on and comes to the same numbers;
+# what has a result is not done again; parts share the work; what is wrong is one line.
+. "$(dirname "$0")/lib.sh"
+
+tiny 'batch_size: 16, learning_rate: 0.01'
+sed -i 's/image_size: 16/image_size: 8/' tiny.yml
+"$PMF" pack shapes n=300 size=8 holdout=60 out=set.h5 >out 2>err || fail "pack: $(cat err)"
+
+# study OUT WORDS...: two arms of two seeds, on this data; its exit code comes back.
+study() {
+  local folder=$1
+  shift
+  "$PMF" study times arms=triangle,equal seeds=2 ranks=1 config=tiny.yml data=set.h5 out="$folder" "$@" >out 2>err </dev/null
+}
+# numbers FILE: all but the seconds.
+numbers() { sed 's/,[^,]*$//' "$1"; }
+trainings() { grep -c '^training .*, seed' err; }
+
+study a n=40 training.steps=30 || fail "exit code $?: $(cat err)"
+check 'trainings' "$(trainings)" 4
+check 'rows' "$(wc -l <a/times.csv)" 5
+check 'columns' "$(head -n 1 a/times.csv)" \
+  'study,arm,group,x,seed,steps,n,FID[classifier],KID[classifier],label disagreement,seconds'
+check 'scores' "$(cut -d , -f 8 a/times.csv | tail -n +2 | grep -cE '^[0-9.]+$')" 4
+head -n 1 out | grep -qE '^study times: (reproduced|not reproduced|undecided)$' || fail "no verdict: $(cat out)"
+grep -q 'an arm was not run' out || fail "the arms that were left out are not told: $(cat out)"
+grep -qE 'of triangle: [0-9.]+ \([0-9.]+ \.\. [0-9.]+\), against equal: [0-9.]+ \(' out || fail "no claim with its numbers: $(cat out)"
+cmp -s a/times.txt <(head -n "$(wc -l <a/times.txt)" out) || fail 'times.txt is not what was printed'
+if command -v gnuplot >/dev/null; then
+  check 'the PNG' "$(head -c 8 a/times.png | od -An -tx1 | tr -d ' \n')" 89504e470d0a1a0a
+  grep -q '</svg>' a/times.svg || fail 'no end of times.svg'
+fi
+
+# Once more: all there, nothing trained or scored. Other samples: scored again, not trained again.
+cp a/times.csv before
+study a n=40 training.steps=30 || fail "once more: exit code $?: $(cat err)"
+check 'once more' "$(trainings) $(cat err)" '0 '
+cmp -s a/times.csv before || fail 'once more gives other numbers'
+study a training.steps=30 n=44 || fail "n=44: exit code $?: $(cat err)"
+check 'trainings for another n' "$(trainings)" 0
+check 'scores for another n' "$(grep -c ', seed .* after' err)" 4
+
+# Killed in the second training, then told to stop, then left alone.
+"$PMF" study times arms=triangle,equal seeds=2 n=40 ranks=1 config=tiny.yml data=set.h5 out=b training.steps=30 >out 2>err </dev/null &
+driver=$!
+for ((i = 0; i < 1200; i++)); do
+  [ "$(grep -c '^training .*, seed' err)" -ge 2 ] && break
+  sleep 0.05
+done
+kill -9 $driver
+wait $driver 2>/dev/null
+check 'trainings before the kill' "$(trainings)" 2
+for ((i = 0; i < 600; i++)); do   # the training ends by itself when its parent is gone
+  held=0
+  for lock in b/runs/*/lock; do
+    [ ! -e "$lock" ] || flock -n "$lock" true || held=1
+  done
+  [ $held = 0 ] && break
+  sleep 0.1
+done
+check 'trainings that outlive the study' "$held" 0
+study b n=40 training.steps=3000 & driver=$!   # of its own length: its first training is long enough to be met
+for ((i = 0; i < 1200; i++)); do
+  grep -q '"event":"train"' b/runs/*/metrics.jsonl 2>/dev/null && [ -s err ] && break
+  sleep 0.05
+done
+sleep 1
+kill -TERM "$(pgrep -P $driver -x pmf | head -n 1)"
+wait $driver
+check 'exit code of what is told to stop' $? 75
+said 'stopped; the same command goes on'
+study b n=40 training.steps=30 || fail "after the kill: exit code $?: $(cat err)"
+[ "$(trainings)" -le 3 ] || fail "the training that was done was done again: $(cat err)"
+check 'numbers after a kill' "$(numbers b/times.csv)" "$(numbers before)"
+
+# Two parts do all, each some; the second tells the end.
+study c n=40 training.steps=30 --prepare || fail "--prepare: exit code $?: $(cat err)"
+check 'trainings of --prepare' "$(trainings)" 0
+study c n=40 training.steps=30 part=1/2 || fail "part 1: exit code $?: $(cat err)"
+check 'trainings of part 1' "$(trainings)" 2
+grep -q '2 results of other parts are still missing' out || fail "part 1 said: $(cat out)"
+study c n=40 training.steps=30 part=2/2 || fail "part 2: exit code $?: $(cat err)"
+check 'numbers of two parts' "$(numbers c/times.csv)" "$(numbers before)"
+
+# A training that diverges is a result: a seed that diverged.
+sed 's/learning_rate: 0.01/learning_rate: 99, spike: 0, max_rollbacks: 0/' tiny.yml >wild.yml
+"$PMF" study times arms=triangle,equal seeds=2 n=40 ranks=1 config=wild.yml data=set.h5 out=d training.steps=60 >out 2>err </dev/null
+code=$?
+if [ $code = 0 ] && grep -q diverged out; then check 'rows of a study that diverged' "$(wc -l <d/times.csv)" 5; fi
+
+refuses 'expected the name of a study' study
+refuses 'did you mean toy?' study toyy
+refuses 'budget=huge: expected small or large' study toy budget=huge
+refuses 'part=3/2: expected K/N' study toy part=3/2
+refuses 'arms=z: the study toy has none of them' study toy arms=z
+refuses 'did you mean seeds=' study toy seed=3
+refuses 'none.yml: No such file' study times config=none.yml data=set.h5 out=e
+refuses 'none.h5: No such file' study times config=tiny.yml data=none.h5 out=e
+[ ! -e e ] || fail 'what was refused left a folder'
+echo 'training: { batch_size: none }' >wrong.yml
+"$PMF" study times ranks=1 config=wrong.yml data=set.h5 out=e >out 2>err </dev/null
+check 'exit code of a child that refuses' $? 65
+said 'train ended with exit code 65; its last words in e/times/log.txt: pmf train: '
+OMPI_COMM_WORLD_SIZE=2 OMPI_COMM_WORLD_RANK=0 refuses 'run it without mpirun' study toy
+
+exit $failed
