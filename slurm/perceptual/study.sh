@@ -3,17 +3,18 @@
 #   slurm/perceptual/study.sh OUT data=FILE.h5 [name=value ...]
 #     net="preset=fashion"     seeds="42 43 44"     ranks=2
 #     steps=9400   of the arm without; the other gets as many as take as long
-#     term="model.lpips=true model.lpips_lambda=0.4 model.perceptual_max_t=0.8"   what the arm with has more; a classifier of half
+#     term="model.convnext=true model.convnext_lambda=0.4 model.perceptual_max_t=0.8"   what the arm with has more; a classifier of half
 #                of the training images serves where it names no file; its own training, once, is not counted
 #     words="training.batch_size=64"   more words for all trainings     n=10000   images a score
-#     trials=3   short trainings of each arm, by turns, that measure what a step takes: the best interval of each counts
+#     trials=3   short trainings of each arm, by turns, that measure what a step takes: the best interval of each counts. On a
+#                machine with other work that misleads; with_steps=8600 says instead how many steps the arm with gets
 #     launch="mpirun -n RANKS"   how ranks are started, RANKS being their number     pmf=pmf   the program
 # Each training and score that is there already is not made again, and a training that was cut short goes on: run it once more
 # after a failure, or with more seeds. The table goes to OUT/table.md and to standard output. Other words are another study and
 # want another OUT.
-set -u
-net=preset=fashion data='' seeds='42 43 44' ranks=2 steps=9400 words='' n=10000 trials=3 launch='mpirun -n RANKS' pmf=pmf
-term='model.lpips=true model.lpips_lambda=0.4 model.perceptual_max_t=0.8'
+set -uo pipefail
+net=preset=fashion data='' seeds='42 43 44' ranks=2 steps=9400 words='' n=10000 trials=3 with_steps='' launch='mpirun -n RANKS' pmf=pmf
+term='model.convnext=true model.convnext_lambda=0.4 model.perceptual_max_t=0.8'
 trial=300 log=50   # steps of a trial and of its intervals
 
 die() { echo "study.sh: $*" >&2; exit 65; }
@@ -22,7 +23,7 @@ out=$1
 shift
 for word; do
   case $word in
-    net=* | data=* | seeds=* | ranks=* | steps=* | term=* | words=* | n=* | trials=* | launch=* | pmf=* | trial=* | log=*)
+    net=* | data=* | seeds=* | ranks=* | steps=* | term=* | words=* | n=* | trials=* | with_steps=* | launch=* | pmf=* | trial=* | log=*)
       declare "${word%%=*}=${word#*=}" ;;
     *) die "$word: expected name=value with a name of those above: ${BASH_SOURCE[0]} without words lists them" ;;
   esac
@@ -30,6 +31,7 @@ done
 for name in ranks steps n trials trial log; do
   [[ ${!name} =~ ^[1-9][0-9]*$ ]] || die "$name=${!name}: expected a positive whole number"
 done
+[[ ! $with_steps || $with_steps =~ ^[1-9][0-9]*$ ]] || die "with_steps=$with_steps: expected a positive whole number"
 for seed in $seeds; do [[ $seed =~ ^[0-9]+$ ]] || die "seeds: $seed is no whole number"; done
 [[ -s $data ]] || die "data=$data: expected a packed image set (pmf pack)"
 
@@ -49,7 +51,9 @@ train() {   # ARM RUN WORDS...
 }
 
 # A step's time, in quiet moments: the quickest interval of some short trainings, the arms taking turns.
+[[ ! $with_steps || -s $out/steps ]] || echo "$with_steps ? ?" >"$out/steps"
 for ((k = 1; k <= trials; k++)); do
+  [[ ! -s $out/steps ]] || break
   for arm in without with; do
     [[ -e $out/trial.$arm.$k/done ]] || { train "$arm" "$out/trial.$arm.$k" training.steps=$trial training.log_per_step=$log &&
       touch "$out/trial.$arm.$k/done"; }
@@ -61,7 +65,9 @@ rate() {
 [[ -s $out/steps ]] || awk -v a="$(rate without)" -v b="$(rate with)" -v steps="$steps" \
   'BEGIN { if (!(a > 0 && b > 0)) exit 1; printf "%d %.1f %.1f\n", steps * b / a + 0.5, a, b }' >"$out/steps" ||
   { rm -f "$out/steps"; die "no rates in $out/trial.*/metrics.jsonl"; }
+asked=$with_steps
 read -r with_steps without_rate with_rate <"$out/steps"
+[[ ! $asked || $asked == "$with_steps" ]] || die "$out has $with_steps steps with the term: take another folder"
 echo "images/s: $without_rate without, $with_rate with; steps: $steps and $with_steps"
 
 for seed in $seeds; do
@@ -84,7 +90,8 @@ value() { [[ $1 =~ \"$2\":([^,}]*) ]] && echo "${BASH_REMATCH[1]}"; }
 row() {   # ARM SEED: numbers of a run, a line
   local json one four run=$out/$1.$2
   json=$(<"$run.json")
-  one=$(tr '{' '\n' <<<"$json" | grep -F '"images":"1 step"') four=$(tr '{' '\n' <<<"$json" | grep -F '"images":"4 steps"')
+  one=$(tr '{' '\n' <<<"$json" | grep -F '"images":"1 step') four=$(tr '{' '\n' <<<"$json" | grep -F '"images":"4 step')
+  [[ $one && $four ]] || { echo "study.sh: $run.json lacks a row of one or four steps" >&2; return 1; }
   echo "$1 $2 $(value "$json" step) $(value "$json" images_seen) $(seconds "$run")" \
     "$(for key in fid_classifier kid_classifier agreement; do value "$one" $key; done | tr '\n' ' ')" \
     "$(for key in fid_classifier kid_classifier agreement; do value "$four" $key; done | tr '\n' ' ')"
@@ -96,7 +103,7 @@ judges=$(for arm in without with; do for seed in $seeds; do value "$(<"$out/$arm
   echo
   echo '| arm | seed | steps | images | minutes | FID[classifier], one step | KID | agreement | FID, four steps | KID | agreement |'
   echo '|---|---|---|---|---|---|---|---|---|---|---|'
-  for arm in without with; do for seed in $seeds; do row $arm "$seed"; done; done | awk '
+  for arm in without with; do for seed in $seeds; do row $arm "$seed" || exit 1; done; done | awk '
     function line(arm, seed, x) {
       printf "| %s | %s | %d | %d | %.1f | %.2f | %.2f | %.4f | %.2f | %.2f | %.4f |\n", arm, seed, x[3], x[4], x[5] / 60, x[6], x[7],
         x[8], x[9], x[10], x[11] }
