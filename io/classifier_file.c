@@ -117,11 +117,13 @@ static int check_owner(hid_t file, const char *path, const char *data, const str
 static int check_kind(hid_t file, const char *path, const struct classifier_facts *want) {
   char part[sizeof want->part];
   uint64_t kernel;
-  if (hdf_get_text(file, "part", part, sizeof part)) snprintf(part, sizeof part, "all");
+  const int old = hdf_get_text(file, "part", part, sizeof part);
+  if (old) snprintf(part, sizeof part, "all");
   if (hdf_get_number(file, "kernel", &kernel)) kernel = want->kernel;
   if (kernel != want->kernel || strcmp(part, want->part))
-    return because(STATUS_BAD, "%s: a classifier of another kind: kernels of %llu pixels, trained on %s of the images; expected %zu"
-                   " and %s", path, (unsigned long long)kernel, part, want->kernel, want->part);
+    return because(STATUS_BAD, "%s: a classifier of another kind%s: kernels of %llu pixels, trained on %s of the images; expected %zu"
+                   " and %s; remove it, and a new one is trained", path, old ? " or of an older version" : "",
+                   (unsigned long long)kernel, part, want->kernel, want->part);
   return STATUS_OK;
 }
 

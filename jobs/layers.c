@@ -34,11 +34,16 @@ int layers_write(const struct layers *l, const char *path) {
   char *text = cJSON_PrintUnformatted(o);
   cJSON_Delete(o);
   if (!text) return because(STATUS_NOMEM, "no memory for %s", path);
-  FILE *f = fopen(path, "w");
+  char fresh[4096];
+  snprintf(fresh, sizeof fresh, "%s.tmp", path);
+  FILE *f = fopen(fresh, "w");
   int bad = !f || fprintf(f, "%s\n", text) < 0;
   if (f && fclose(f)) bad = 1;
+  if (!bad) bad = rename(fresh, path) != 0;
+  const int status = bad ? because(STATUS_IO, "%s: %s", path, strerror(errno)) : STATUS_OK;
+  if (bad) remove(fresh);
   cJSON_free(text);
-  return bad ? because(STATUS_IO, "%s: %s", path, strerror(errno)) : STATUS_OK;
+  return status;
 }
 
 /* The row's numbers; zero unless it has n of them, not negative and finite. */

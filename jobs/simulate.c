@@ -21,7 +21,7 @@
 #include "src/optim/share.h"
 
 /* Words and tables of all ranks: under SMPI they are threads of one process, which take turns only at calls of MPI. */
-static char file[TEXT_MAX], way[16] = "overlap", study[16] = "simulated", label[64];
+static char file[TEXT_MAX], way[TEXT_MAX] = "overlap", study[TEXT_MAX] = "simulated", label[TEXT_MAX];
 static long threads = 8, node_ranks = 1, fragments, at_once = 16;
 static double images = 1, bucket_mib = 25, add_gib = 10;
 static struct word words[] = {
@@ -34,7 +34,7 @@ static struct word words[] = {
   { .name = "add_gib", .type = WORD_REAL, .value = &add_gib, .min = 1e-3, .max = 1e6, .help = "GiB/s that a rank adds to others, as pmf bench comm measures; 10" },
   { .name = "fragments", .type = WORD_INTEGER, .value = &fragments, .min = 0, .max = 1 << 30,
     .help = "most of a chain (simulated ones take time); 0: as Open MPI cuts" },
-  { .name = "at_once", .type = WORD_INTEGER, .value = &at_once, .min = 1, .max = 256, .help = "collectives of a rank that move at once; 16" },
+  { .name = "at_once", .type = WORD_INTEGER, .value = &at_once, .min = 8, .max = 256, .help = "collectives of a rank that move at once; 16" },
   { .name = "study", .type = WORD_TEXT, .value = study, .help = "its name in what is printed; simulated" },
   { .name = "net", .type = WORD_TEXT, .value = label, .help = "the net's name there; the file's" },
   { .name = "--alone", .type = WORD_TEXT, .help = "nothing is computed: what pmf bench comm measures for the net" },
@@ -67,6 +67,7 @@ static void load(int argc, char **argv) {
     status = because(STATUS_BAD, "reduce=%s: expected overlap, twolevel or none", way);
   if (!status && !*file) status = because(STATUS_BAD, "layers=FILE: what pmf bench step layers=FILE wrote");
   if (!status) status = layers_read(&layers, file);
+  if (!status && !(share_flops(&layers.table) > 0)) status = because(STATUS_BAD, "%s: no matrix of Muon's: expected a net that it trains", file);
   if (status) return;
   if (!*label) snprintf(label, sizeof label, "%s", layers.net);
   optimizer_scale = (double)layers.threads / (double)threads;

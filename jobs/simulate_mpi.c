@@ -10,7 +10,7 @@
 struct simulate_mpi simulate_mpi = { 0, 16, 0 };
 double simulate_messages;
 
-enum { PEERS = 3, LEVELS = 31, COMMS = 15 };
+enum { PEERS = 31, LEVELS = 31, COMMS = 15 };
 
 /* A collective on its way on one rank. Rounds are numbered from 0; next_round returns 0 when there is none. */
 struct operation {
@@ -120,8 +120,20 @@ static int halve_and_gather(struct operation *o) {
   return 1;
 }
 
-/* Iallreduce in place: up a binomial tree to rank 0, and down another. A rank sends at most once on the way up and receives at
- * most once on the way down; on the way down all its sends leave together. */
+/* The way down a binomial tree from rank `me` = 0: one receives from above, then all its sends leave together. Round 0 or 1. */
+static int down(struct operation *o, int me, int round) {
+  int lowest = 0;   /* bit from which on it has ranks below */
+  while (1 << lowest <= me) lowest++;
+  if (me && !round) {
+    receive(o, virtual(o, me - (1 << (lowest - 1))), o->bytes);
+    return 1;
+  }
+  if (round > (me > 0)) return 0;
+  for (int i = lowest; 1 << i < o->ranks; i++) send(o, virtual(o, me + (1 << i)), o->bytes);
+  return o->n > 0;
+}
+
+/* Iallreduce in place: up a binomial tree to rank 0, to which a rank sends once, and down another. */
 static int up_and_down(struct operation *o) {
   const int n = levels(o->ranks);
   for (; o->round < n; o->round++) {
@@ -131,14 +143,7 @@ static int up_and_down(struct operation *o) {
     else receive(o, o->rank + bit, o->bytes), o->to_add = o->bytes;
     return 1;
   }
-  for (; o->round < 2 * n; o->round++) {
-    const int bit = 1 << (o->round - n);
-    if (o->rank >= 2 * bit) continue;
-    if (o->rank >= bit) receive(o, o->rank - bit, o->bytes);
-    else send(o, o->rank + bit, o->bytes);
-    return 1;
-  }
-  return 0;
+  return down(o, o->rank, o->round - n);
 }
 
 /* Ibcast. */
@@ -149,17 +154,7 @@ static int from_root(struct operation *o) {
   return 1;
 }
 
-static int tree_down(struct operation *o) {
-  const int n = levels(o->ranks), me = virtual(o, o->rank);
-  for (; o->round < n; o->round++) {
-    const int bit = 1 << o->round;
-    if (me >= 2 * bit) continue;
-    if (me >= bit) receive(o, virtual(o, me - bit), o->bytes);
-    else send(o, virtual(o, me + bit), o->bytes);
-    return 1;
-  }
-  return 0;
-}
+static int tree_down(struct operation *o) { return down(o, virtual(o, o->rank), o->round); }
 
 /* A fragment goes on while the next one comes. */
 static int chain_down(struct operation *o) {
@@ -190,34 +185,38 @@ static void move(struct operation *o) {
   }
 }
 
-static void leave_out_what_is_through(struct place *p) {
+/* Nonzero if there was any. */
+static int leave_out_what_is_through(struct place *p) {
+  const size_t before = p->count;
   size_t kept = 0;
   for (size_t i = 0; i < p->count; i++)
     if (!p->list[i]->through) p->list[kept++] = p->list[i];
   p->count = kept;
+  return kept < before;
 }
 
 static size_t moving(const struct place *p) {
   return p->count < (size_t)simulate_mpi.at_once ? p->count : (size_t)simulate_mpi.at_once;
 }
 
+/* Those behind begin as those before are through. */
 static void move_all(struct place *p) {
-  for (size_t i = 0; i < moving(p); i++) {
-    if (p->list[i]->round == 0) next(p->list[i]);
-    move(p->list[i]);
-  }
-  leave_out_what_is_through(p);
+  do
+    for (size_t i = 0; i < moving(p); i++) {
+      if (p->list[i]->round == 0) next(p->list[i]);
+      move(p->list[i]);
+    }
+  while (leave_out_what_is_through(p));
 }
 
 /* Until one of this rank's messages is there; what it belongs to moves on. */
 static void wait_for_one(struct place *p) {
-  enum { MOST = 256 };
-  MPI_Request q[MOST * PEERS];
-  struct operation *of[MOST * PEERS];
-  MPI_Request *from[MOST * PEERS];
+  enum { MOST = 4096 };
+  MPI_Request q[MOST], *from[MOST];
+  struct operation *of[MOST];
   int n = 0, i;
-  for (size_t k = 0; k < moving(p) && k < MOST; k++)
-    for (int j = 0; j < p->list[k]->n; j++)
+  for (size_t k = 0; k < moving(p); k++)
+    for (int j = 0; j < p->list[k]->n && n < MOST; j++)
       if (p->list[k]->q[j] != MPI_REQUEST_NULL) q[n] = p->list[k]->q[j], from[n] = &p->list[k]->q[j], of[n++] = p->list[k];
   assert(n);
   MPI_Waitany(n, q, &i, MPI_STATUS_IGNORE);

@@ -130,6 +130,12 @@ int flock(int fd, int how) { return stands_open(fd, "flock", -1) ? -1 : REAL(int
   int function(int fd, off_t at, off_t n) { /* its status is the errno */                                              \
     return stands_open(fd, "fallocate", n) ? errno : REAL(int, #function, int, off_t, off_t)(fd, at, n);               \
   }
+int fallocate(int fd, int mode, off_t at, off_t n) {
+  return stands_open(fd, "fallocate", n) ? -1 : REAL(int, "fallocate", int, int, off_t, off_t)(fd, mode, at, n);
+}
+int fallocate64(int fd, int mode, off_t at, off_t n) {
+  return stands_open(fd, "fallocate", n) ? -1 : REAL(int, "fallocate64", int, int, off_t, off_t)(fd, mode, at, n);
+}
 FALLOCATE(posix_fallocate)
 FALLOCATE(posix_fallocate64)
 

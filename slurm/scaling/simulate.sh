@@ -38,7 +38,7 @@ done
 simulate=$(command -v "$simulate")
 
 mkdir -p "$out" || exit 74
-settings="latency=$latency threads=$threads images=$images node_ranks=$node_ranks reduce=$reduce bucket_mib=$bucket_mib add_gib=$add_gib alone=$alone"
+settings="latency=$latency threads=$threads images=$images node_ranks=$node_ranks reduce=$reduce bucket_mib=$bucket_mib add_gib=$add_gib fragments=$fragments alone=$alone words=$words"
 [[ ! -e $out/settings || $(<"$out/settings") == "$settings" ]] || die "$out is a study of $(<"$out/settings"): take another folder"
 echo "$settings" >"$out/settings"
 

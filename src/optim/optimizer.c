@@ -35,20 +35,25 @@ void optimizer_step(const struct optimizer *o, const struct table *t, uint64_t k
   const size_t share = work_of_thread(t);
   const size_t m_first = o->sharded ? share_flat(t, o->rank).first : 0;
   const size_t s_first = o->sharded ? share_second(t, o->rank).first : 0;
-  const int each = o->adamw || o->one_thread_each || matrices(o, t) >= omp_get_max_threads();
-#pragma omp parallel for schedule(dynamic) if (each)   /* a tensor a thread: its products run on that thread alone */
+  const int each = o->one_thread_each || matrices(o, t) >= omp_get_max_threads();
+#pragma omp parallel for schedule(dynamic)
   for (size_t i = 0; i < t->count; i++) {
     const struct tensor *n = &t->tensors[i];
     const size_t at = n->offset;
     if (o->sharded && n->owner != o->rank) continue;
     if (o->breathe && omp_get_thread_num() == 0) o->breathe(o->context);
-    real *mine = work + (size_t)omp_get_thread_num() * share, *m_here = m + (at - m_first);
-    if (o->adamw || n->rule != RULE_MUON) {
-      adam_update(&adam, n->size, k, rate, g + at, m_here, s + (n->second - s_first), w + at);
-      continue;
-    }
-    muon_momentum(n->size, g + at, m_here);
-    if (n->owner == o->rank) muon_update(n->shape[0], n->shape[1], k, rate, g + at, m_here, w + at, mine);
+    real *m_here = m + (at - m_first);
+    if (o->adamw || n->rule != RULE_MUON) adam_update(&adam, n->size, k, rate, g + at, m_here, s + (n->second - s_first), w + at);
+    else muon_momentum(n->size, g + at, m_here);
+  }
+  if (o->adamw) return;
+#pragma omp parallel for schedule(dynamic) if (each)   /* a matrix a thread: its products run on that thread alone */
+  for (size_t i = 0; i < t->count; i++) {
+    const struct tensor *n = &t->tensors[i];
+    if (n->rule != RULE_MUON || n->owner != o->rank) continue;
+    if (o->breathe && omp_get_thread_num() == 0) o->breathe(o->context);
+    muon_update(n->shape[0], n->shape[1], k, rate, g + n->offset, m + (n->offset - m_first), w + n->offset,
+                work + (size_t)omp_get_thread_num() * share);
   }
 }
 
