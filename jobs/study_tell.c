@@ -206,8 +206,8 @@ static void print_verdict(FILE *f, const void *what) {
     for (long k = 0; k < j->seeds; k++) seconds += j->results[i][k].seconds;
   fprintf(f, "study %s: %s\n  the finding: %s\n%s", j->study->name, verdicts[verdict_all(n, of)], j->study->finding, claims ? claims : "");
   fprintf(f, "  rule: factor x low lies below high where the means are farther apart than both spreads (largest - smallest over the"
-             " seeds) together\n  %zu arms, %ld seeds, %ld steps, %ld a score; %s: floor %.4g, ceiling %.4g; %.0f s in all\n",
-          j->n_arms, j->seeds, j->steps, j->n, j->study->measures[0], d->floor, d->ceiling, seconds);
+             " seeds) together\n  %zu arms, %ld seed%s, %ld steps, %ld a score; %s: floor %.4g, ceiling %.4g; %.0f s in all\n",
+          j->n_arms, j->seeds, j->seeds > 1 ? "s" : "", j->steps, j->n, j->study->measures[0], d->floor, d->ceiling, seconds);
   free(claims);
 }
 

@@ -51,25 +51,42 @@ done
 kill -9 $driver
 wait $driver 2>/dev/null
 check 'trainings before the kill' "$(trainings)" 2
-for ((i = 0; i < 600; i++)); do   # the training ends by itself when its parent is gone
-  held=0
-  for lock in b/runs/*/lock; do
-    [ ! -e "$lock" ] || flock -n "$lock" true || held=1
+# running: processes of the program in this folder. outlived TENTHS: those that still run after so long.
+running() {
+  local p
+  for p in $(pgrep -x pmf); do
+    [ "$(readlink "/proc/$p/cwd")" != "$PWD" ] || echo "$p"
   done
-  [ $held = 0 ] && break
-  sleep 0.1
-done
-check 'trainings that outlive the study' "$held" 0
+}
+outlived() {
+  local i
+  for ((i = 0; i < $1; i++)); do
+    [ -n "$(running)" ] || break
+    sleep 0.1
+  done
+  running
+}
+check 'trainings that outlive the study' "$(outlived 600)" ''
+# under_way: until a study's training has begun.
+under_way() {
+  local i
+  for ((i = 0; i < 600; i++)); do
+    grep -q '^training .*, seed' err && [ "$(running | wc -l)" = 2 ] && break
+    sleep 0.1
+  done
+  sleep 1
+}
 study b n=40 training.steps=3000 & driver=$!   # of its own length: its first training is long enough to be met
-for ((i = 0; i < 1200; i++)); do
-  grep -q '"event":"train"' b/runs/*/metrics.jsonl 2>/dev/null && [ -s err ] && break
-  sleep 0.05
-done
-sleep 1
+under_way
 kill -TERM "$(pgrep -P $driver -x pmf | head -n 1)"
 wait $driver
 check 'exit code of what is told to stop' $? 75
 said 'stopped; the same command goes on'
+study b n=40 training.steps=20000 & driver=$!   # a training that would go on for minutes
+under_way
+kill -9 "$(pgrep -P $driver -x pmf | head -n 1)"
+wait $driver
+check 'a long training that outlives the study' "$(outlived 200)" ''
 study b n=40 training.steps=30 || fail "after the kill: exit code $?: $(cat err)"
 [ "$(trainings)" -le 3 ] || fail "the training that was done was done again: $(cat err)"
 check 'numbers after a kill' "$(numbers b/times.csv)" "$(numbers before)"
