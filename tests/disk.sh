@@ -63,6 +63,8 @@ check 'what the other rank makes or renames in the folder' "$(awk '$1 == 1 && $3
 # save's), an error in the midst of what HDF5 writes, on either rank.
 with SHIM_FAIL='fallocate 28 3 3 checkpoint.h5.tmp' -- 2 run=full || fail "full disk: exit code $?: $(tail -n 5 err)"
 survives full 8 'no room for '
+with SHIM_FAIL='fallocate 28 4 4 checkpoint.h5.tmp' -- 2 run=later checkpoint.async=on || fail "full disk, later: exit code $?: $(tail -n 5 err)"
+survives later 8 'no room for it'
 with SHIM_FAIL='write 122 7 7 checkpoint.h5.tmp 1' -- 2 run=quota checkpoint.async=on || fail "quota: exit code $?: $(tail -n 5 err)"
 survives quota 8 'cannot be written: Disk quota exceeded'
 with SHIM_FAIL='write 5 16 16 checkpoint.h5.tmp 0' -- 2 run=error checkpoint.io=rank0 || fail "error: exit code $?: $(tail -n 5 err)"
