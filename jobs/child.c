@@ -17,6 +17,9 @@
 
 static volatile sig_atomic_t told, running;   /* running: the child's number, 0: none */
 
+static const int signals[] = { SIGINT, SIGTERM, SIGUSR1 };
+enum { SIGNALS = sizeof signals / sizeof *signals };
+
 static void hear(int signal) {
   (void)signal;
   told = 1;
@@ -25,7 +28,7 @@ static void hear(int signal) {
 
 void child_listen(void) {
   struct sigaction a = { .sa_handler = hear };
-  sigaction(SIGINT, &a, NULL), sigaction(SIGTERM, &a, NULL), sigaction(SIGUSR1, &a, NULL);
+  for (int i = 0; i < SIGNALS; i++) sigaction(signals[i], &a, NULL);
 }
 
 int child_told(void) { return told; }
@@ -68,7 +71,7 @@ static const char *launcher(void) {
 }
 
 /* In the child. A group of its own: what a terminal sends reaches the parent alone, which asks it to save. */
-static void become(long ranks, const struct child_words *w, int out, int log, pid_t parent) {
+static void become(long ranks, const struct child_words *w, int out, int log, pid_t parent, const sigset_t *before) {
   static char self[4096], number[32];
   char *args[CHILD_WORDS + 8];
   const ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
@@ -81,6 +84,8 @@ static void become(long ranks, const struct child_words *w, int out, int log, pi
   for (size_t i = 0; i < w->count; i++) args[k++] = w->list[i];
   args[k] = NULL;
   setpgid(0, 0);
+  for (int i = 0; i < SIGNALS; i++) signal(signals[i], SIG_DFL);   /* what waits for an end of the mask ends it */
+  sigprocmask(SIG_SETMASK, before, NULL);
 #ifdef __linux__
   prctl(PR_SET_PDEATHSIG, SIGUSR1);
   if (getppid() != parent) _exit(1);   /* it died before that */
@@ -115,6 +120,7 @@ static void read_output(int in, int log, char *json, size_t room) {
 
 int child_run(long ranks, const struct child_words *w, const char *log_path, char *json, size_t room, int *code) {
   int ends[2], how = 0;
+  if (told) return because(STATUS_SAVED, "told to stop before pmf %s", w->list[0]);
   if (w->count > CHILD_WORDS) return because(STATUS_BAD, "more than %d words for pmf %s", CHILD_WORDS, w->list[0]);
   const int log = open(log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
   if (log < 0) return because(STATUS_IO, "%s: %s", log_path, strerror(errno));
@@ -123,14 +129,20 @@ int child_run(long ranks, const struct child_words *w, const char *log_path, cha
     return because(STATUS_IO, "no pipe to pmf %s: %s", w->list[0], strerror(errno));
   }
   fcntl(ends[0], F_SETFD, FD_CLOEXEC), fcntl(ends[1], F_SETFD, FD_CLOEXEC);
+  sigset_t mine, before;   /* no word is lost between here and there */
+  sigemptyset(&mine);
+  for (int i = 0; i < SIGNALS; i++) sigaddset(&mine, signals[i]);
+  sigprocmask(SIG_BLOCK, &mine, &before);
   const pid_t parent = getpid(), child = fork();
-  if (child == 0) become(ranks, w, ends[1], log, parent);
+  if (child == 0) become(ranks, w, ends[1], log, parent, &before);
   close(ends[1]);
   if (child < 0) {
+    sigprocmask(SIG_SETMASK, &before, NULL);
     close(ends[0]), close(log);
     return because(STATUS_IO, "pmf %s cannot be started: %s", w->list[0], strerror(errno));
   }
   running = child;
+  sigprocmask(SIG_SETMASK, &before, NULL);
   if (told) kill(child, SIGUSR1);
   errno = 0;
   read_output(ends[0], log, json, room);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <xxhash.h>
 
 #include "io/binding.h"
 #include "io/folder.h"
@@ -104,6 +105,18 @@ static int read_part(long *k, long *of) {
   return because(STATUS_BAD, "part=%s: expected K/N with 1 <= K <= N", part);
 }
 
+/* Zero where it cannot be read, which access has refused before. */
+static unsigned long long hash_of_file(const char *path) {
+  char *text = NULL;
+  size_t room = 0;
+  FILE *f = *path ? fopen(path, "r") : NULL;
+  const ssize_t n = f ? getdelim(&text, &room, 0, f) : 0;
+  const unsigned long long hash = n > 0 ? XXH3_64bits(text, (size_t)n) : 0;
+  free(text);
+  if (f) fclose(f);
+  return hash;
+}
+
 static int read_words(struct study_job *j, long *k, long *of, int argc, char **argv) {
   static const char *const launched[] = { "OMPI_COMM_WORLD_SIZE", "PMIX_RANK", "PMI_SIZE" };
   char *bare[1];
@@ -125,6 +138,7 @@ static int read_words(struct study_job *j, long *k, long *of, int argc, char **a
   snprintf(j->idx, sizeof j->idx, "%s", idx);
   if (*config && access(config, R_OK)) return because(STATUS_BAD, "config=%s: %s", config, strerror(errno));
   if (*data && access(data, R_OK)) return because(STATUS_BAD, "data=%s: %s", data, strerror(errno));
+  j->config_hash = hash_of_file(config);
   j->seeds = seeds;
   j->steps = words[STEPS].given ? steps : j->study->budget[j->large].steps;
   j->n = words[N].given ? n : j->study->budget[j->large].n;
@@ -139,9 +153,9 @@ static int read_words(struct study_job *j, long *k, long *of, int argc, char **a
 /* All that a result depends on but the seed; a result of something else is none. */
 static void describe(const struct study_job *j, const struct study_arm *a, char text[STUDY_TEXT]) {
   const struct study *s = j->study;
-  snprintf(text, STUDY_TEXT, "%s %s %s steps=%ld | score n=%ld %s | data %s", *j->config ? j->config : s->preset ? s->preset : "",
+  snprintf(text, STUDY_TEXT, "%s %s %s steps=%ld | score n=%ld %s | data %s | config %llx", *j->config ? j->config : s->preset ? s->preset : "",
            s->common ? s->common : "", a->train ? a->train : "", j->steps, j->n, a->score ? a->score : "",
-           a->data ? a->data : *j->data ? j->data : "fashion");
+           a->data ? a->data : *j->data ? j->data : j->idx, j->config_hash);
 }
 
 static void result_name(const struct study_arm *a, long seed, char name[128]) {
@@ -245,10 +259,14 @@ static int run_arms(struct study_job *j, long k, long of) {
   return status;
 }
 
-static size_t missing(const struct study_job *j) {
+/* Other parts may have gone on meanwhile. */
+static size_t missing(struct study_job *j) {
   size_t count = 0;
   for (size_t i = 0; i < j->n_arms; i++)
-    for (long s = 0; s < j->seeds; s++) count += !j->results[i][s].there;
+    for (long s = 0; s < j->seeds; s++) {
+      if (!j->results[i][s].there) j->results[i][s] = read_result(j, j->arms[i], s + 1);
+      count += !j->results[i][s].there;
+    }
   return count;
 }
 

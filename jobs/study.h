@@ -48,6 +48,7 @@ struct study_job {
   const struct study *study;
   char out[TEXT_MAX], folder[TEXT_MAX + 64];   /* OUT; OUT/NAME */
   char data[TEXT_MAX], config[TEXT_MAX], idx[TEXT_MAX];
+  unsigned long long config_hash;              /* of what config= holds; 0 without one */
   long seeds, steps, n, ranks;
   int large;
   const struct study_arm *arms[STUDY_ARMS];    /* those of this budget */

@@ -89,7 +89,7 @@ static int train(const struct study_job *j, struct child_words *w, const char *w
   char all[CHILD_TEXT] = "";
   *diverged = 0;
   for (size_t i = 0; i < w->count && i < CHILD_WORDS; i++) strcat(strcat(all, w->list[i]), " ");   /* all has the room of w->text */
-  snprintf(folder, PATH, "%s/runs/%016llx", j->out, number_of(all));
+  snprintf(folder, PATH, "%s/runs/%016llx", j->out, number_of(all) ^ j->config_hash);
   if (is_done(folder)) return STATUS_OK;
   fprintf(stderr, "training %s in %s\n", what, folder);
   child_word(w, "run=%s", folder);

@@ -100,11 +100,19 @@ grep -q '2 results of other parts are still missing' out || fail "part 1 said: $
 study c n=40 training.steps=30 part=2/2 || fail "part 2: exit code $?: $(cat err)"
 check 'numbers of two parts' "$(numbers c/times.csv)" "$(numbers before)"
 
+# At once; whichever ends last tells the end.
+study both n=40 training.steps=30 --prepare || fail "--prepare: exit code $?: $(cat err)"
+for k in 1 2; do "$PMF" study times arms=triangle,equal seeds=2 n=40 ranks=1 config=tiny.yml data=set.h5 out=both training.steps=30 part=$k/2 >out$k 2>err$k </dev/null & done
+wait
+check 'numbers of two parts at once' "$(numbers both/times.csv)" "$(numbers before)"
+
 # A training that diverges is a result: a seed that diverged.
 sed 's/learning_rate: 0.01/learning_rate: 99, spike: 0, max_rollbacks: 0/' tiny.yml >wild.yml
 "$PMF" study times arms=triangle,equal seeds=2 n=40 ranks=1 config=wild.yml data=set.h5 out=d training.steps=60 >out 2>err </dev/null
 code=$?
-if [ $code = 0 ] && grep -q diverged out; then check 'rows of a study that diverged' "$(wc -l <d/times.csv)" 5; fi
+check 'exit code of a study that diverged' $code 0
+grep -q diverged out || fail "nothing diverged: $(cat out)"
+check 'rows of a study that diverged' "$(wc -l <d/times.csv)" 5
 
 refuses 'expected the name of a study' study
 refuses 'did you mean toy?' study toyy
