@@ -1,6 +1,6 @@
 #!/bin/bash
 # pmf score and scores during training as a user meets them: the same on any number of ranks, training images nearer than
-# what a hasty net makes, and that nearer than noise; a score on the way changes nothing, is the one that pmf score gives of
+# what a hasty net makes, and what a longer training makes nearer than that and than noise; a score on the way changes nothing, is the one that pmf score gives of
 # the checkpoint it kept, and gives way to a stop; what is wrong is one line and exit 65.
 . "$(dirname "$0")/lib.sh"
 
@@ -53,8 +53,12 @@ less 'floor and 1 step' "$(value fid_classifier 'training images')" "$(value fid
 less 'floor and class means' "$(value fid_classifier 'training images')" "$(value fid_classifier 'class means')"
 less 'floor and 1 step by kernel' "$(value kid_classifier 'training images')" "$(value kid_classifier '1 step')"
 less 'floor and class means by kernel' "$(value kid_classifier 'training images')" "$(value kid_classifier 'class means')"
-less '1 step and noise' "$(value fid_classifier '1 step')" "$(value fid_classifier 'uniform noise')"
+hasty=$(value fid_classifier '1 step')
 less 'part of class means' "$(value of_class_means 'training images')" 1
+does 1 train config=tiny.yml data=set.h5 run=longer training.steps=300
+does 1 score run=longer n=150 steps=1 --json
+less 'the longer training and noise' "$(value fid_classifier '1 step')" "$(value fid_classifier 'uniform noise')"
+less 'the longer training and the hasty one' "$(value fid_classifier '1 step')" "$hasty"
 near 'class means as a part of themselves' "$(value of_class_means 'class means')" 1
 
 does 1 score checkpoint=plain/checkpoint.h5 n=60 steps=2 context=no
