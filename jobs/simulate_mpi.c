@@ -83,15 +83,15 @@ static int levels(int ranks) {
   return n;
 }
 
-static size_t fragment(const struct operation *o) {
-  const size_t n = o->fragments, i = (size_t)o->round;
+static size_t fragment(const struct operation *o, size_t i) {
+  const size_t n = o->fragments;
   return i + 1 < n ? o->bytes / n : o->bytes - (n - 1) * (o->bytes / n);
 }
 
 /* Ireduce on two ranks. */
 static int chain_up(struct operation *o) {
   if ((size_t)o->round == o->fragments) return 0;
-  const size_t bytes = fragment(o);
+  const size_t bytes = fragment(o, (size_t)o->round);
   if (o->rank == o->root) receive(o, !o->root, bytes), o->to_add = bytes;
   else send(o, o->root, bytes);
   return 1;
@@ -161,8 +161,8 @@ static int chain_down(struct operation *o) {
   const int me = virtual(o, o->rank), last = me == o->ranks - 1;
   const size_t i = (size_t)o->round;
   if (i == o->fragments + (me && !last)) return 0;
-  if (me && i < o->fragments) receive(o, virtual(o, me - 1), fragment(o));
-  if (!last && (!me || i)) send(o, virtual(o, me + 1), o->bytes / o->fragments);
+  if (me && i < o->fragments) receive(o, virtual(o, me - 1), fragment(o, i));
+  if (!last && (!me || i)) send(o, virtual(o, me + 1), fragment(o, me ? i - 1 : i));
   return 1;
 }
 

@@ -25,7 +25,7 @@ for line in --ntasks-per-node=2 --signal=B:USR1@300 --requeue --open-mode=append
 done
 grep -q odls_base_sigkill_timeout job.sbatch || fail 'mpirun would kill the ranks at once'
 if command -v shellcheck >out; then
-  shellcheck job.sbatch "$PMF_SOURCE"/slurm/*.sbatch "$PMF_SOURCE"/slurm/scaling/* || fail 'shellcheck finds fault'
+  shellcheck job.sbatch "$PMF_SOURCE"/slurm/*.sbatch "$PMF_SOURCE"/slurm/words.sh "$PMF_SOURCE"/slurm/scaling/* "$PMF_SOURCE"/slurm/perceptual/* || fail 'shellcheck finds fault'
 fi
 
 # Commands of a cluster.

@@ -13,32 +13,19 @@
 # after a failure, or with more seeds. The table goes to OUT/table.md and to standard output. Other words are another study and
 # want another OUT.
 set -uo pipefail
-net=preset=fashion data='' seeds='42 43 44' ranks=2 steps=9400 words='' n=10000 trials=3 with_steps='' launch='mpirun -n RANKS' pmf=pmf
+out='' settings='' net=preset=fashion data='' seeds='42 43 44' ranks=2 steps=9400 words='' n=10000 trials=3 with_steps='' launch='mpirun -n RANKS' pmf=pmf
 term='model.convnext=true model.convnext_lambda=0.4 model.perceptual_max_t=0.8'
 trial=300 log=50   # steps of a trial and of its intervals
 
-die() { echo "study.sh: $*" >&2; exit 65; }
-[[ $# -ge 1 && $1 != *=* ]] || { sed -n '2,/^set -u/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 65; }
-out=$1
-shift
-for word; do
-  case $word in
-    net=* | data=* | seeds=* | ranks=* | steps=* | term=* | words=* | n=* | trials=* | with_steps=* | launch=* | pmf=* | trial=* | log=*)
-      declare "${word%%=*}=${word#*=}" ;;
-    *) die "$word: expected name=value with a name of those above: ${BASH_SOURCE[0]} without words lists them" ;;
-  esac
-done
-for name in ranks steps n trials trial log; do
-  [[ ${!name} =~ ^[1-9][0-9]*$ ]] || die "$name=${!name}: expected a positive whole number"
-done
+# shellcheck source=/dev/null
+. "$(dirname "${BASH_SOURCE[0]}")/../words.sh"
+read_words 'net data seeds ranks steps term words n trials with_steps launch pmf trial log' "$@"
+whole_numbers ranks steps n trials trial log
 [[ ! $with_steps || $with_steps =~ ^[1-9][0-9]*$ ]] || die "with_steps=$with_steps: expected a positive whole number"
 for seed in $seeds; do [[ $seed =~ ^[0-9]+$ ]] || die "seeds: $seed is no whole number"; done
 [[ -s $data ]] || die "data=$data: expected a packed image set (pmf pack)"
 
-mkdir -p "$out" || exit 74
-settings="$net data=$data ranks=$ranks steps=$steps term=$term words=$words n=$n"
-[[ ! -e $out/settings || $(<"$out/settings") == "$settings" ]] || die "$out is a study of $(<"$out/settings"): take another folder"
-echo "$settings" >"$out/settings"
+one_study "$net data=$data ranks=$ranks steps=$steps term=$term words=$words n=$n"
 launch=${launch//RANKS/$ranks}
 more() { [[ $1 == without ]] || echo "$term"; }
 

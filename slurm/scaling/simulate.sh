@@ -11,24 +11,13 @@
 #     words="..."         more for `pmf bench step`, which measures two images     pmf=pmf simulate=pmf-simulate   the programs
 # Points and measurements that are there already are kept: started again it goes on. Minutes for 256 ranks, an hour and more for 1024.
 set -u
-nets='pMF_B_32 pMF_H_32' ranks='1 2 4 8 16 32 64 128 256 512 1024' networks='100 25' latency=1
+out='' nets='pMF_B_32 pMF_H_32' ranks='1 2 4 8 16 32 64 128 256 512 1024' networks='100 25' latency=1
 threads=8 images=1 node_ranks=1 reduce=overlap bucket_mib=25 add_gib=10 fragments=32 words='' alone=no pmf=pmf simulate=pmf-simulate
 
-die() { echo "simulate.sh: $*" >&2; exit 65; }
-[[ $# -ge 1 && $1 != *=* ]] || { sed -n '2,/^set -u/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 65; }
-out=$1
-shift
-for word; do
-  case $word in
-    nets=* | ranks=* | networks=* | latency=* | threads=* | images=* | node_ranks=* | reduce=* | bucket_mib=* | add_gib=* | fragments=* | \
-    words=* | alone=* | pmf=* | simulate=*)
-      declare "${word%%=*}=${word#*=}" ;;
-    *) die "$word: expected name=value with a name of those above: ${BASH_SOURCE[0]} without words lists them" ;;
-  esac
-done
-for name in threads node_ranks fragments; do
-  [[ ${!name} =~ ^[1-9][0-9]*$ ]] || die "$name=${!name}: expected a positive whole number"
-done
+# shellcheck source=/dev/null
+. "$(dirname "${BASH_SOURCE[0]}")/../words.sh"
+read_words 'nets ranks networks latency threads images node_ranks reduce bucket_mib add_gib fragments words alone pmf simulate' "$@"
+whole_numbers threads node_ranks fragments
 for R in $ranks; do
   { [[ $R =~ ^[1-9][0-9]*$ ]] && ((R <= 1 << 20 && (R & (R - 1)) == 0)); } || die "ranks: $R is no power of two"
 done
@@ -37,10 +26,7 @@ for program in smpirun "$simulate" "$pmf"; do
 done
 simulate=$(command -v "$simulate")
 
-mkdir -p "$out" || exit 74
-settings="latency=$latency threads=$threads images=$images node_ranks=$node_ranks reduce=$reduce bucket_mib=$bucket_mib add_gib=$add_gib fragments=$fragments alone=$alone words=$words"
-[[ ! -e $out/settings || $(<"$out/settings") == "$settings" ]] || die "$out is a study of $(<"$out/settings"): take another folder"
-echo "$settings" >"$out/settings"
+one_study "latency=$latency threads=$threads images=$images node_ranks=$node_ranks reduce=$reduce bucket_mib=$bucket_mib add_gib=$add_gib fragments=$fragments alone=$alone words=$words"
 
 # platform GBIT RANKS: nodes on a switch. CM02 takes bandwidth and latency as they stand.
 platform() {

@@ -14,33 +14,19 @@
 # another study and wants another OUT.
 set -u
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-nets='pMF_B_16 pMF_B_32 pMF_L_32 pMF_H_32' ranks='1 2 4 8 16 32 64' studies='strong weak'
+out='' nets='pMF_B_16 pMF_B_32 pMF_L_32 pMF_H_32' ranks='1 2 4 8 16 32 64' studies='strong weak'
 batch=64 share=1 threads=8 repeats=3 steps=5 time=02:00:00 words='' sbatch='' pmf=pmf wait=no launch=''
 
-die() { echo "study.sh: $*" >&2; exit 65; }
-[[ $# -ge 1 && $1 != *=* ]] || { sed -n '2,/^set -u/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 65; }
-out=$1
-shift
-for word; do
-  case $word in
-    nets=* | ranks=* | studies=* | batch=* | share=* | threads=* | repeats=* | steps=* | time=* | words=* | sbatch=* | pmf=* | wait=* | \
-    launch=*)
-      declare "${word%%=*}=${word#*=}" ;;
-    *) die "$word: expected name=value with a name of those above: ${BASH_SOURCE[0]} without words lists them" ;;
-  esac
-done
-for name in batch share threads repeats steps; do
-  [[ ${!name} =~ ^[1-9][0-9]*$ ]] || die "$name=${!name}: expected a positive whole number"
-done
+# shellcheck source=/dev/null
+. "$here/../words.sh"
+read_words 'nets ranks studies batch share threads repeats steps time words sbatch pmf wait launch' "$@"
+whole_numbers batch share threads repeats steps
 for R in $ranks; do [[ $R =~ ^[1-9][0-9]*$ ]] || die "ranks: $R is no positive whole number"; done
 for study in $studies; do [[ $study == strong || $study == weak ]] || die "studies: $study is neither strong nor weak"; done
 command -v sbatch >/dev/null || { echo 'study.sh: sbatch is not here: this is for a Slurm cluster' >&2; exit 69; }
 
-mkdir -p "$out" || exit 74
+one_study "batch=$batch share=$share threads=$threads steps=$steps words=$words"
 out=$(cd "$out" && pwd)
-settings="batch=$batch share=$share threads=$threads steps=$steps words=$words"
-[[ ! -e $out/settings || $(<"$out/settings") == "$settings" ]] || die "$out is a study of $(<"$out/settings"): take another folder"
-echo "$settings" >"$out/settings"
 [[ $launch ]] || launch="mpirun -n RANKS --map-by slot:PE=$threads --bind-to core"
 export PMF_STUDY_LAUNCH=$launch PMF_STUDY_PMF=$pmf PMF_STUDY_OUT=$out PMF_STUDY_WORDS=$words PMF_STUDY_STEPS=$steps
 last='' failed=0 wanted=0
