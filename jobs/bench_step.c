@@ -94,6 +94,7 @@ static int run_steps(struct trainer *t, long steps, struct result *r) {
     phases_begin(&t->phases, PHASE_OTHER);
     if (i < 0) {
       r->peak = memory_peak();                     /* before the products alone take memory of their own */
+      if (t->step.way_there) way_there_reset(t->step.way_there);
       if (t->step.way_back) way_back_reset(t->step.way_back);
     }
     const size_t micro = t->step.micro, T = t->net.shape.T;
@@ -172,7 +173,9 @@ static int write_layers(const struct bench *b, struct trainer *t, const struct r
                       .parameters = (double)table_parameters(&t->net.table), .optimizer = r->phase[PHASE_OPTIMIZER],
                       .ema = r->phase[PHASE_EMA], .table = t->net.table };
   snprintf(l.net, sizeof l.net, "%.63s", *named ? named : "net");
+  way_there_mean(t->step.way_there);
   way_back_mean(t->step.way_back);
+  l.there = *t->step.way_there;
   l.way = *t->step.way_back;
   return layers_write(&l, b->layers);
 }
@@ -181,7 +184,9 @@ int bench_step(struct bench *b) {
   char path[TEXT_MAX];
   struct result r = { 0 };
   struct trainer t = { .w = b->w, .s = b->s, .drawn = 1, .data.fd = -1 };
+  struct way_there there = { 0 };
   struct way_back way = { 0 };
+  if (*b->layers) t.s.training.micro_batch = t.s.training.batch_size;   /* both ways are taken of one micro-batch, and stand for all images */
   if (*b->layers && b->w->ranks > 1) return because(STATUS_BAD, "layers=%s: one rank measures what each of many will do", b->layers);
   int status = bench_noise(b->w, &b->s, (size_t)b->s.training.batch_size, path);
   if (status) return status;
@@ -195,11 +200,13 @@ int bench_step(struct bench *b) {
   r.plan = memory_now() + t.needs.total;
   if (!status) status = trainer_allocate(&t);
   if (!status) status = trainer_start(&t);
+  if (!status && *b->layers) status = way_there_init(&there, 2 * t.net.table.count);
   if (!status && *b->layers) status = way_back_init(&way, 2 * t.net.table.count);
-  if (!status && *b->layers) t.step.way_back = &way;
+  if (!status && *b->layers) t.step.way_there = &there, t.step.way_back = &way;
   if (!status) status = run_steps(&t, b->steps, &r);
   if (!status && *b->layers) status = write_layers(b, &t, &r);
   if (!status && b->w->rank == 0) (b->json ? print_json : print_table)(b, &t, &r);
+  way_there_free(&there);
   way_back_free(&way);
   trainer_close(&t);
   return status;

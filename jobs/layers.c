@@ -22,6 +22,11 @@ int layers_write(const struct layers *l, const char *path) {
   const double number[NUMBERS] = { l->threads, l->images, l->parameters, (double)l->table.size, l->gradient, l->optimizer, l->ema };
   cJSON_AddStringToObject(o, "net", l->net);
   for (int i = 0; i < NUMBERS; i++) cJSON_AddNumberToObject(o, name[i], number[i]);
+  cJSON *there = cJSON_AddArrayToObject(o, "used");   /* [first, end, seconds since the beginning, calls] */
+  for (size_t i = 0; i < l->there.count; i++) {
+    const struct way_there_event *e = &l->there.list[i];
+    add_row(there, (double[]){ (double)e->first, (double)e->end, e->at, e->calls }, 4);
+  }
   cJSON *way = cJSON_AddArrayToObject(o, "final");   /* [offset, seconds since the one before, calls] */
   for (size_t i = 0; i < l->way.count; i++)
     add_row(way, (double[]){ (double)l->way.list[i].offset, l->way.list[i].seconds, l->way.list[i].calls }, 3);
@@ -69,6 +74,19 @@ static int take_way(struct way_back *w, const cJSON *rows, double elements) {
   return w->count > 0 && !before;
 }
 
+/* In the order of time; the last row is the end. */
+static int take_there(struct way_there *w, const cJSON *rows, double elements) {
+  double before[2] = { 0 };
+  for (const cJSON *row = rows->child; row; row = row->next) {
+    double x[4];
+    if (!take_row(row, x, 4) || x[0] > x[1] || x[1] > elements || x[2] < before[0] || x[3] < before[1]) return 0;
+    before[0] = x[2], before[1] = x[3];
+    w->list[w->count++] = (struct way_there_event){ (size_t)x[0], (size_t)x[1], x[2], x[3] };
+  }
+  w->passes = 1;
+  return w->count > 0 && !w->list[w->count - 1].end;
+}
+
 static int take_tensors(struct table *t, const cJSON *rows, double elements) {
   t->size = (size_t)elements;
   size_t end = 0;
@@ -86,6 +104,7 @@ static int take_tensors(struct table *t, const cJSON *rows, double elements) {
 
 static int understand(struct layers *l, const cJSON *o) {
   const char *net = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(o, "net"));
+  const cJSON *there = cJSON_GetObjectItemCaseSensitive(o, "used");
   const cJSON *way = cJSON_GetObjectItemCaseSensitive(o, "final"), *tensors = cJSON_GetObjectItemCaseSensitive(o, "tensors");
   double number[NUMBERS];
   if (!net || (size_t)snprintf(l->net, sizeof l->net, "%s", net) >= sizeof l->net) return STATUS_BAD;
@@ -94,12 +113,12 @@ static int understand(struct layers *l, const cJSON *o) {
     if (!cJSON_IsNumber(item) || !(item->valuedouble >= 0 && item->valuedouble < 1e15)) return STATUS_BAD;
     number[i] = item->valuedouble;
   }
-  if (number[0] < 1 || number[0] > 1e6 || !(number[1] > 0) || !cJSON_IsArray(way) || !cJSON_IsArray(tensors)) return STATUS_BAD;
+  if (number[0] < 1 || number[0] > 1e6 || !(number[1] > 0) || !cJSON_IsArray(there) || !cJSON_IsArray(way) || !cJSON_IsArray(tensors)) return STATUS_BAD;
   l->threads = (int)number[0], l->images = number[1], l->parameters = number[2];
   l->gradient = number[4], l->optimizer = number[5], l->ema = number[6];
   l->table.tensors = calloc((size_t)cJSON_GetArraySize(tensors) + 1, sizeof *l->table.tensors);
-  if (!l->table.tensors || way_back_init(&l->way, (size_t)cJSON_GetArraySize(way))) return STATUS_NOMEM;
-  return take_way(&l->way, way, number[3]) && take_tensors(&l->table, tensors, number[3]) ? STATUS_OK : STATUS_BAD;
+  if (!l->table.tensors || way_there_init(&l->there, (size_t)cJSON_GetArraySize(there)) || way_back_init(&l->way, (size_t)cJSON_GetArraySize(way))) return STATUS_NOMEM;
+  return take_there(&l->there, there, number[3]) && take_way(&l->way, way, number[3]) && take_tensors(&l->table, tensors, number[3]) ? STATUS_OK : STATUS_BAD;
 }
 
 int layers_read(struct layers *l, const char *path) {
@@ -119,6 +138,7 @@ int layers_read(struct layers *l, const char *path) {
 }
 
 void layers_free(struct layers *l) {
+  way_there_free(&l->there);
   way_back_free(&l->way);
   free(l->table.tensors);
   *l = (struct layers){ 0 };

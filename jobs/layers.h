@@ -1,12 +1,13 @@
 /* layers.h - what a step of a net costs on this machine, layer for layer, as a file: `pmf bench step layers=FILE` writes it, the
- * simulation of many ranks (jobs/simulate.c) reads it. JSON: the seconds of a step, when gradients become final on the way back,
- * and the table of tensors.
+ * simulation of many ranks (jobs/simulate.c) reads it. JSON: the seconds of a step, when weights are used on the way through the
+ * net, when gradients become final on the way back, and the table of tensors.
  * Memory: freed by layers_free, harmless on a zeroed one. Units: seconds of one rank with `threads` threads and `images` images;
  * the optimizer's those of all tensors. Errors: STATUS_IO; STATUS_BAD: a file that is none, with its name; STATUS_NOMEM.
  * Ranks: local. */
 #ifndef JOBS_LAYERS_H
 #define JOBS_LAYERS_H
 #include "jobs/way_back.h"
+#include "jobs/way_there.h"
 #include "src/base/table.h"
 
 struct layers {
@@ -14,7 +15,8 @@ struct layers {
   int threads;
   double images, parameters;
   double gradient, optimizer, ema;   /* the gradient's: drawing, guidance, forward and all of the way back */
-  struct way_back way;               /* of the last micro-batch; means */
+  struct way_there there;            /* of the first micro-batch; means */
+  struct way_back way;               /* of the last */
   struct table table;                /* offset, size, shape and rule of each tensor */
 };
 int layers_write(const struct layers *l, const char *path);

@@ -9,8 +9,11 @@
 #include "jobs/precision.h"
 #include "jobs/state.h"
 #include "jobs/step.h"
+#include "mpi/bucket.h"
+#include "mpi/reduction.h"
 #include "mpi/shard.h"
 #include "src/base/status.h"
+#include "src/optim/share.h"
 
 /* Bytes of n numbers in an arena, up to the next view. */
 static size_t taken(size_t n) {
@@ -28,16 +31,22 @@ static size_t copy_bytes(const struct net *n, const struct settings *s, int rank
   return s->checkpoint.async ? checkpoint_later_bytes(sizes, arrays, ranks) : 0;
 }
 
-static size_t message_bytes(const struct table *t, const struct settings *s, int ranks) {
+/* Room of buckets that are on their way: the reduction's, or where all get the sum MPI's, which nobody promises; and the fragments of
+ * 1 MiB (mpi/world.c) in which ranks of a node hand them over, of which some are on their way. */
+static size_t message_bytes(const struct net *n, const struct settings *s, int ranks) {
   const struct reduction_config way = setup_reduction(s, ranks);
-  const size_t width = way.integers ? sizeof(int64_t) : sizeof(float), all = t->size * width;
-  const size_t copies = way.by_owner ? REDUCTION_COPIES : 1;
-  size_t largest = 0;
-  for (size_t i = 0; i < t->count; i++) largest = t->tensors[i].size > largest ? t->tensors[i].size : largest;
-  const size_t bucket = way.bucket_bytes + largest * width / 2;   /* it ends with the tensor that fills it */
-  const size_t some = REDUCTION_IN_FLIGHT * copies * bucket;
-  if (ranks == 1) return 0;
-  return way.way == REDUCTION_PLAIN ? all : some < copies * all ? some : copies * all;
+  const size_t width = way.integers ? sizeof(int64_t) : sizeof(float), all = n->table.size * width;
+  if (ranks == 1 || way.way == REDUCTION_PLAIN) return ranks == 1 ? 0 : all;
+  struct table t = table_copy(&n->table);
+  struct buckets b;
+  const size_t fragments = (size_t)6 << 20;
+  size_t largest, places = 0;
+  share_matrices(&t, ranks);
+  if (!buckets_cut(&b, &t, way.bucket_bytes / width, SIZE_MAX, way.by_owner))
+    places = reduction_places(&b, way.bucket_bytes / width, &largest);
+  buckets_free(&b);
+  table_free(&t);
+  return places ? places * largest * width + fragments : 0;
 }
 
 void needs_parts(const struct needs *k, struct needs_part parts[static NEEDS_PARTS]) {
@@ -69,7 +78,7 @@ struct needs needs_of(const struct net *n, const struct settings *s, int ranks, 
   k.evaluation = evaluate_bytes(n, s, ranks);
   k.perceptual = perception_count(s, step.micro) * sizeof(real);
   k.copy = copy_bytes(n, s, ranks);
-  k.messages = message_bytes(t, s, ranks);
+  k.messages = message_bytes(n, s, ranks);
   struct needs_part parts[NEEDS_PARTS];
   needs_parts(&k, parts);
   for (int i = 0; i < NEEDS_PARTS; i++) k.total += parts[i].bytes;

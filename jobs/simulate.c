@@ -1,7 +1,8 @@
 /* simulate.c - a step on more ranks than there are: the program's own schedule of gradients and weights (mpi/reduction.c,
  * mpi/owners.c, over the buckets and owners of the real table) on a described network, under SimGrid's SMPI. What the ranks compute
- * is replaced by the seconds that `pmf bench step layers=FILE` measured; collectives are Open MPI's (simulate_mpi.h).
- * A program of its own, for smpirun; slurm/scaling/simulate.sh calls it. Prints one run of a study (scaling.h).
+ * is replaced by the seconds that `pmf bench step layers=FILE` measured (simulate_mpi.h).
+ * A program of its own, for smpirun; slurm/scaling/simulate.sh calls it. Prints one run of a study (scaling.h), of the second of two
+ * steps, as what is left on its way by one hides behind the next.
  *
  * Simplified: every rank computes equally long, the measured mean; threads beyond the measured ones help in proportion; a
  * message travels without the processor; the network is as its description says and empty. */
@@ -22,7 +23,7 @@
 
 /* Words and tables of all ranks: under SMPI they are threads of one process, which take turns only at calls of MPI. */
 static char file[TEXT_MAX], way[TEXT_MAX] = "overlap", study[TEXT_MAX] = "simulated", label[TEXT_MAX];
-static long threads = 8, node_ranks = 1, fragments, at_once = 16;
+static long threads = 8, node_ranks = 1, later = 1;
 static double images = 1, bucket_mib = 25, add_gib = 10;
 static struct word words[] = {
   { .name = "layers", .type = WORD_TEXT, .value = file, .help = "what a step costs, as pmf bench step layers=FILE wrote it" },
@@ -32,9 +33,8 @@ static struct word words[] = {
   { .name = "bucket_mib", .type = WORD_REAL, .value = &bucket_mib, .min = 1e-3, .max = 1024, .help = "25" },
   { .name = "node_ranks", .type = WORD_INTEGER, .value = &node_ranks, .min = 1, .max = 4096, .help = "of a node, for twolevel; 1" },
   { .name = "add_gib", .type = WORD_REAL, .value = &add_gib, .min = 1e-3, .max = 1e6, .help = "GiB/s that a rank adds to others, as pmf bench comm measures; 10" },
-  { .name = "fragments", .type = WORD_INTEGER, .value = &fragments, .min = 0, .max = 1 << 30,
-    .help = "most of a chain (simulated ones take time); 0: as Open MPI cuts" },
-  { .name = "at_once", .type = WORD_INTEGER, .value = &at_once, .min = 8, .max = 256, .help = "collectives of a rank that move at once; 16" },
+  { .name = "later", .type = WORD_INTEGER, .value = &later, .min = 0, .max = 1,
+    .help = "new weights arrive during the next step; 0: it waits for all of them; 1" },
   { .name = "study", .type = WORD_TEXT, .value = study, .help = "its name in what is printed; simulated" },
   { .name = "net", .type = WORD_TEXT, .value = label, .help = "the net's name there; the file's" },
   { .name = "--alone", .type = WORD_TEXT, .help = "nothing is computed: what pmf bench comm measures for the net" },
@@ -44,16 +44,16 @@ static struct layers layers;
 static double scale, optimizer_scale;   /* seconds here for a measured one */
 static int status = -1;
 
-/* Ends of the parts of a step; the clock begins with it. */
-enum part { GRADIENT, OWN_SUMS, AGREEMENT, NEWTON_SCHULZ, AVERAGES, WEIGHTS, PARTS };
-static const char *const part_name[PARTS] = { "gradient", "own_sums", "agreement", "newton_schulz", "averages", "weights" };
+/* Ends of the parts of a step; the clock begins with it, on all ranks within an agreement of each other. */
+enum part { GRADIENT, OWN_SUMS, AGREEMENT, NEWTON_SCHULZ, AVERAGES, STEP, PARTS };
+static const char *const part_name[PARTS] = { "gradient", "own_sums", "agreement", "newton_schulz", "averages", "step" };
 
 struct rank {
   struct world w;
   struct reduction reduction;
   struct owners owners;
   struct share mine;
-  double began, exposed, ends[PARTS];
+  double began, exposed, ends[PARTS];   /* of the step that is made */
 };
 
 static void ends(struct rank *r, enum part part) { r->ends[part] = MPI_Wtime() - r->began; }
@@ -73,7 +73,7 @@ static void load(int argc, char **argv) {
   optimizer_scale = (double)layers.threads / (double)threads;
   if (words[ALONE].given) optimizer_scale = 0;
   scale = optimizer_scale * images / layers.images;
-  simulate_mpi = (struct simulate_mpi){ fragments, at_once, 1 / (add_gib * (1 << 30)) };
+  simulate_seconds_per_byte = 1 / (add_gib * (1 << 30));
 }
 
 static size_t largest(const struct buckets *b) {
@@ -110,9 +110,26 @@ static void end(struct rank *r) {
 
 /* --- a step, as jobs/step.c and jobs/state.c make it ------------------------------------------------------------------- */
 
+/* One micro-batch. Weights of the step before may still be on their way. */
+static void way_there(struct rank *r) {
+  double at = 0, calls = 0;
+  for (size_t i = 0; i < layers.there.count; i++) {
+    const struct way_there_event *e = &layers.there.list[i];
+    const int pieces = (int)(e->calls - calls + 0.5) + 1;
+    for (int k = 0; k < pieces; k++) {
+      simulate_seconds(scale * (e->at - at) / pieces);
+      if (k + 1 < pieces && travels(r)) owners_progress(&r->owners);
+    }
+    if (travels(r) && e->first < e->end) r->exposed += owners_need(&r->owners, e->first, e->end);
+    at = e->at, calls = e->calls;
+  }
+  simulate_seconds(scale * (layers.gradient - at - way_back_seconds(&layers.way)));
+  if (travels(r)) r->exposed += owners_finish(&r->owners);
+}
+
 static void gradient(struct rank *r) {
   static char nothing[1];   /* where the gradient would lie; nobody looks */
-  simulate_seconds(scale * (layers.gradient - way_back_seconds(&layers.way)));
+  way_there(r);
   if (travels(r)) reduction_begin(&r->reduction, nothing);
   for (size_t i = 0; i < layers.way.count; i++) {
     const struct way_back_event *e = &layers.way.list[i];
@@ -155,16 +172,18 @@ static void update(struct rank *r) {
   if (travels(r)) owners_done(&r->owners);
   simulate_seconds(optimizer_scale * layers.ema * (travels(r) ? (double)r->mine.count / (double)layers.table.size : 1.0 / r->w.ranks));
   ends(r, AVERAGES);
-  if (travels(r)) r->exposed = owners_finish(&r->owners);
+  if (travels(r) && !later) r->exposed += owners_finish(&r->owners);
   if (travels(r)) reduction_finish(&r->reduction);
-  ends(r, WEIGHTS);
+  double due[4] = { 0 };   /* is there a reason to stop, or to save? */
+  if (travels(r)) reduce_max_double(r->w.comm, 4, due);
+  ends(r, STEP);
 }
 
 /* --- what is told ------------------------------------------------------------------------------------------------------ */
 
 /* latest: the ends of the parts on the rank that came last there. */
 static void print(const struct rank *r, const double latest[PARTS], double exposed) {
-  const double seconds = latest[WEIGHTS];
+  const double seconds = latest[STEP];
   const double best = scale * layers.gradient + optimizer_scale * layers.optimizer / r->w.ranks;
   cJSON *o = cJSON_CreateObject(), *b = cJSON_CreateObject();
   const struct { const char *name; double value; } all[] = {
@@ -194,12 +213,14 @@ int main(int argc, char **argv) {
   const int bad = status ? status : begin(&r);
   if (!bad) {
     MPI_Barrier(r.w.comm);
-    r.began = MPI_Wtime();
-    simulate_step_begins();
-    gradient(&r);
-    update(&r);
-    simulate_step_ends();
+    for (int step = 0; step < 2; step++) {
+      r.began = MPI_Wtime();
+      r.exposed = r.reduction.figures.exposed = r.reduction.figures.total = 0;
+      gradient(&r);
+      update(&r);
+    }
     double exposed = r.reduction.figures.exposed + r.exposed;
+    if (travels(&r)) owners_finish(&r.owners);
     reduce_max_double(r.w.comm, PARTS, r.ends);
     reduce_sum_double(r.w.comm, 1, &exposed);
     if (r.w.rank == 0) print(&r, r.ends, exposed / r.w.ranks);

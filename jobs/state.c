@@ -1,5 +1,6 @@
 #include "jobs/state.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,6 +53,7 @@ static void begin_averages(struct state *state, const struct settings *s) {
 }
 
 void state_begin(struct state *state, const struct net *n, const struct settings *s) {
+  assert(!owners_left(&state->owners));
   state->step = state->images_seen = 0;
   for (size_t i = 0; i < state->n_flats; i++) memset(state->flats[i].data, 0, state->flats[i].count * sizeof(real));
   table_init_weights(&n->table, (uint64_t)s->training.seed, state->weights);
@@ -84,6 +86,7 @@ void state_free(struct state *state) {
 }
 
 const real *state_whole(const struct world *w, const struct state *state, const struct net *n, const char *name, real *room) {
+  assert(!owners_left(&state->owners));
   for (size_t i = 0; i < state->n_flats; i++) {
     const struct flat *f = &state->flats[i];
     if (strcmp(f->name, name)) continue;
@@ -180,6 +183,7 @@ int state_begin_from(const struct world *w, struct state *state, const struct ne
 
 /* COLLECTIVE. Where they differ, each rank would save its own part of them. */
 static int same_weights(const struct world *w, const struct state *state, const struct net *n, const char *run) {
+  assert(!owners_left(&state->owners));
   const int status = replicas_check(w->comm, &n->table, state->weights);
   return status ? because(status, "%s: not saved: %s", run, status_reason()) : STATUS_OK;
 }
@@ -218,11 +222,15 @@ static void breathe(void *context) {
 /* What is still on its way, of the gradients to other owners and of the weights from them. */
 static void arrive(struct state *state, size_t size) {
   phases_begin(state->phases, PHASE_REDUCE);
-  const double waited = state->sharded ? owners_finish(&state->owners) : 0;
+  if (!state->later) state_settle(state);
   if (!state->reduction) return;
   if (state->sharded) state->reduction->figures.bytes += (double)(size * sizeof(real));
-  state->reduction->figures.exposed += waited;
   reduction_finish(state->reduction);
+}
+
+void state_settle(struct state *state) {
+  const double waited = state->sharded ? owners_finish(&state->owners) : 0;
+  if (state->reduction) state->reduction->figures.exposed += waited;
 }
 
 void state_pass(struct state *state, const struct settings *s) {

@@ -29,6 +29,7 @@ struct state {
   size_t n_flats;
   char changes[512];                             /* on rank 0: what the bits depend on and is not as it was when they were saved */
   struct owners owners;                          /* where sharded */
+  int later;                                     /* new weights may come while the next step's way through the net has begun */
   struct reduction *reduction;                   /* of the gradient, whose rest may still be on its way, or NULL; the caller's */
   struct phases *phases;                         /* the caller's, or NULL */
 };
@@ -68,6 +69,9 @@ int state_save_as(const struct world *w, const struct state *state, const struct
  * numbers. */
 void state_step(const struct world *w, struct state *state, const struct net *n, const struct settings *s, double rate,
                 const real *grads, real *work);
+/* Where `later`, state_step returns while other owners' weights are on their way: who reads them waits for those (owners_need),
+ * and who wants all, or to change any, calls this first. COLLECTIVE where `later`: others' weights may come through this rank. */
+void state_settle(struct state *state);
 /* A step that leaves all as it is, but counts. Local. */
 void state_pass(struct state *state, const struct settings *s);
 #endif

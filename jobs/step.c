@@ -106,6 +106,7 @@ static void phase_begins(void *step, enum net_phase phase) {
                                    [NET_BACKWARD] = PHASE_BACKWARD };
   struct step *t = step;
   phases_begin(t->phases, of[phase]);
+  if (phase == NET_BACKWARD) way_there_ends(t->way_there);
   if (phase == NET_BACKWARD && t->last) way_back_begins(t->way_back);
 }
 
@@ -120,11 +121,28 @@ static void gradient_is_final(void *step, size_t offset) {
   reduction_final(&t->reduction, offset);
 }
 
+/* Waits for those of another rank where they are late. */
+static void weights_are_used(void *step, size_t first, size_t end) {
+  struct step *t = step;
+  way_there_use(t->way_there, first, end);
+  if (!t->owners || !owners_left(t->owners)) return;
+  const enum phase phase = t->phases ? t->phases->now : PHASE_OTHER;
+  phases_begin(t->phases, PHASE_REDUCE);
+  t->reduction.figures.exposed += owners_need(t->owners, first, end);
+  phases_begin(t->phases, phase);
+}
+
 static void breathe(void *step) {
   struct step *t = step;
   watch_move();
+  way_there_call(t->way_there);
   if (t->last) way_back_call(t->way_back);
   reduction_progress(&t->reduction);
+  if (!t->owners || !owners_left(t->owners)) return;
+  const double clock = MPI_Wtime();
+  owners_progress(t->owners);
+  t->reduction.figures.calls++;
+  t->reduction.figures.progress += MPI_Wtime() - clock;
 }
 
 /* Draws what samples first .. first + B - 1 of the share need, and adds their gradient. */
@@ -135,6 +153,7 @@ static void micro_batch(struct step *t, uint64_t k, size_t first, size_t B, cons
   for (int i = 0; i < 5; i++) c[i] = t->conditions + (size_t)i * m;
   int *fm = t->flags, *drop = t->flags + m;
   phases_begin(t->phases, PHASE_DRAW);
+  if (!first) way_there_begins(t->way_there);
   for (size_t b = 0; b < B; b++) {
     const uint32_t index = (uint32_t)(t->first + first + b);
     times_draw(&t->times, t->seed, k, index, &c[0][b], &c[1][b], &fm[b]);
@@ -145,7 +164,7 @@ static void micro_batch(struct step *t, uint64_t k, size_t first, size_t B, cons
   }
   const struct objective_batch batch = { B, t->x + first * P, t->e, c[0], c[1], c[2], c[3], c[4], t->y + first, fm, drop,
                                          t->seed, k, (uint32_t)(t->first + first) };
-  const struct net_hooks hooks = { gradient_is_final, breathe, phase_begins, t };
+  const struct net_hooks hooks = { weights_are_used, gradient_is_final, breathe, phase_begins, t };
   objective_gradient(&t->objective, t->net, weights, &t->work, &batch, t->grads, sums, NULL, &hooks);
 }
 
@@ -243,6 +262,7 @@ int step_gradient(struct step *t, const struct world *w, struct loader *loader, 
   clear(t);
   reduction_begin(&t->reduction, t->reproducible ? (void *)t->exact : t->grads);
   go_through(t, k, weights, sums);
+  if (t->owners) t->reduction.figures.exposed += owners_finish(t->owners);   /* a rank without samples has used none */
   if (fault_strikes(FAULT_TANGENT, k + 1)) sums->du_dt_square *= 1e6;
   fault_stay_away(FAULT_AWAY, k + 1);
   phases_begin(t->phases, PHASE_REDUCE);

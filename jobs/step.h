@@ -11,6 +11,8 @@
 #include "jobs/phases.h"
 #include "jobs/setup.h"
 #include "jobs/way_back.h"
+#include "jobs/way_there.h"
+#include "mpi/owners.h"
 #include "mpi/reduction.h"
 #include "mpi/world.h"
 #include "src/optim/share.h"
@@ -36,11 +38,13 @@ struct step {
   int *flags;                           /* [2,micro] */
   struct objective_work work;
   struct reduction reduction;
+  struct owners *owners;                /* the caller's: of the weights that may still be on their way, or NULL */
   int sharded;
   struct share mine;                    /* what of the gradient is for this rank: all, or where sharded what it owns */
   int last;                             /* in this rank's last micro-batch: what becomes final may travel */
   struct phases *phases;                /* the caller's, or NULL */
-  struct way_back *way_back;            /* likewise; of the last micro-batch */
+  struct way_there *way_there;          /* likewise; of the first micro-batch */
+  struct way_back *way_back;            /* likewise; of the last */
   double most_loss, most_norm;          /* the caller's: of a good step; loss: mean over the images. INFINITY: any */
   int bad, bad_rank;                    /* of the last one, the same on all ranks; the lowest rank whose loss is no number, -1 */
   double norm;                          /* of the mean gradient */

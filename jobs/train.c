@@ -264,6 +264,7 @@ static int save(struct run *run, int needed) {
   watch_phase("save");
   watchdog_patience(PATIENCE);
   fault_stay_away(FAULT_AWAY_SAVE, run->t.state.step);
+  state_settle(&run->t.state);
   const int status = saves_take(&run->saves, needed);
   watchdog_patience(1);
   straggler_begin(&run->straggler);
@@ -327,6 +328,7 @@ static void evaluate(struct run *run) {
   const double began = progress_clock();
   watch_phase("score");
   watchdog_patience(PATIENCE);
+  state_settle(&run->t.state);
   const int status = evaluate_now(&run->evaluation, &run->t, run->folder, &score, &best);
   watchdog_patience(1);
   const double seconds = progress_clock() - began;
@@ -426,6 +428,7 @@ static const char *last_checkpoint(const struct run *run) {
 static int check_replicas(struct run *run) {
   const uint64_t every = (uint64_t)run->t.s.training.check_every, step = run->t.state.step;
   if (!every || step % every) return STATUS_OK;
+  state_settle(&run->t.state);
   const int status = replicas_check(run->w->comm, &run->t.net.table, run->t.state.weights);
   if (!status) return STATUS_OK;
   char why[1024];
@@ -442,6 +445,7 @@ static int roll_back(struct run *run) {
   const uint64_t failed = t->state.step;
   char *settings = NULL;
   watch_phase("rollback");
+  state_settle(&run->t.state);
   int status = saves_finish(&run->saves);
   if (status) return status;
   if (!guard_may_go_back(&t->guard)) return recover_give_up(t, last_checkpoint(run));

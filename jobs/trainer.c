@@ -102,6 +102,8 @@ int trainer_allocate(struct trainer *t) {
   int status = state_init(t->w, &t->state, &t->net, &t->s);
   if (!status) status = step_init(&t->step, t->w, &t->net, &t->s);
   t->state.reduction = &t->step.reduction;
+  t->state.later = t->state.sharded && t->s.training.reduce != REDUCE_PLAIN;
+  if (t->state.later) t->step.owners = &t->state.owners;
   if (!status && t->w->ranks > 1) status = selftest(t->w->comm, "all ranks");
   if (!status && t->w->ranks > 1) status = reduction_test(&t->step.reduction);
   if (!status) status = agree(t->w->comm, allocate_local(t));

@@ -17,9 +17,10 @@ struct buckets {
   struct bucket *list;   /* the last of the array first */
   size_t count;
 };
-/* Buckets of at least `elements`, as few tensors more as that takes; by_owner: and of one tensor.owner each. Local.
+/* Buckets of at least `elements`, as few tensors more as that takes; by_owner: and of one tensor.owner each; then cut where they
+ * have more than `most` or than a count can hold. Local.
  * Errors: STATUS_NOMEM. */
-int buckets_cut(struct buckets *b, const struct table *t, size_t elements, int by_owner);
+int buckets_cut(struct buckets *b, const struct table *t, size_t elements, size_t most, int by_owner);
 /* COLLECTIVE over comm. Nonzero on all ranks if they have the same buckets: else they would wait for each other. */
 int buckets_same(MPI_Comm comm, const struct buckets *b);
 /* Harmless on a zeroed one. */

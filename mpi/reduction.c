@@ -11,10 +11,16 @@
 
 /* --- what a bucket does in each stage ---------------------------------------------------------------------------------- */
 
-static void reduce_to(MPI_Comm comm, int root, int n, MPI_Datatype type, void *x, MPI_Request *q) {
-  int rank;
-  MPI_Comm_rank(comm, &rank);
-  MPI_Ireduce(rank == root ? MPI_IN_PLACE : x, rank == root ? x : NULL, n, type, MPI_SUM, root, comm, q);
+static void reduce_to(struct reduction *r, MPI_Comm comm, int root, size_t i) {
+  const struct bucket *b = &r->buckets.list[i];
+  climb_begin(&r->climbs[i], comm, root, (int)b->count, r->type, (int)i, r->x + b->first * r->width,
+              r->room + (size_t)r->place[i] * r->largest * r->width, &r->requests[i]);
+}
+
+/* Does the bucket go on in its stage? */
+static int climbs(const struct reduction *r, int stage, size_t i) {
+  return r->buckets.list[i].owner != BUCKET_FOR_ALL ? r->config.way != REDUCTION_TWOLEVEL || stage < 2
+                                                    : r->config.way == REDUCTION_TWOLEVEL && stage == 0;
 }
 
 /* A request that stays MPI_REQUEST_NULL: this rank has no part in the stage. */
@@ -25,14 +31,14 @@ static void begin_stage(struct reduction *r, int stage, size_t i) {
   void *x = r->x + b->first * r->width;
   MPI_Request *q = &r->requests[i];
   if (r->config.way == REDUCTION_OVERLAP) {
-    if (owned) reduce_to(r->comm, (int)b->owner, n, r->type, x, q);
+    if (owned) reduce_to(r, r->comm, (int)b->owner, i);
     else MPI_Iallreduce(MPI_IN_PLACE, x, n, r->type, MPI_SUM, r->comm, q);
     return;
   }
   const int place = owned ? l->where[b->owner][0] : (int)(i % (size_t)l->places);
-  if (stage == 0) reduce_to(l->gather, place, n, r->type, x, q);
+  if (stage == 0) reduce_to(r, l->gather, place, i);
   if (stage == 1 && l->place == place) {
-    if (owned) reduce_to(l->across, l->where[b->owner][1], n, r->type, x, q);
+    if (owned) reduce_to(r, l->across, l->where[b->owner][1], i);
     else MPI_Iallreduce(MPI_IN_PLACE, x, n, r->type, MPI_SUM, l->across, q);
   }
   if (stage == 2) MPI_Ibcast(x, n, r->type, place, l->spread, q);
@@ -41,7 +47,9 @@ static void begin_stage(struct reduction *r, int stage, size_t i) {
 /* --- all buckets in their order ---------------------------------------------------------------------------------------- */
 
 static void pass(struct reduction *r, size_t i) {
-  if (++r->passed[i] < r->stages || --r->left) return;
+  if (++r->passed[i] < r->stages) return;
+  r->taken[r->place[i]] = 0;
+  if (--r->left) return;
   r->figures.total += MPI_Wtime() - r->opened;
 }
 
@@ -49,10 +57,17 @@ size_t reduction_in_flight(const struct reduction *r) {
   return r->left ? r->begun[0] - (r->buckets.count - r->left) : 0;
 }
 
-/* May the next bucket begin the stage? MPI copies what is on its way, so only so many set out at once. */
+/* May the next bucket begin the stage? Each needs room, so only so many set out at once. */
 static int may_begin(const struct reduction *r, int stage) {
   const size_t i = r->begun[stage];
-  return i < r->ready && r->passed[i] == stage && (stage || reduction_in_flight(r) < REDUCTION_IN_FLIGHT);
+  return i < r->ready && r->passed[i] == stage && (stage || reduction_in_flight(r) < r->places);
+}
+
+static void take_place(struct reduction *r, size_t i) {
+  int k = 0;
+  while (r->taken[k]) k++;
+  r->taken[k] = 1;
+  r->place[i] = k;
 }
 
 /* Begins all that can: a stage takes the buckets in their order, each when it is through the stage before. Once more after
@@ -63,6 +78,7 @@ static void advance(struct reduction *r) {
     for (int stage = 0; stage < r->stages; stage++)
       for (; may_begin(r, stage); again = 1) {
         const size_t i = r->begun[stage]++;
+        if (!stage) take_place(r, i);
         begin_stage(r, stage, i);
         if (r->requests[i] == MPI_REQUEST_NULL) pass(r, i);
       }
@@ -73,7 +89,11 @@ static void move_on(struct reduction *r, int (*some)(int, MPI_Request[], int *, 
   int n;
   some((int)r->begun[0], r->requests, &n, r->arrived, MPI_STATUSES_IGNORE);
   if (n == MPI_UNDEFINED) return;
-  for (int i = 0; i < n; i++) pass(r, (size_t)r->arrived[i]);
+  for (int k = 0; k < n; k++) {
+    const size_t i = (size_t)r->arrived[k];
+    if (climbs(r, r->passed[i], i)) climb_on(&r->climbs[i], &r->requests[i]);
+    if (r->requests[i] == MPI_REQUEST_NULL) pass(r, i);
+  }
   advance(r);
 }
 
@@ -115,12 +135,14 @@ static void sum_at_once(struct reduction *r) {
   r->left = 0;
 }
 
-/* Is what this rank is to get there, and has it begun all that others wait for? MPI moves on only what has begun. */
+/* Is what this rank is to get there, and has it handed on all that others wait for? From then on MPI can do the rest, whatever is
+ * called next. */
 static int mine_is_there(const struct reduction *r) {
   if (r->begun[r->stages - 1] < r->buckets.count) return 0;
   for (size_t i = 0; i < r->buckets.count; i++) {
     const ptrdiff_t owner = r->buckets.list[i].owner;
-    if (r->passed[i] < r->stages && (owner == BUCKET_FOR_ALL || owner == r->rank)) return 0;
+    if (r->passed[i] == r->stages) continue;
+    if (owner == BUCKET_FOR_ALL || owner == r->rank || r->climbs[i].taking) return 0;
   }
   return 1;
 }
@@ -169,17 +191,32 @@ void reduction_finish(struct reduction *r) {
   watch_leave();
 }
 
+size_t reduction_places(const struct buckets *b, size_t bucket_elements, size_t *largest) {
+  *largest = 1;
+  for (size_t i = 0; i < b->count; i++)
+    if (b->list[i].count > *largest) *largest = b->list[i].count;
+  size_t places = REDUCTION_IN_FLIGHT * bucket_elements / *largest;
+  if (places < REDUCTION_IN_FLIGHT) places = REDUCTION_IN_FLIGHT;
+  return places < b->count ? places : b->count;
+}
+
 /* --- memory and communicators ------------------------------------------------------------------------------------------ */
 
 static int allocate(struct reduction *r, const struct table *t) {
   const struct reduction_config *c = &r->config;
-  const int status = buckets_cut(&r->buckets, t, c->bucket_bytes / r->width, c->by_owner && c->way != REDUCTION_PLAIN);
+  const int status = buckets_cut(&r->buckets, t, c->bucket_bytes / r->width, SIZE_MAX, c->by_owner && c->way != REDUCTION_PLAIN);
   if (status) return status;
   const size_t n = r->buckets.count;
   r->passed = calloc(n, sizeof *r->passed);
   r->arrived = calloc(n, sizeof *r->arrived);
   r->requests = calloc(n, sizeof *r->requests);
-  if (!r->passed || !r->arrived || !r->requests) return because(STATUS_NOMEM, "no memory for %zu buckets", n);
+  r->climbs = calloc(n, sizeof *r->climbs);
+  r->place = calloc(n, sizeof *r->place);
+  r->places = reduction_places(&r->buckets, c->bucket_bytes / r->width, &r->largest);
+  r->taken = calloc(r->places, sizeof *r->taken);
+  const int roomy = r->ranks > 1 && (c->way == REDUCTION_TWOLEVEL || (c->way == REDUCTION_OVERLAP && c->by_owner));
+  if (roomy) r->room = malloc(r->places * r->largest * r->width);
+  if ((roomy && !r->room) || !r->passed || !r->arrived || !r->requests || !r->climbs || !r->place || !r->taken) return because(STATUS_NOMEM, "no memory for %zu buckets", n);
   return STATUS_OK;
 }
 
@@ -214,6 +251,6 @@ void reduction_free(struct reduction *r) {
   }
   levels_free(&r->levels);
   buckets_free(&r->buckets);
-  free(r->passed), free(r->arrived), free(r->requests);
+  free(r->passed), free(r->arrived), free(r->requests), free(r->climbs), free(r->place), free(r->taken), free(r->room);
   *r = (struct reduction){ 0 };
 }

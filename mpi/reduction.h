@@ -2,7 +2,7 @@
  * nonblocking sum starts once its elements are final, moves on at every call of reduction_progress (MPI_Testsome, from the
  * thread that called MPI_Init_thread), and is waited for at the end. Ways:
  *   plain     one MPI_Allreduce after the pass backward (mpi/reduce.h): the reference of the others
- *   overlap   MPI_Iallreduce of each bucket; MPI_Ireduce to its owner where buckets have one
+ *   overlap   MPI_Iallreduce of each bucket; up a tree to its owner (climb.h) where buckets have one
  *   twolevel  over the ranks of the node to one place of it, which changes from bucket to bucket (together a reduce-scatter),
  *             over the nodes among these places, and back to the ranks of the node (an allgather); to an owner likewise,
  *             and not back
@@ -13,14 +13,15 @@
 #ifndef MPI_REDUCTION_H
 #define MPI_REDUCTION_H
 #include "mpi/bucket.h"
+#include "mpi/climb.h"
 #include "mpi/levels.h"
 #include "mpi/world.h"
 
 enum reduction_way { REDUCTION_PLAIN, REDUCTION_OVERLAP, REDUCTION_TWOLEVEL };
 enum { REDUCTION_STAGES = 3 };
-/* Buckets on their way at once. MPI keeps copies of each until it is through: Open MPI's MPI_Ireduce two on a rank that is not
- * the root, its MPI_Iallreduce one. */
-enum { REDUCTION_IN_FLIGHT = 4, REDUCTION_COPIES = 2 };
+/* Buckets on their way at once, or more where they are small: as many of the largest as have the bytes of so many. Each takes room for
+ * what comes in, the reduction's own, or where all get the sum MPI's. */
+enum { REDUCTION_IN_FLIGHT = 4 };
 struct reduction_config {
   enum reduction_way way;
   size_t bucket_bytes;
@@ -51,9 +52,16 @@ struct reduction {
   size_t left;                       /* buckets that are not through */
   int *passed, *arrived;             /* [buckets]: stages behind each; scratch */
   MPI_Request *requests;             /* [buckets] */
+  struct climb *climbs;              /* [buckets] */
+  size_t places, largest;            /* buckets on their way at most; elements of the largest */
+  char *room;                        /* [places][largest] elements, where buckets have owners */
+  int *place;                        /* [buckets]: which of them it has */
+  unsigned char *taken;              /* [places] */
   double opened;                     /* clock */
   struct reduction_figures figures;
 };
+/* Buckets on their way at most, and the elements of the largest. Local. */
+size_t reduction_places(const struct buckets *b, size_t bucket_elements, size_t *largest);
 /* COLLECTIVE over w->comm, as is reduction_free. Errors: STATUS_NOMEM; STATUS_BAD: the ranks' tables differ, or those of
  * levels_init. */
 int reduction_init(struct reduction *r, const struct world *w, const struct table *t, const struct reduction_config *c);
@@ -67,8 +75,8 @@ void reduction_begin(struct reduction *r, void *x);
 void reduction_final(struct reduction *r, size_t offset);   /* the elements from offset to the end */
 void reduction_progress(struct reduction *r);
 size_t reduction_in_flight(const struct reduction *r);   /* buckets that have begun and are not through */
-/* All is final. Returns when what this rank is to get is there, and all that others wait for has begun: all but the last
- * REDUCTION_IN_FLIGHT buckets are through then. */
+/* All is final. Returns when what this rank is to get is there, and it has handed on all that goes through it: MPI alone can do the
+ * rest. All but the last `places` buckets are through then. */
 void reduction_wait(struct reduction *r);
 void reduction_finish(struct reduction *r);   /* waits for the rest; nothing where there is none */
 #endif

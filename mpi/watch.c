@@ -17,8 +17,12 @@ static void put(_Atomic(const char *) *to, const char *text) { atomic_store_expl
 void watch_move(void) { add(&moves); }
 
 void watch_enter(const char *name) {
-  put(&operation, name);
   add(&sequence);
+  watch_wait(name);
+}
+
+void watch_wait(const char *name) {
+  put(&operation, name);
   atomic_store_explicit(&inside, 1, memory_order_relaxed);
   watch_move();
   entered = MPI_Wtime();

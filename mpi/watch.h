@@ -16,6 +16,8 @@ struct watch {
 };
 /* Around a collective. They do not nest. */
 void watch_enter(const char *operation);
+/* The same for what only a rank waits for that has come early: it has no number of its own. */
+void watch_wait(const char *operation);
 void watch_leave(void);
 void watch_phase(const char *phase);
 void watch_step(uint64_t step);

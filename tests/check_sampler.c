@@ -42,7 +42,7 @@ static void evaluate(const struct sampler *c, real h, const real *z, real *x) {
   for (size_t b = 0; b < B; b++)
     all[0][b] = h, all[1][b] = (real)c->omega, all[2][b] = (real)c->t_min, all[3][b] = (real)c->t_max;
   const struct condition_input in = { B, 0, z, NULL, all[0], all[1], all[2], all[3], labels };
-  net_forward(&net, weights, &work.net, &in, 0, c->head == HEAD_U ? x : NULL, NULL, c->head == HEAD_V ? x : NULL, NULL);
+  net_forward(&net, weights, &work.net, &in, 0, c->head == HEAD_U ? x : NULL, NULL, c->head == HEAD_V ? x : NULL, NULL, NULL);
 }
 
 START_TEST(one_step_is_the_image_that_the_net_predicts) {

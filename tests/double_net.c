@@ -50,7 +50,7 @@ static void tear_down(struct bench *m) {
   net_free(&m->net);
 }
 static void forward(struct bench *m, int keep) {
-  net_forward(&m->net, m->weights, &m->work, &m->in, keep, m->x[0], m->x_dot[0], m->x[1], m->x_dot[1]);
+  net_forward(&m->net, m->weights, &m->work, &m->in, keep, m->x[0], m->x_dot[0], m->x[1], m->x_dot[1], NULL);
 }
 static real *new_gradient(struct bench *m, const struct net_hooks *hooks) {
   real *grads = new_zeros(m->net.table.size);
@@ -67,7 +67,7 @@ static void along_inputs(void *context, double s, real *y) {
   for (size_t b = 0; b < B; b++) m->h[b] = h[b] + s;
   struct condition_input in = m->in;
   in.z = z, in.B_dot = 0;
-  net_forward(&m->net, m->weights, &m->work, &in, 0, y, NULL, y + m->size, NULL);
+  net_forward(&m->net, m->weights, &m->work, &in, 0, y, NULL, y + m->size, NULL, NULL);
   memcpy(m->h, h, sizeof h);
   free(z);
 }
@@ -95,7 +95,7 @@ static void along_weights(void *context, double s, real *y) {
   struct condition_input in = m->in;
   in.B_dot = 0;
   move(n, m->weights, s, m->direction, moved);
-  net_forward(&m->net, moved, &m->work, &in, 0, m->x[0], NULL, m->x[1], NULL);
+  net_forward(&m->net, moved, &m->work, &in, 0, m->x[0], NULL, m->x[1], NULL, NULL);
   *y = dot(m->size, m->x[0], m->x_bar[0]) + dot(m->size, m->x[1], m->x_bar[1]);
   free(moved);
 }
@@ -279,7 +279,7 @@ START_TEST(outputs_may_be_left_out) {
         memset(m.x_dot[head], 0, m.size * sizeof(real));
       }
       net_forward(&m.net, m.weights, &m.work, &m.in, 0, u ? m.x[0] : NULL, u == 2 ? m.x_dot[0] : NULL,
-                  v ? m.x[1] : NULL, v == 2 ? m.x_dot[1] : NULL);
+                  v ? m.x[1] : NULL, v == 2 ? m.x_dot[1] : NULL, NULL);
       for (int head = 0; head < HEADS; head++) {
         if (wanted[head]) ck_assert_double_lt(relative_error(m.size, m.x[head], all.x[head]), limit_same);
         else ck_assert_double_eq(max_abs(m.size, m.x[head]), 0);
@@ -328,9 +328,36 @@ START_TEST(gradients_are_final_once_announced) {
   }
 } END_TEST
 
+/* Weights that arrive only when they are said to be wanted; all others are no numbers. */
+struct arriving { const real *weights; real *here; };
+static void arrive(void *context, size_t first, size_t end) {
+  struct arriving *a = context;
+  memcpy(a->here + first, a->weights + first, (end - first) * sizeof *a->here);
+}
+
+START_TEST(weights_are_read_once_announced) {
+  for (size_t i = 0; i < SHAPES; i++)
+    for (int u = 0; u < 2; u++) {   /* as guidance goes through the net, and both heads */
+      struct bench m, all;
+      set_up(&m, &shapes[i], 2, 0);
+      set_up(&all, &shapes[i], 2, 0);
+      forward(&all, 0);
+      struct arriving a = { all.weights, m.weights };
+      const struct net_hooks hooks = { .use = arrive, .context = &a };
+      for (size_t k = 0; k < m.net.table.size; k++) m.weights[k] = NAN;
+      net_forward(&m.net, m.weights, &m.work, &m.in, 0, u ? m.x[0] : NULL, u ? m.x_dot[0] : NULL, m.x[1], m.x_dot[1], &hooks);
+      for (int head = !u; head < HEADS; head++) {
+        ck_assert_double_lt(relative_error(m.size, m.x[head], all.x[head]), limit_same);
+        ck_assert_double_lt(relative_error(2 * m.net.pixels, m.x_dot[head], all.x_dot[head]), limit_same);
+      }
+      tear_down(&m), tear_down(&all);
+    }
+} END_TEST
+
 int main(void) {
   return run_tests("net in double", (const TTest *[]){
     conditions_enter_as_the_spec_says, tangents_are_derivatives, gradients_of_every_tensor_are_derivatives,
     gradients_add_to_what_is_there, keeping_activations_changes_no_bit, recomputing_changes_nothing,
-    samples_do_not_see_each_other, outputs_may_be_left_out, gradients_are_final_once_announced, NULL });
+    samples_do_not_see_each_other, outputs_may_be_left_out, gradients_are_final_once_announced,
+    weights_are_read_once_announced, NULL });
 }

@@ -119,7 +119,7 @@ struct told { real h, w, t_min, t_max; int32_t y; };
 static void velocities(enum prediction p, const real *at, const real *z, real t, struct told c, real *u, real *v) {
   const struct condition_input in = { 1, 0, z, NULL, &c.h, &c.w, &c.t_min, &c.t_max, &c.y };
   const size_t P = net.pixels;
-  net_forward(&net, at, &one, &in, 0, u, NULL, v, NULL);
+  net_forward(&net, at, &one, &in, 0, u, NULL, v, NULL, NULL);
   for (size_t j = 0; p == PREDICT_X && j < P; j++) {
     const real tc = fmin(fmax(t, 0.05), 1);
     u[j] = (z[j] - u[j]) / tc;

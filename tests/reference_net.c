@@ -97,7 +97,7 @@ static struct outputs evaluate(const struct model *m, enum prediction p, const s
   net_layout(&arena, &m->net, B, B, 0, &w);
   struct outputs out = { calloc(B * P, 4), calloc(B * P, 4), calloc(B * P, 4), calloc(B * P, 4) };
   float *x[2] = { calloc(B * P, 4), calloc(B * P, 4) }, *x_dot[2] = { calloc(B * P, 4), calloc(B * P, 4) };
-  net_forward(&m->net, m->weights, &w, in, 0, x[0], x_dot[0], x[1], x_dot[1]);
+  net_forward(&m->net, m->weights, &w, in, 0, x[0], x_dot[0], x[1], x_dot[1], NULL);
   for (size_t b = 0; b < B; b++)
     for (int head = 0; head < 2; head++) {
       const size_t at = b * P;

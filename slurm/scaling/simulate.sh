@@ -2,31 +2,31 @@
 # A step on ranks that are not there: measures a net on this machine, layer for layer, and simulates its step on 1 to 1024 ranks of described
 # clusters (pmf-simulate, over SimGrid); `pmf plot scaling OUT` draws efficiency and waiting.
 #   slurm/scaling/simulate.sh OUT [name=value ...]
-#     nets="pMF_B_32 pMF_H_32"   presets   ranks="1 2 4 8 16 32 64 128 256 512 1024"   powers of two
+#     nets="pMF_B_32 pMF_H_32"   presets   ranks="1 2 4 8 16 32 64 128 256 512 1024"
 #     networks="100 25"   Gbit/s of a node each way; nodes are all joined by a switch that never blocks     latency=1   microseconds of a link
 #     threads=8 of a rank (measured with as many as there are, OMP_NUM_THREADS, and scaled)     images=1 of a rank in a step
 #     node_ranks=1        ranks that share a node's link     reduce=overlap  or twolevel     bucket_mib=25
-#     add_gib=10          GiB/s that a core adds, as `pmf bench comm` says     fragments=32  most of a broadcast's chain; fewer where ranks are many
+#     add_gib=10          GiB/s that a core adds, as `pmf bench comm` says     later=1  0: a step waits for all new weights
 #     alone=no            yes: nothing is computed; what `pmf bench comm` measures for the net
 #     words="..."         more for `pmf bench step`, which measures two images     pmf=pmf simulate=pmf-simulate   the programs
-# Points and measurements that are there already are kept: started again it goes on. Minutes for 256 ranks, an hour and more for 1024.
+# Points and measurements that are there already are kept: started again it goes on. Half a minute for 128 ranks, four times as long for twice as many.
 set -u
 out='' nets='pMF_B_32 pMF_H_32' ranks='1 2 4 8 16 32 64 128 256 512 1024' networks='100 25' latency=1
-threads=8 images=1 node_ranks=1 reduce=overlap bucket_mib=25 add_gib=10 fragments=32 words='' alone=no pmf=pmf simulate=pmf-simulate
+threads=8 images=1 node_ranks=1 reduce=overlap bucket_mib=25 add_gib=10 later=1 words='' alone=no pmf=pmf simulate=pmf-simulate
 
 # shellcheck source=/dev/null
 . "$(dirname "${BASH_SOURCE[0]}")/../words.sh"
-read_words 'nets ranks networks latency threads images node_ranks reduce bucket_mib add_gib fragments words alone pmf simulate' "$@"
-whole_numbers threads node_ranks fragments
+read_words 'nets ranks networks latency threads images node_ranks reduce bucket_mib add_gib later words alone pmf simulate' "$@"
+whole_numbers threads node_ranks
 for R in $ranks; do
-  { [[ $R =~ ^[1-9][0-9]*$ ]] && ((R <= 1 << 20 && (R & (R - 1)) == 0)); } || die "ranks: $R is no power of two"
+  [[ $R =~ ^[1-9][0-9]{0,5}$ ]] || die "ranks: $R: expected a number of ranks, up to 999999"
 done
 for program in smpirun "$simulate" "$pmf"; do
   command -v "$program" >/dev/null || { echo "simulate.sh: $program is not here (SimGrid: Debian's libsimgrid-dev)" >&2; exit 69; }
 done
 simulate=$(command -v "$simulate")
 
-one_study "latency=$latency threads=$threads images=$images node_ranks=$node_ranks reduce=$reduce bucket_mib=$bucket_mib add_gib=$add_gib fragments=$fragments alone=$alone words=$words"
+one_study "latency=$latency threads=$threads images=$images node_ranks=$node_ranks reduce=$reduce bucket_mib=$bucket_mib add_gib=$add_gib later=$later alone=$alone words=$words"
 
 # platform GBIT RANKS: nodes on a switch. CM02 takes bandwidth and latency as they stand.
 platform() {
@@ -43,18 +43,16 @@ END
 
 # point NET GBIT RANKS
 point() {
-  local to=$out/$1.$2.$3.json most=$fragments only=()
-  [[ $alone == no ]] || only=(--alone)
+  local to=$out/$1.$2.$3.json only=(later="$later")
+  [[ $alone == no ]] || only=(--alone later=0)
   [[ -s $to ]] && return
-  ((fragments * $3 <= 8192)) || most=$((8192 / $3))   # a chain's messages are fragments x ranks
-  ((most)) || most=1
   platform "$2" "$3" >"$out/platform.xml"
   for ((k = 0; k < $3; k++)); do echo "node-$((k / node_ranks))"; done >"$out/hosts"
   smpirun -np "$3" -platform "$out/platform.xml" -hostfile "$out/hosts" --cfg=smpi/coll-selector:ompi --cfg=smpi/simulate-computation:no \
     --cfg=smpi/privatization:no --cfg=smpi/shared-malloc-blocksize:16777216 --cfg=smpi/display-timing:no --cfg=network/model:CM02 \
     --cfg=network/TCP-gamma:0 --cfg=smpi/bw-factor:0:1 --cfg=smpi/lat-factor:0:1 --cfg=smpi/test:0 --cfg=smpi/iprobe:0 --cfg=smpi/send-is-detached-thresh:0 \
     --log=root.thres:error "$simulate" layers="$out/$1.layers" net="$1" study="${2}Gbit/s" threads="$threads" images="$images" \
-    node_ranks="$node_ranks" reduce="$reduce" bucket_mib="$bucket_mib" add_gib="$add_gib" fragments="$most" "${only[@]}" >"$to.new" 2>"$out/said" </dev/null
+    node_ranks="$node_ranks" reduce="$reduce" bucket_mib="$bucket_mib" add_gib="$add_gib" "${only[@]}" >"$to.new" 2>"$out/said" </dev/null
   if [[ $(<"$to.new") != '{"study":'* ]]; then
     echo "simulate.sh: $1 on $3 ranks at $2 Gbit/s: $(tail -n 1 "$out/said")" >&2
     rm -f "$to.new"

@@ -56,12 +56,12 @@ static size_t group(const struct objective_batch *b, size_t *order) {
 
 static void evaluate(const struct objective_config *c, const struct net *n, const real *weights,
                      struct objective_work *w, const struct objective_batch *b, size_t count,
-                     const struct guidance_evaluation *list) {
+                     const struct guidance_evaluation *list, const struct net_hooks *hooks) {
   const size_t P = n->pixels;
   const real *k = w->conditions;
   const struct condition_input in = { .B = count, .z = w->eval_z, .h = k + EVAL_H * w->B, .w = k + EVAL_W * w->B,
                                       .t_min = k + EVAL_T_MIN * w->B, .t_max = k + EVAL_T_MAX * w->B, .y = w->y + w->B };
-  net_forward(n, weights, &w->net, &in, 0, NULL, NULL, w->eval_v, NULL);
+  net_forward(n, weights, &w->net, &in, 0, NULL, NULL, w->eval_v, NULL, hooks);
   for (size_t i = 0; i < count; i++)
     velocity_forward(c->prediction, P, b->t[w->order[list[i].place]], w->eval_z + i * P, w->eval_v + i * P, list[i].v);
 }
@@ -69,7 +69,7 @@ static void evaluate(const struct objective_config *c, const struct net *n, cons
 /* v_c(w') of the samples with tangents and v_u where it counts, all at h = 0, t_min = 0, t_max = 1 from the v head,
  * stacked into as few passes as the workspace holds. Returns their number. */
 static size_t guide(const struct objective_config *c, const struct net *n, const real *weights, struct objective_work *w,
-                    const struct objective_batch *b) {
+                    const struct objective_batch *b, const struct net_hooks *hooks) {
   const size_t P = n->pixels, B = w->B;
   struct guidance_evaluation *list = w->list;
   size_t waiting = 0, done = 0;
@@ -84,10 +84,10 @@ static size_t guide(const struct objective_config *c, const struct net *n, const
       w->conditions[EVAL_T_MAX * B + waiting] = 1;
       w->y[B + waiting] = unconditional ? (int32_t)n->config.classes : b->y[i];
       list[waiting++] = (struct guidance_evaluation){ j, (unconditional ? w->v_u : w->v_c) + j * P };
-      if (waiting == B) evaluate(c, n, weights, w, b, waiting, list), done += waiting, waiting = 0;
+      if (waiting == B) evaluate(c, n, weights, w, b, waiting, list, hooks), done += waiting, waiting = 0;
     }
   }
-  if (waiting) evaluate(c, n, weights, w, b, waiting, list);
+  if (waiting) evaluate(c, n, weights, w, b, waiting, list, hooks);
   return done + waiting;
 }
 
@@ -206,12 +206,12 @@ void objective_gradient(const struct objective_config *c, const struct net *n, c
     w->y[j] = b->drop[i] ? (int32_t)n->config.classes : b->y[i];
   }
   hooks_phase(hooks, NET_GUIDANCE);
-  sums->guidance += guide(c, n, weights, w, b);
+  sums->guidance += guide(c, n, weights, w, b, hooks);
 
   const struct condition_input in = { .B = b->B, .B_dot = tangents, .z = w->z, .z_dot = w->v_c, .h = k + H * B,
                                       .w = k + W * B, .t_min = k + T_MIN * B, .t_max = k + T_MAX * B, .y = w->y };
   hooks_phase(hooks, NET_FORWARD);
-  net_forward(n, weights, &w->net, &in, 1, w->x_u, w->x_u_dot, w->x_v, NULL);
+  net_forward(n, weights, &w->net, &in, 1, w->x_u, w->x_u_dot, w->x_v, NULL, hooks);
   if (c->perceptual) {
     hooks_phase(hooks, NET_PERCEPTUAL);
     perceive(c, P, w, b, sums);

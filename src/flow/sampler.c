@@ -24,7 +24,7 @@ static void evaluate(const struct flow *f, double h, const real *z, real *x) {
   real *k = f->w->conditions;
   for (size_t i = 0; i < 4 * B; i++) k[i] = (real)condition[i / B];
   const struct condition_input in = { .B = B, .z = z, .h = k, .w = k + B, .t_min = k + 2 * B, .t_max = k + 3 * B, .y = f->y };
-  net_forward(f->n, f->weights, &f->w->net, &in, 0, c->head == HEAD_U ? x : NULL, NULL, c->head == HEAD_V ? x : NULL, NULL);
+  net_forward(f->n, f->weights, &f->w->net, &in, 0, c->head == HEAD_U ? x : NULL, NULL, c->head == HEAD_V ? x : NULL, NULL, NULL);
 }
 
 static void velocity(void *context, real t, const real *z, real *v) {

@@ -95,31 +95,41 @@ static struct layers layers_of(const struct block_shape *s, const struct block *
 }
 
 void block_forward(const struct block_shape *s, const struct block *b, const real *weights, const struct block_kept *k,
-                   real *work, size_t B, size_t B_dot, const real *x, real *x_dot, real *x_out) {
+                   real *work, size_t B, size_t B_dot, const real *x, real *x_dot, real *x_out,
+                   const struct net_hooks *hooks) {
   const size_t D = s->D, I = s->I, R = B * s->T, R_dot = B_dot * s->T;
   const struct layers l = layers_of(s, b, weights, k, work, B, x);
   const real *g_a = weights + b->attn_scale, *g_m = weights + b->mlp_scale;
   real *qkv_dot = k->qkv + R * 3 * D, *qk_dot = k->qk + R * 2 * D;
 
+  hooks_use(hooks, b->norm1, b->out);
   rmsnorm_forward(&l.norm1);
   rmsnorm_tangent(&l.norm1, R_dot, x_dot, k->n1 + R * D);
   linear_forward(&l.qkv, R, R_dot, k->n1, k->qkv);
+  hooks_breathe(hooks);
   rmsnorm_forward(&l.q_norm);
   rmsnorm_forward(&l.k_norm);
   rmsnorm_tangent(&l.q_norm, R_dot, qkv_dot, qk_dot);
   rmsnorm_tangent(&l.k_norm, R_dot, qkv_dot + D, qk_dot + D);
   rotary_forward(&s->rotary, B + B_dot, 2 * s->A, 2 * D, k->qk);
   attention_forward(&l.attention, B_dot, &(struct attention_dot){ qk_dot, qk_dot + D, qkv_dot + 2 * D, k->o + R * D });
+  hooks_breathe(hooks);
+  hooks_use(hooks, b->out, b->w13);
   linear_forward(&l.out, R, R_dot, k->o, k->a);
+  hooks_breathe(hooks);
   gate_forward(R, D, g_a, x, k->a, k->y);
   gate_forward(R_dot, D, g_a, x_dot, k->a + R * D, x_dot);
 
   rmsnorm_forward(&l.norm2);
   rmsnorm_tangent(&l.norm2, R_dot, x_dot, k->n2 + R * D);
+  hooks_use(hooks, b->w13, b->w2);
   linear_forward(&l.w13, R, R_dot, k->n2, k->h);
+  hooks_breathe(hooks);
   swiglu_forward(R, I, k->h, k->m);
   swiglu_tangent(R_dot, I, k->h, k->h + R * 2 * I, k->m + R * I);
+  hooks_use(hooks, b->w2, b->mlp_scale + D);
   linear_forward(&l.w2, R, R_dot, k->m, k->f);
+  hooks_breathe(hooks);
   gate_forward(R, D, g_m, k->y, k->f, x_out);
   gate_forward(R_dot, D, g_m, x_dot, k->f + R * D, x_dot);
 }

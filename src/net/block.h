@@ -44,9 +44,11 @@ void block_layout(struct arena *a, const struct block_shape *s, size_t blocks, s
                   struct block_work *w);
 /* The activations of block number i when each holds B sequences. */
 struct block_kept block_at(const struct block_work *w, const struct block_shape *s, size_t i, size_t B);
-/* x[B*T,D] -> x_out[B*T,D] (may be x where backward is not wanted); x_dot[B_dot*T,D] is carried on in place. */
+/* x[B*T,D] -> x_out[B*T,D] (may be x where backward is not wanted); x_dot[B_dot*T,D] is carried on in place. hooks (may be NULL)
+ * hear which weights come next. */
 void block_forward(const struct block_shape *s, const struct block *b, const real *weights, const struct block_kept *k,
-                   real *work, size_t B, size_t B_dot, const real *x, real *x_dot, real *x_out);
+                   real *work, size_t B, size_t B_dot, const real *x, real *x_dot, real *x_out,
+                   const struct net_hooks *hooks);
 /* x_bar[B*T,D]: enters as the gradient of x_out, leaves as that of x. Weight gradients are added to grads; hooks (may be NULL)
  * hear which of them are final, all that come later in the table being so already. */
 void block_backward(const struct block_shape *s, const struct block *b, const real *weights, const struct block_kept *k,

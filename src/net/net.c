@@ -144,31 +144,35 @@ static size_t head_slot(const struct net *n, int keep, int head, size_t i) {
 }
 
 static void forward_head(const struct net *n, const real *weights, struct net_work *w, size_t B, size_t B_dot, int keep,
-                         int head, real *image, real *image_dot) {
+                         int head, real *image, real *image_dot, const struct net_hooks *hooks) {
   const size_t H = n->config.head_depth, first = n->shared + (size_t)head * H;
   for (size_t i = 0; i < H; i++) {
     const struct block_kept k = kept(n, w, keep, first + i, B);
     block_forward(&n->shape, &n->blocks[first + i], weights, &k, w->blocks.attention, B, B_dot,
-                  stream(n, w, head_slot(n, keep, head, i), B), w->x_dot, stream(n, w, head_slot(n, keep, head, i + 1), B));
+                  stream(n, w, head_slot(n, keep, head, i), B), w->x_dot, stream(n, w, head_slot(n, keep, head, i + 1), B),
+                  hooks);
   }
+  const struct patch *p = &n->final[head].patch;
+  hooks_use(hooks, n->final[head].norm, n->final[head].bias + p->p * p->p * p->C);
   final_forward(&n->final[head], weights, &w->final[head], w->final_work, B, B_dot,
                 stream(n, w, head_slot(n, keep, head, H), B), w->x_dot, image, image_dot);
 }
 
 void net_forward(const struct net *n, const real *weights, struct net_work *w, const struct condition_input *in, int keep,
-                 real *x_u, real *x_u_dot, real *x_v, real *x_v_dot) {
+                 real *x_u, real *x_u_dot, real *x_v, real *x_v_dot, const struct net_hooks *hooks) {
   const size_t B = in->B, B_dot = in->B_dot, tangents = B_dot * n->shape.T * n->config.width;
   assert(B <= w->B && B_dot <= w->B_dot && B_dot <= B && (w->backward || !keep));
+  hooks_use(hooks, 0, n->shared ? n->blocks->norm1 : n->table.size);
   tokens_forward(&n->tokens, weights, &w->tokens, in, stream(n, w, 0, B), w->x_dot);
   for (size_t i = 0; i < n->shared; i++) {
     const struct block_kept k = kept(n, w, keep, i, B);
     block_forward(&n->shape, &n->blocks[i], weights, &k, w->blocks.attention, B, B_dot,
-                  stream(n, w, keep ? i : 0, B), w->x_dot, stream(n, w, keep ? i + 1 : 0, B));
+                  stream(n, w, keep ? i : 0, B), w->x_dot, stream(n, w, keep ? i + 1 : 0, B), hooks);
   }
   if (x_u_dot && x_v_dot) memcpy(w->trunk_dot, w->x_dot, tangents * sizeof(real));
-  if (x_u) forward_head(n, weights, w, B, x_u_dot ? B_dot : 0, keep, HEAD_U, x_u, x_u_dot);
+  if (x_u) forward_head(n, weights, w, B, x_u_dot ? B_dot : 0, keep, HEAD_U, x_u, x_u_dot, hooks);
   if (x_u_dot && x_v_dot) memcpy(w->x_dot, w->trunk_dot, tangents * sizeof(real));
-  if (x_v) forward_head(n, weights, w, B, x_v_dot ? B_dot : 0, keep, HEAD_V, x_v, x_v_dot);
+  if (x_v) forward_head(n, weights, w, B, x_v_dot ? B_dot : 0, keep, HEAD_V, x_v, x_v_dot, hooks);
 }
 
 static void backward_blocks(const struct net *n, const real *weights, struct net_work *w, size_t B, size_t first,
@@ -177,7 +181,7 @@ static void backward_blocks(const struct net *n, const real *weights, struct net
     const struct block_kept k = kept(n, w, 1, first + i, B);
     const real *x = stream(n, w, head < 0 ? i : head_slot(n, 1, head, i), B);
     if (n->config.recompute)
-      block_forward(&n->shape, &n->blocks[first + i], weights, &k, w->blocks.attention, B, 0, x, NULL, w->blocks.d_bar);
+      block_forward(&n->shape, &n->blocks[first + i], weights, &k, w->blocks.attention, B, 0, x, NULL, w->blocks.d_bar, hooks);
     hooks_breathe(hooks);
     block_backward(&n->shape, &n->blocks[first + i], weights, &k, &w->blocks, B, x, x_bar, grads, hooks);
   }

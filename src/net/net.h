@@ -54,9 +54,9 @@ void net_layout(struct arena *a, const struct net *n, size_t B, size_t B_dot, in
 /* The most numbers that a product of a linear layer rounds there (linear_rounded). */
 size_t net_rounded(const struct net *n, size_t B, size_t B_dot);
 /* x_u, x_v [B,H,H,C] and x_u_dot, x_v_dot [B_dot,H,H,C]; a head whose outputs are NULL is left out, a tangent too.
- * keep: activations stay for net_backward. */
+ * keep: activations stay for net_backward. hooks (may be NULL) hear of weights before they are read. */
 void net_forward(const struct net *n, const real *weights, struct net_work *w, const struct condition_input *in, int keep,
-                 real *x_u, real *x_u_dot, real *x_v, real *x_v_dot);
+                 real *x_u, real *x_u_dot, real *x_v, real *x_v_dot, const struct net_hooks *hooks);
 /* grads[table.size] += the gradient of <x_u_bar, x_u> + <x_v_bar, x_v> at the last forward with keep and both heads.
  * hooks may be NULL; what they hear grows from the end of the table, tensor by tensor. */
 void net_backward(const struct net *n, const real *weights, struct net_work *w, const struct condition_input *in,

@@ -1,0 +1,18 @@
+/* tree.h - the binomial tree over the ranks of a communicator by which a bucket's sum goes up to its owner (climb.h) and new weights come
+ * down from it (owners.h). The owner has place 0, the ranks behind it in the ring the places after: of the trees of many owners every
+ * rank has its share of the inner places. From place p it goes up to p without its lowest bit, and down to p + 2^k for all
+ * 2^k below that bit. Ranks: local. */
+#ifndef MPI_TREE_H
+#define MPI_TREE_H
+
+struct tree { int root, ranks, place; };
+static inline struct tree tree_at(int rank, int root, int ranks) {
+  return (struct tree){ root, ranks, (rank - root + ranks) % ranks };
+}
+static inline int tree_above(const struct tree *t) { return ((t->place & (t->place - 1)) + t->root) % t->ranks; }
+/* The rank below by 2^k = step; -1: there is none, nor by a greater step. */
+static inline int tree_below(const struct tree *t, int step) {
+  const int is_one = t->place + step < t->ranks && (!t->place || step < (t->place & -t->place));
+  return is_one ? (t->place + step + t->root) % t->ranks : -1;
+}
+#endif

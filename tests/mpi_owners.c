@@ -1,0 +1,130 @@
+/* What an owner has computed reaches all ranks, part for part as it is asked for and whoever is slow, and nothing is touched before.
+ * A part that another rank computed is seen. */
+#include <time.h>
+
+#define HARNESS_MPI
+#include "mpi/agree.h"
+#include "mpi/owners.h"
+#include "mpi/reduce.h"
+#include "src/base/status.h"
+#include "src/optim/share.h"
+#include "tests/harness.h"
+
+enum { TENSORS = 23, ROUNDS = 3 };
+static const size_t bucket_bytes[] = { 1, 3000, 1 << 20 };
+enum { SIZES = sizeof bucket_bytes / sizeof *bucket_bytes };
+
+static struct table new_table(int ranks) {
+  struct table t = { 0 };
+  for (size_t i = 0; i < TENSORS; i++) {
+    const size_t shape[2] = { 1 + 7 * i % 11, 1 + i * i % 47 };
+    table_add(&t, "tensor", 2, shape, i % 3 ? RULE_MUON : RULE_ADAM, INIT_ONE, 0, i % 5 == 4);
+  }
+  table_place_second(&t, 0);
+  share_matrices(&t, ranks);
+  return t;
+}
+
+static float value(int round, size_t i) { return (float)(i % 8191) + (float)round / 8; }
+
+/* This rank's part of x becomes the round's. */
+static void compute(const struct table *t, int round, float *x) {
+  for (size_t i = 0; i < t->count; i++)
+    for (size_t k = 0; t->tensors[i].owner == world.rank && k < t->tensors[i].size; k++)
+      x[t->tensors[i].offset + k] = value(round, t->tensors[i].offset + k);
+}
+
+/* Elements of [first, end) that are not the round's. */
+static size_t others(const float *x, int round, size_t first, size_t end) {
+  size_t n = 0;
+  for (size_t i = first; i < end; i++) n += x[i] != value(round, i);
+  return n;
+}
+
+/* Of all tensors; between them lies what is no one's. */
+static size_t others_of_all(const struct table *t, const float *x, int round) {
+  size_t n = 0;
+  for (size_t i = 0; i < t->count; i++) n += others(x, round, t->tensors[i].offset, t->tensors[i].offset + t->tensors[i].size);
+  return n;
+}
+
+/* Ranks take turns at being late. */
+static void late(int round) {
+  if (world.rank == round % world.ranks) nanosleep(&(struct timespec){ .tv_nsec = 20000000 }, NULL);
+}
+
+START_TEST(what_is_asked_for_is_there) {
+  struct table t = new_table(world.ranks);
+  for (size_t size = 0; size < SIZES; size++) {
+    struct owners o;
+    float *x = new_zeros(t.size);
+    ck_assert_int_eq(owners_init(&o, &world, &t, bucket_bytes[size]), STATUS_OK);
+    ck_assert_uint_eq(owners_left(&o), 0);
+    for (int round = 1; round <= ROUNDS; round++) {
+      late(round);
+      owners_begin(&o, x);
+      for (int i = 0; i < 3; i++) owners_progress(&o);
+      compute(&t, round, x);
+      owners_done(&o);
+      for (size_t i = 0; i < t.count; i++) {
+        const struct tensor *n = &t.tensors[round % 2 ? i : t.count - 1 - i];   /* in any order */
+        owners_need(&o, n->offset, n->offset + n->size);
+        ck_assert_uint_eq(others(x, round, n->offset, n->offset + n->size), 0);
+        if (i % 4 == 0) owners_progress(&o);
+      }
+      owners_finish(&o);
+      ck_assert_uint_eq(owners_left(&o), 0);
+      ck_assert_uint_eq(others_of_all(&t, x, round), 0);
+    }
+    owners_begin(&o, x);   /* nobody waits: owners_free does */
+    owners_done(&o);
+    owners_free(&o);
+    free(x);
+  }
+  table_free(&t);
+} END_TEST
+
+/* A rank that wants nothing but that the others' copies pass through it goes its own way at once. */
+START_TEST(done_and_progress_do_not_wait) {
+  struct table t = new_table(world.ranks);
+  struct owners o;
+  float *x = new_zeros(t.size);
+  ck_assert_int_eq(owners_init(&o, &world, &t, 1), STATUS_OK);
+  owners_begin(&o, x);
+  const int last = world.rank == world.ranks - 1;
+  if (!last) {
+    compute(&t, 1, x);
+    owners_done(&o);
+    owners_progress(&o);
+  }
+  MPI_Barrier(world.comm);   /* were one of them to wait for the last rank, this would hang */
+  if (last) compute(&t, 1, x), owners_done(&o);
+  owners_finish(&o);
+  ck_assert_uint_eq(others_of_all(&t, x, 1), 0);
+  owners_free(&o);
+  free(x);
+  table_free(&t);
+} END_TEST
+
+START_TEST(what_another_rank_computed_is_seen) {
+  struct table t = new_table(world.ranks), wrong = table_copy(&t);
+  struct owners o;
+  float *x = new_zeros(t.size);
+  for (size_t i = 0; i < t.count; i++) wrong.tensors[i].owner = (t.tensors[i].owner + 1) % world.ranks;
+  ck_assert_int_eq(owners_init(&o, &world, &wrong, 1), STATUS_OK);
+  compute(&t, 1, x);
+  owners_begin(&o, x);
+  owners_done(&o);
+  owners_finish(&o);
+  ck_assert_int_eq(agree_any(world.comm, others_of_all(&t, x, 1) > 0), world.ranks > 1);
+  owners_free(&o);
+  free(x);
+  table_free(&t);
+  table_free(&wrong);
+} END_TEST
+
+int main(int argc, char **argv) {
+  return run_mpi_tests(&argc, &argv, "owners",
+                       (const TTest *[]){ what_is_asked_for_is_there, done_and_progress_do_not_wait,
+                                          what_another_rank_computed_is_seen, NULL });
+}
