@@ -28,6 +28,8 @@ static const struct job {
   { "sample",  "make images with a trained net", sample_run, sample_help },
   { "score",   "how near a trained net's images come to the held-out ones", score_run, score_help },
   { "plot",    "losses and scores of a run as a picture, and the numbers in it", plot_run, plot_help },
+  { "report",  "a run on one page of HTML: curves, pictures, scores, settings, machine", report_run, report_help },
+  { "compare", "runs side by side: settings that differ, errors and scores", compare_run, compare_help },
   { "plan",    "memory, flops and seconds of a training, before it is started", plan_run, plan_help },
   { "bench",   "how fast this machine does the work, against its own limits", bench_run, bench_help },
   { "import",  "released weights (.safetensors, PyTorch's .pt) into a checkpoint", import_run, import_help },
@@ -40,7 +42,7 @@ static const struct job {
 };
 enum { JOBS = sizeof jobs / sizeof *jobs };
 
-static const char *const later[] = { "report", "compare", "check-data" };
+static const char *const later[] = { "check-data" };
 enum { LATER = sizeof later / sizeof *later };
 
 /* Before MPI runs: is this the process that speaks? Launchers number theirs in the environment. */

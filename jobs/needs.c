@@ -42,8 +42,7 @@ static size_t message_bytes(const struct net *n, const struct settings *s, int r
   const size_t fragments = (size_t)6 << 20;
   size_t largest, places = 0;
   share_matrices(&t, ranks);
-  if (!buckets_cut(&b, &t, way.bucket_bytes / width, SIZE_MAX, way.by_owner))
-    places = reduction_places(&b, way.bucket_bytes / width, &largest);
+  if (reduction_cut(&b, &t, &way, &places, &largest)) places = 0;
   buckets_free(&b);
   table_free(&t);
   return places ? places * largest * width + fragments : 0;

@@ -143,6 +143,14 @@ static void let_go(struct plot *p) {
   history_free(&p->h);
 }
 
+int plot_picture(const char *run, const char *path) {
+  struct plot p = { .run = run, .n_rows = 0 };
+  int status = gather(&p);
+  if (!status) status = plot_draw(&p, path);
+  let_go(&p);
+  return status;
+}
+
 /* --- numbers ----------------------------------------------------------------------------------------------------------- */
 
 /* a and b as one field: between quotes, with those in it doubled. */

@@ -20,6 +20,8 @@ struct plot {
 };
 /* The number of a curve at a step as it was logged. */
 double plot_value(const struct plot *p, int curve, size_t step);
+/* RUN's picture into path, FILE.png or FILE.svg. Local. Errors: those of history_read and plot_draw. */
+int plot_picture(const char *run, const char *path);
 /* Local. Errors: those of gnuplot_png. */
 int plot_draw(const struct plot *p, const char *path);
 #endif

@@ -191,20 +191,24 @@ void reduction_finish(struct reduction *r) {
   watch_leave();
 }
 
-size_t reduction_places(const struct buckets *b, size_t bucket_elements, size_t *largest) {
+/* --- memory and communicators ------------------------------------------------------------------------------------------ */
+
+int reduction_cut(struct buckets *b, const struct table *t, const struct reduction_config *c, size_t *places, size_t *largest) {
+  const size_t width = c->integers ? sizeof(int64_t) : sizeof(float), usual = c->bucket_bytes / width, piece = REDUCTION_PIECE / width;
+  const int owned = c->by_owner && c->way != REDUCTION_PLAIN;
+  const int status = buckets_cut(b, t, owned && piece < usual ? piece : usual, owned ? piece : SIZE_MAX, owned);
   *largest = 1;
   for (size_t i = 0; i < b->count; i++)
     if (b->list[i].count > *largest) *largest = b->list[i].count;
-  size_t places = REDUCTION_IN_FLIGHT * bucket_elements / *largest;
-  if (places < REDUCTION_IN_FLIGHT) places = REDUCTION_IN_FLIGHT;
-  return places < b->count ? places : b->count;
+  *places = REDUCTION_IN_FLIGHT * usual / *largest;
+  if (*places < REDUCTION_IN_FLIGHT) *places = REDUCTION_IN_FLIGHT;
+  if (*places > b->count) *places = b->count;
+  return status;
 }
-
-/* --- memory and communicators ------------------------------------------------------------------------------------------ */
 
 static int allocate(struct reduction *r, const struct table *t) {
   const struct reduction_config *c = &r->config;
-  const int status = buckets_cut(&r->buckets, t, c->bucket_bytes / r->width, SIZE_MAX, c->by_owner && c->way != REDUCTION_PLAIN);
+  const int status = reduction_cut(&r->buckets, t, c, &r->places, &r->largest);
   if (status) return status;
   const size_t n = r->buckets.count;
   r->passed = calloc(n, sizeof *r->passed);
@@ -212,7 +216,6 @@ static int allocate(struct reduction *r, const struct table *t) {
   r->requests = calloc(n, sizeof *r->requests);
   r->climbs = calloc(n, sizeof *r->climbs);
   r->place = calloc(n, sizeof *r->place);
-  r->places = reduction_places(&r->buckets, c->bucket_bytes / r->width, &r->largest);
   r->taken = calloc(r->places, sizeof *r->taken);
   const int roomy = r->ranks > 1 && (c->way == REDUCTION_TWOLEVEL || (c->way == REDUCTION_OVERLAP && c->by_owner));
   if (roomy) r->room = malloc(r->places * r->largest * r->width);

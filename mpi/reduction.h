@@ -20,8 +20,9 @@
 enum reduction_way { REDUCTION_PLAIN, REDUCTION_OVERLAP, REDUCTION_TWOLEVEL };
 enum { REDUCTION_STAGES = 3 };
 /* Buckets on their way at once, or more where they are small: as many of the largest as have the bytes of so many. Each takes room for
- * what comes in, the reduction's own, or where all get the sum MPI's. */
-enum { REDUCTION_IN_FLIGHT = 4 };
+ * what comes in, the reduction's own, or where all get the sum MPI's. What climbs to an owner goes in pieces, so that many trees,
+ * with other ranks inside, share the wires at a time. */
+enum { REDUCTION_IN_FLIGHT = 4, REDUCTION_PIECE = 4 << 20 };
 struct reduction_config {
   enum reduction_way way;
   size_t bucket_bytes;
@@ -60,8 +61,9 @@ struct reduction {
   double opened;                     /* clock */
   struct reduction_figures figures;
 };
-/* Buckets on their way at most, and the elements of the largest. Local. */
-size_t reduction_places(const struct buckets *b, size_t bucket_elements, size_t *largest);
+/* The buckets of a table as a reduction cuts them; how many are on their way at most, and the elements of the largest. Local.
+ * Errors: those of buckets_cut. */
+int reduction_cut(struct buckets *b, const struct table *t, const struct reduction_config *c, size_t *places, size_t *largest);
 /* COLLECTIVE over w->comm, as is reduction_free. Errors: STATUS_NOMEM; STATUS_BAD: the ranks' tables differ, or those of
  * levels_init. */
 int reduction_init(struct reduction *r, const struct world *w, const struct table *t, const struct reduction_config *c);

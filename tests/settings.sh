@@ -15,7 +15,7 @@ refuses "expected a job"
 refuses "unknown job trian; did you mean train?" trian
 refuses "unknown job trian; did you mean train?" help trian
 refuses "unknown job --verion" --verion
-for job in report compare check-data; do
+for job in check-data; do
   refuses "the job $job comes in a later version" $job
 done
 

@@ -1,0 +1,241 @@
+/* report.c - pmf report: a run on one page of HTML that needs nothing beside itself: how far it is, curves, pictures in its folder, scores,
+ * settings and the machine of each start. */
+#include <cjson/cJSON.h>
+#include <dirent.h>
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "io/history.h"
+#include "io/words.h"
+#include "jobs/jobs.h"
+#include "jobs/plot.h"
+#include "mpi/agree.h"
+#include "src/base/status.h"
+
+static char out[TEXT_MAX];
+static struct word words[] = {
+  { .name = "out", .type = WORD_TEXT, .value = out, .help = "FILE.html; RUN/report.html" },
+};
+enum { OUT, WORDS, PICTURES_MAX = 40, PICTURE_BYTES = 8 << 20 };
+
+void report_help(void) {
+  puts("usage: pmf report RUN  [out=FILE.html]\n\n"
+       "One page of HTML that needs nothing beside itself and no network: how far the run is, its curves (if\n"
+       "gnuplot is there), the PNG files in its folder by name (save grids there with `pmf sample`), the scores\n"
+       "in RUN/score.json, its settings, and the machine and words of each start.\n\nwords:");
+  words_help(words, WORDS);
+  puts("\nexamples:\n  pmf sample run=runs/fashion out=runs/fashion/step-009400.png\n  pmf report runs/fashion");
+}
+
+/* --- parts of a page --------------------------------------------------------------------------------------------------- */
+
+/* Text that is no markup. */
+static void put_text(FILE *f, const char *text) {
+  for (const char *c = text; *c; c++)
+    switch (*c) {
+      case '<': fputs("&lt;", f); break;
+      case '>': fputs("&gt;", f); break;
+      case '&': fputs("&amp;", f); break;
+      case '"': fputs("&quot;", f); break;
+      default: fputc(*c, f);
+    }
+}
+
+static void put_base64(FILE *f, const unsigned char *x, size_t n) {
+  static const char digit[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  for (size_t i = 0; i < n; i += 3) {
+    const unsigned a = x[i], b = i + 1 < n ? x[i + 1] : 0, c = i + 2 < n ? x[i + 2] : 0;
+    fputc(digit[a >> 2], f);
+    fputc(digit[(a & 3) << 4 | b >> 4], f);
+    fputc(i + 1 < n ? digit[(b & 15) << 2 | c >> 6] : '=', f);
+    fputc(i + 2 < n ? digit[c & 63] : '=', f);
+  }
+}
+
+/* All of a file, with a 0 behind it: malloc'ed; NULL: not there, or too long. */
+static unsigned char *read_all(const char *path, size_t most, size_t *length) {
+  FILE *f = fopen(path, "rb");
+  unsigned char *bytes = f ? malloc(most + 2) : NULL;
+  *length = bytes ? fread(bytes, 1, most + 1, f) : 0;
+  if (f) fclose(f);
+  if (!bytes || !*length || *length > most) {
+    free(bytes);
+    return NULL;
+  }
+  bytes[*length] = 0;
+  return bytes;
+}
+
+static char *read_in(const char *run, const char *name) {
+  char path[TEXT_MAX + 300];
+  size_t length;
+  snprintf(path, sizeof path, "%s/%s", run, name);
+  return (char *)read_all(path, PICTURE_BYTES, &length);
+}
+
+/* --- what the page shows ----------------------------------------------------------------------------------------------- */
+
+static void put_number(FILE *f, double x, const char *format) {
+  fputs("<td>", f);
+  if (isfinite(x)) fprintf(f, format, x);
+  else fputs("&ndash;", f);
+  fputs("</td>", f);
+}
+
+static void put_facts(FILE *f, const char *run, const struct history *h) {
+  const struct history_step *s = &h->steps[h->n_steps - 1];
+  char *status = read_in(run, "status");
+  fputs("<p class=\"status\">", f);
+  put_text(f, status ? status : "");
+  fputs("</p><table><tr><th>step</th><th>images seen</th><th>minutes of training</th><th>images/s</th><th>loss</th>"
+        "<th>error, u</th><th>error, v</th></tr><tr>", f);
+  put_number(f, s->step, "%.0f"), put_number(f, s->images, "%.0f"), put_number(f, s->minutes, "%.1f");
+  put_number(f, s->images / (60 * s->minutes), "%.1f");
+  put_number(f, s->loss, "%.5g"), put_number(f, s->mse_u, "%.5g"), put_number(f, s->mse_v, "%.5g");
+  fputs("</tr></table>\n", f);
+  free(status);
+}
+
+/* Drawn beside the page and read back. */
+static void put_curves(FILE *f, const char *run, const char *page) {
+  char path[TEXT_MAX + 16], *svg = NULL;
+  size_t length;
+  snprintf(path, sizeof path, "%s.svg", page);
+  const int status = plot_picture(run, path);
+  if (!status) svg = (char *)read_all(path, PICTURE_BYTES, &length);
+  remove(path);
+  fputs("<h2>Curves</h2>\n", f);
+  const char *drawing = svg ? strstr(svg, "<svg") : NULL;   /* without the head of a file of its own */
+  if (drawing) fprintf(f, "<div class=\"curves\">%s</div>\n", drawing);
+  else fputs("<p>", f), put_text(f, status ? status_reason() : "no picture"), fputs("</p>\n", f);
+  free(svg);
+}
+
+static int is_png(const struct dirent *d) {
+  const size_t n = strlen(d->d_name);
+  return *d->d_name != '.' && n > 4 && !strcmp(d->d_name + n - 4, ".png");
+}
+static int by_name(const struct dirent **a, const struct dirent **b) { return strcmp((*a)->d_name, (*b)->d_name); }
+
+static void put_pictures(FILE *f, const char *run) {
+  struct dirent **list;
+  const int n = scandir(run, &list, is_png, by_name);
+  int shown = 0;
+  for (int i = 0; i < n; i++) {
+    char path[TEXT_MAX + 300];
+    size_t length;
+    snprintf(path, sizeof path, "%s/%s", run, list[i]->d_name);
+    unsigned char *png = n - i <= PICTURES_MAX ? read_all(path, PICTURE_BYTES, &length) : NULL;   /* the last ones */
+    if (png) {
+      if (!shown++) fputs("<h2>Pictures</h2>\n", f);
+      fputs("<figure><img alt=\"\" src=\"data:image/png;base64,", f);
+      put_base64(f, png, length);
+      fputs("\"><figcaption>", f);
+      put_text(f, list[i]->d_name);
+      fputs("</figcaption></figure>\n", f);
+    }
+    free(png);
+    free(list[i]);
+  }
+  if (n >= 0) free(list);
+}
+
+static double number(const cJSON *o, const char *name) {
+  const cJSON *n = cJSON_GetObjectItemCaseSensitive(o, name);
+  return cJSON_IsNumber(n) ? n->valuedouble : NAN;
+}
+
+static void put_scores(FILE *f, const char *run) {
+  char *text = read_in(run, "score.json");
+  cJSON *o = text ? cJSON_Parse(text) : NULL;
+  const cJSON *row, *rows = cJSON_GetObjectItemCaseSensitive(o, "scores");
+  if (cJSON_GetArraySize(rows) > 0) {
+    fputs("<h2>Scores</h2><table><tr><th>images</th><th>FID[classifier]</th><th>KID[classifier]</th><th>agreement</th></tr>\n", f);
+    cJSON_ArrayForEach(row, rows) {
+      const char *name = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(row, "images"));
+      fputs("<tr><td>", f);
+      put_text(f, name ? name : "");
+      fputs("</td>", f);
+      put_number(f, number(row, "fid_classifier"), "%.4g"), put_number(f, number(row, "kid_classifier"), "%.4g");
+      put_number(f, 100 * number(row, "agreement"), "%.1f %%");
+      fputs("</tr>\n", f);
+    }
+    fputs("</table>\n", f);
+  }
+  cJSON_Delete(o);
+  free(text);
+}
+
+/* A file of the run as it is, folded. */
+static void put_file(FILE *f, const char *run, const char *name, const char *title) {
+  char *text = read_in(run, name);
+  if (!text) return;
+  fprintf(f, "<details><summary>%s</summary><pre>", title);
+  put_text(f, text);
+  fputs("</pre></details>\n", f);
+  free(text);
+}
+
+static void put_page(FILE *f, const char *run, const struct history *h, const char *page) {
+  fputs("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><title>", f);
+  put_text(f, run);
+  fputs("</title><style>\n"
+        "body{font:16px/1.5 system-ui,sans-serif;max-width:75rem;margin:2rem auto;padding:0 1rem;color:#222}\n"
+        "h1{font-size:1.5rem}h2{font-size:1.15rem;margin-top:2rem}.status{color:#555}\n"
+        "table{border-collapse:collapse}th,td{padding:.25rem .9rem;text-align:right;border-bottom:1px solid #ddd}\n"
+        "th:first-child,td:first-child{text-align:left}svg,img{max-width:100%;height:auto}\n"
+        "figure{display:inline-block;margin:0 1rem 1rem 0;vertical-align:top}figcaption{color:#555;font-size:.85rem}\n"
+        "pre{background:#f6f6f6;padding:1rem;overflow-x:auto;font-size:.85rem}summary{cursor:pointer;margin-top:1rem}\n"
+        "</style></head><body>\n<h1>", f);
+  put_text(f, run);
+  fputs("</h1>\n", f);
+  put_facts(f, run, h);
+  put_curves(f, run, page);
+  put_pictures(f, run);
+  put_scores(f, run);
+  fputs("<h2>Settings and machine</h2>\n", f);
+  put_file(f, run, "used_parameters.yml", "settings: used_parameters.yml");
+  put_file(f, run, "provenance.json", "starts, versions, hosts: provenance.json");
+  fputs("</body></html>\n", f);
+}
+
+/* --- the job ----------------------------------------------------------------------------------------------------------- */
+
+/* The page is whole or as it was. */
+static int write_page(const char *run, const struct history *h) {
+  char fresh[TEXT_MAX + 8];
+  snprintf(fresh, sizeof fresh, "%s.tmp", out);
+  FILE *f = fopen(fresh, "w");
+  if (!f) return because(STATUS_IO, "%s: %s", fresh, strerror(errno));
+  put_page(f, run, h, out);
+  int bad = ferror(f);
+  if (fclose(f) || bad || rename(fresh, out)) {
+    const int status = because(STATUS_IO, "%s: %s", out, strerror(errno));
+    remove(fresh);
+    return status;
+  }
+  return STATUS_OK;
+}
+
+static int report(int argc, char **argv) {
+  char *run[2] = { 0 };
+  struct history h = { 0 };
+  int status = words_parse(argc, argv, words, WORDS, run, 1);
+  if (status) return status;
+  if (!run[0]) return because(STATUS_BAD, "expected the folder of a run: pmf report RUN");
+  if (strlen(run[0]) > TEXT_MAX - 32) return because(STATUS_BAD, "%.64s...: the name is too long", run[0]);
+  if (!words[OUT].given) snprintf(out, sizeof out, "%.*s/report.html", TEXT_MAX - 32, run[0]);
+  status = history_read(&h, run[0]);
+  if (!status) status = write_page(run[0], &h);
+  if (!status) printf("%s\n", out);
+  history_free(&h);
+  return status;
+}
+
+int report_run(const struct world *w, int argc, char **argv) {
+  return agree(w->comm, w->rank ? STATUS_OK : report(argc, argv));
+}

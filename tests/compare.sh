@@ -1,0 +1,46 @@
+#!/bin/bash
+# pmf compare on runs written by hand: the settings in which they differ and no others, errors and scores after as many images and
+# after as many minutes, and a picture that is a PNG.
+. "$(dirname "$0")/lib.sh"
+
+# write RUN RATE STEPS U: a run of 10 images a step, so many a second, whose error is U at every step.
+write() {
+  mkdir "$1"
+  echo '{"event":"start","step":0,"ranks":1}' >"$1/metrics.jsonl"
+  for ((i = 1; i <= $3; i++)); do
+    printf '{"event":"step","step":%d,"images":%d,"loss":2,"mse_u":%s,"mse_v":0.5,"seconds":%s}\n' "$i" $((i * 10)) "$4" \
+      "$(awk "BEGIN { print $i * 10 / $2 }")" >>"$1/metrics.jsonl"
+  done
+}
+write a 10 100 0.25
+write 'b two' 20 120 0.125
+for step in 40 80; do
+  echo "{\"event\":\"score\",\"step\":$step,\"images\":$((step * 10)),\"fid_classifier\":$step,\"kid_classifier\":0.1,\"agreement\":1}"
+done >>a/metrics.jsonl
+printf 'training:\n  learning_rate: 0.002\n  batch_size: 10\n' >a/used_parameters.yml
+printf 'training:\n  learning_rate: 0.004\n  batch_size: 10\n' >'b two/used_parameters.yml'
+
+does 0 compare a 'b two'
+row() { grep -F "  $1  " out | sed -n "${2:-1}p" | awk '{ print $(NF - 1), $NF }'; }
+check 'settings that differ' "$(sed -n '/^settings that differ/,/^how far/p' out | sed 's/  */ /g')" 'settings that differ
+ training.learning_rate 0.002 0.004
+how far'
+check 'steps' "$(row steps)" '100 120'
+check 'images/s' "$(row images/s)" '10.0 20.0'
+check 'error after 1000 images' "$(row 'mean square error, u')" '0.25 0.125'
+check 'the best score' "$(row 'best FID[classifier]')" '40 -'
+check 'the last score up to 1000 images' "$(row 'last FID[classifier]')" '80 -'
+check 'what the runs have in common' "$(grep '^after' out)" 'after 1000 images
+after 1.00 minutes'
+check 'the last score up to one minute' "$(row 'last FID[classifier]' 2)" '40 -'
+does 0 compare a a
+check 'the same run twice' "$(sed -n '/^settings that differ/,/^how far/p' out | sed -n 2p)" '  none'
+
+if command -v gnuplot >/dev/null; then
+  does 0 compare a 'b two' out=both.png
+  check 'the picture' "$(head -c 4 both.png | tail -c 3)" PNG
+fi
+refuses 'expected the folders of two runs or more' compare a
+refuses 'expected FILE.png' compare a a out=x.csv
+refuses 'missing' compare a missing
+exit "$failed"
