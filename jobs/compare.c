@@ -220,8 +220,10 @@ static void put(FILE *f, const void *what) {
     for (size_t k = 0; k < r->h[i].n_steps; k++)
       if (r->h[i].steps[k].mse_u > 0) low = fmin(low, r->h[i].steps[k].mse_u), high = fmax(high, r->h[i].steps[k].mse_u);
   }
-  fprintf(f, "set multiplot layout %d,1\nset xlabel 'images seen'\nset key top right\nset ylabel 'mean square error, u: running mean'\n",
-          scores ? 2 : 1);
+  double most = 0;
+  for (int i = 0; i < r->count; i++) most = fmax(most, images_of(&r->h[i]));
+  fprintf(f, "set xrange [0:%.9g]\nset rmargin 6\nset multiplot layout %d,1\nset xlabel 'images seen'\nset key top right\nset ylabel 'mean square error, u: running mean'\n",
+          1.02 * most, scores ? 2 : 1);
   gnuplot_log_axis(f, low / 1.15, high * 1.15);
   for (int panel = 0; panel < (scores ? 2 : 1); panel++) {
     if (panel) fputs("unset logscale\nset ytics auto\nset yrange [0:*]\nset ylabel 'FID[classifier]'\n", f);

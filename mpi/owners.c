@@ -32,7 +32,8 @@ int owners_init(struct owners *o, const struct world *w, const struct table *t, 
   MPI_Comm_dup(w->comm, &o->comm);
   const size_t piece = OWNERS_PIECE / sizeof *o->x, usual = bucket_bytes / sizeof *o->x;
   int status = buckets_cut(&o->buckets, t, usual < piece ? usual : piece, piece, 1);
-  const size_t n = o->buckets.count, all = n * o->slots;
+  const size_t n = o->buckets.count, all = n * o->slots, owners = n ? (size_t)o->buckets.list[0].owner + 1 : 1;
+  o->most = OWNERS_AT_ONCE * n / owners > OWNERS_IN_FLIGHT ? OWNERS_AT_ONCE * n / owners : OWNERS_IN_FLIGHT;
   if (!status) o->requests = malloc(all * sizeof *o->requests);
   if (!status) o->arrived = malloc(all * sizeof *o->arrived);
   if (!status) o->left = malloc(n * sizeof *o->left);
@@ -79,7 +80,7 @@ static void begin(struct owners *o, size_t i) {
 static void advance(struct owners *o) {
   for (;;) {
     while (o->first < o->begun && !o->left[o->first]) o->first++;
-    if (o->begun == o->buckets.count || o->begun - o->first == OWNERS_IN_FLIGHT) return;
+    if (o->begun == o->buckets.count || o->begun - o->first == o->most) return;
     if (!o->computed && bucket(o, o->begun)->owner >= o->rank) return;
     begin(o, o->begun++);
   }

@@ -11,15 +11,15 @@
 void owners_spread(MPI_Comm comm, const struct table *t, real *x);
 
 /* The same on the way while ranks compute, in the table's order, which is that in which the next step's way through the net needs
- * it; OWNERS_IN_FLIGHT copies at once, so that the first ones have the wires to themselves. Each goes down a tree (tree.h): MPI's
- * own nonblocking broadcasts are chains through all ranks in small fragments, each of which a rank moves on only when it
+ * it; OWNERS_IN_FLIGHT copies at once, so that the first ones have the wires to themselves, or as many as OWNERS_AT_ONCE have on
+ * average, as one alone could not fill all wires. Each goes down a tree (tree.h): MPI's own nonblocking broadcasts are chains through all ranks in small fragments, each of which a rank moves on only when it
  * calls (doc/scaling.md). */
-enum { OWNERS_IN_FLIGHT = 48, OWNERS_PIECE = 8 << 20 };   /* bytes of a copy at most */
+enum { OWNERS_IN_FLIGHT = 48, OWNERS_AT_ONCE = 8, OWNERS_PIECE = 8 << 20 };   /* the last: bytes of a copy at most */
 struct owners {
   MPI_Comm comm;
   int rank, ranks, computed;   /* computed: this rank's part of x is new */
   struct buckets buckets;      /* of one owner each, from the table's end: copy i is the bucket count - 1 - i */
-  size_t slots;                /* requests of a copy */
+  size_t slots, most;          /* requests of a copy; copies at once */
   MPI_Request *requests;       /* [copies, slots] */
   int *left, *arrived;         /* requests of each copy that are open; scratch */
   size_t first, begun;         /* copies before `first` are through; before `begun`, on their way or through */
