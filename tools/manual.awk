@@ -22,7 +22,7 @@ function heading(s) {
 }
 BEGIN {
   print ".\\\" Made by tools/manual.sh from the program's help."
-  printf ".TH %s %s \"\" \"%s\" \"pixel MeanFlow\"\n.nh\n.ad l\n", toupper(text(name)), section, text(version)
+  printf ".TH %s %s \"\" \"%s\" \"pixel MeanFlow\"\n.nr HY 0\n.nh\n.ad l\n", toupper(text(name)), section, text(version)
   print ".SH NAME\n" text(name) " \\- " text(summary)
   if (section == 5) heading("DESCRIPTION")
 }
