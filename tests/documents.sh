@@ -1,5 +1,6 @@
 #!/bin/bash
-# What the documents name is there: functions and tests of doc/method.md, files behind links, one version.
+# What the documents name is there: functions and tests of doc/method.md, files behind links, one version; and the
+# makefile names every source, so that `make dist` carries it.
 . "$(dirname "$0")/lib.sh"
 
 # names DOCUMENT: `FILE: name, name` as lines FILE name
@@ -30,4 +31,7 @@ grep -qx "version: $version" "$PMF_SOURCE/CITATION.cff" || fail "CITATION.cff is
 grep -q "^## $version" "$PMF_SOURCE/CHANGELOG.md" || fail "CHANGELOG.md says nothing of version $version"
 grep -q "version(\"$version\")" "$PMF_SOURCE/packaging/spack/package.py" || fail "packaging/spack/package.py is not of version $version"
 grep -q "pmf-$version.tar.gz" "$PMF_SOURCE/packaging/pmf.def" || fail "packaging/pmf.def is not of version $version"
+
+unnamed=$(cd "$PMF_SOURCE" && find src mpi io jobs -name '*.[ch]' | while read -r file; do grep -qF "$file" Makefile.am || echo "$file"; done)
+[ -z "$unnamed" ] || fail "Makefile.am does not name $unnamed"
 exit $failed

@@ -8,7 +8,7 @@ words() { tr -s '[:space:]' '\n' | sed 's/^[[(]*//; s/[]):;,.]*$//' | LC_ALL=C s
 # rendered PAGE
 rendered() {
   if command -v man >/dev/null; then MANWIDTH=1000 LC_ALL=C man -l --warnings "$1" 2>err
-  else sed 's/^\.[A-Z]* //; s/\\-/-/g; s/\\&//; s/\\(aq/'"'"'/g; s/\\(ga/`/g; s/\\(ha/^/g; s/\\(ti/~/g; s/\\e/\\/g' "$1"; fi
+  else sed '/^\.TH/s/"//g; s/^\.[A-Z]* //; s/\\-/-/g; s/\\&//; s/\\(aq/'"'"'/g; s/\\(ga/`/g; s/\\(ha/^/g; s/\\(ti/~/g; s/\\e/\\/g' "$1"; fi
 }
 # holds PAGE HELP...: the words of pmf HELP in the page
 holds() {
