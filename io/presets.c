@@ -96,3 +96,19 @@ int preset_read(const char *path, char **text, size_t *length) {
   if (status) free(*text);
   return status;
 }
+
+void presets_help(void) {
+  static char names[PRESETS_MAX][NAME_SIZE];
+  enum { COLUMN = 12 };
+  const size_t count = list(names);
+  for (size_t i = 0; i < count; i++) {
+    char path[4096], *text;
+    size_t length;
+    if (preset_find(names[i], path, sizeof path) || preset_read(path, &text, &length)) continue;
+    char *line = text + strspn(text, "# ");
+    line[strcspn(line, "\n")] = '\0';
+    printf("  %-*s ", COLUMN - 3, names[i]);
+    words_wrap(line, COLUMN);
+    free(text);
+  }
+}

@@ -9,4 +9,6 @@ int preset_find(const char *name, char *path, size_t size);
 /* The whole of a settings file, malloc'ed (free it), with a zero after its end.
  * Errors: STATUS_BAD (not there, not a readable file, above 1 MiB), STATUS_NOMEM. */
 int preset_read(const char *path, char **text, size_t *length);
+/* Prints the presets there are, each with the first line of its file, for --help. */
+void presets_help(void);
 #endif

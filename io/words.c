@@ -204,6 +204,7 @@ void words_help(const struct word *words, size_t n_words) {
     else if (w->type == WORD_TEXT) snprintf(left, sizeof left, "%s=TEXT", w->name);
     else snprintf(left, sizeof left, "%s=  %s", w->name, range_text(w, range, sizeof range));
     printf("  %-*s ", HELP_COLUMN, left);
+    if (strlen(left) > HELP_COLUMN) printf("\n%*s", HELP_COLUMN + 3, "");
     words_wrap(w->help ? w->help : "", HELP_COLUMN + 3);
   }
 }

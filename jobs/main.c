@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "io/presets.h"
 #include "io/settings.h"
 #include "io/words.h"
 #include "jobs/core.h"
@@ -62,6 +63,7 @@ static void print_usage(void) {
   puts("\n"
        "  pmf JOB --help     what a job takes, with examples\n"
        "  pmf help settings  every key of the YAML files and of key=value: type, range, default, meaning\n"
+       "  pmf help presets   what preset=NAME may be: settings for a purpose\n"
        "  pmf --version\n\n"
        "Exit codes: 0 done, 65 wrong settings or data, 69 a program is missing, 70 diverged,\n"
        "71 out of memory, 74 the file system failed, 75 saved before the end (run again),\n"
@@ -92,11 +94,12 @@ static int find_job(const char *name, const struct job **job) {
   return because(STATUS_BAD, "unknown job %s; pmf --help lists the jobs", name);
 }
 
-/* pmf help [JOB | settings] */
+/* pmf help [JOB | settings | presets] */
 static int help(const char *topic) {
   const struct job *job;
   if (!topic) print_usage();
   else if (!strcmp(topic, "settings")) settings_help(NULL);
+  else if (!strcmp(topic, "presets")) presets_help();
   else if (find_job(topic, &job)) return refused(STATUS_BAD);
   else job->help();
   return 0;
