@@ -58,7 +58,7 @@ int saving_check_finite(const struct saving *s) {
 }
 
 /* Makes sure that FILE.tmp can hold so many bytes, and reserves them where the file system can. A disk that fills up later
- * is worse: a failed H5Fclose ends in a crash at MPI_Finalize, a failed write of one aggregator in a hang of OMPIO. */
+ * is worse: it takes the time of a save that comes to nothing. */
 static int reserve(const struct saving *s, off_t bytes) {
   const int fd = open(s->tmp, O_WRONLY | O_CREAT, 0644);
   if (fd < 0) return because(STATUS_IO, "%s: cannot be created: %s", s->tmp, strerror(errno));

@@ -1,5 +1,5 @@
 /* checkpoint_io.h - by which way a checkpoint's arrays go to the file. The files are the same.
- * ompio, romio: collectively, through Open MPI's own MPI-IO or ROMIO; rank0: brought to rank 0, which writes alone.
+ * ompio, romio: all ranks, through Open MPI's own MPI-IO or ROMIO; rank0: brought to rank 0, which writes alone.
  * Ranks: local, but every rank must choose the same. Errors: none. */
 #ifndef IO_CHECKPOINT_IO_H
 #define IO_CHECKPOINT_IO_H

@@ -3,6 +3,7 @@
 #include "io/checkpoint_head.h"
 #include "io/checkpoint_saving.h"
 #include "io/hdf.h"
+#include "io/hold.h"
 #include "mpi/agree.h"
 #include "src/base/status.h"
 
@@ -108,7 +109,8 @@ static void ask_for_mpi(const struct saving *s, hid_t access, hid_t transfer) {
   H5Pset_dxpl_mpio(transfer, H5FD_MPIO_COLLECTIVE);
 }
 
-int saving_write(struct saving *s) {
+/* Puts all arrays into the file and closes it. 0 or -1. */
+static int write_arrays(struct saving *s) {
   const int writes = !s->serial || s->rank == 0;
   const hid_t access = H5Pcreate(H5P_FILE_ACCESS), transfer = H5Pcreate(H5P_DATASET_XFER);
   if (!s->serial) ask_for_mpi(s, access, transfer);
@@ -125,5 +127,14 @@ int saving_write(struct saving *s) {
     if (!s->serial && H5Fclose(file) < 0 && !bad) bad = hdf_fail();
   }
   H5Pclose(transfer);
-  return bad ? hdf_because(s->tmp, s->serial ? "cannot be written" : "cannot be written in parallel") : STATUS_OK;
+  return bad;
+}
+
+int saving_write(struct saving *s) {
+  const char *what = s->serial ? "cannot be written" : "cannot be written in parallel";
+  hold_begin();
+  const int bad = write_arrays(s);
+  const char *why = hold_end();
+  if (why) return because(STATUS_IO, "%s: %s: %s", s->tmp, what, why);
+  return bad ? hdf_because(s->tmp, what) : STATUS_OK;
 }

@@ -9,6 +9,11 @@
 
 #include "src/base/status.h"
 
+void hdf_start(void) {
+  H5dont_atexit();
+  H5open();
+}
+
 void hdf_quiet(void) { H5Eset_auto2(H5E_DEFAULT, NULL, NULL); }
 
 static _Thread_local char cause[512];

@@ -8,6 +8,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Before MPI_Init. HDF5 then leaves it to the end of the process to tidy up, and not to MPI_Finalize, where HDF5 1.10 crashes over
+ * a file whose disk takes nothing more. So every file is to be closed, by H5Fclose or hdf_close. */
+void hdf_start(void);
 /* Opens for reading. Errors: STATUS_BAD: missing, not HDF5, cut. Close with H5Fclose. */
 int hdf_open(hid_t *file, const char *path);
 /* Right after a failed HDF5 call: remembers the innermost entry of its error stack; returns -1. */
@@ -15,7 +18,7 @@ int hdf_fail(void);
 /* STATUS_IO with "path: what: what the last failure was". */
 int hdf_because(const char *path, const char *what);
 /* Closes a file that was written by this process alone. Where the disk does not take what is left to write, HDF5 would keep the
- * file for ever and crash at MPI_Finalize; it then gets a file without a name to end in. 0 or -1. */
+ * file, and the room it takes, until the process ends; it then gets a file without a name to end in. 0 or -1. */
 int hdf_close(hid_t file);
 /* Stops HDF5 from printing its error stacks (in this process, from now on). */
 void hdf_quiet(void);

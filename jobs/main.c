@@ -1,11 +1,11 @@
 /* main.c - the front door: finds the job, starts MPI, runs the job, and alone says why it failed. */
 #include <cblas.h>
-#include <hdf5.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "io/hdf.h"
 #include "io/presets.h"
 #include "io/settings.h"
 #include "io/words.h"
@@ -123,9 +123,10 @@ static int exit_code(int status) {
 static int run(const struct job *job, int argc, char **argv) {
   struct world w;
   core_choose(argv);
+  hdf_start();
   world_init(&argc, &argv, &w);
   processor_flush_denormals();
-  H5Eset_auto2(H5E_DEFAULT, NULL, NULL);   /* our own one line instead of HDF5's stack */
+  hdf_quiet();   /* our own one line instead of HDF5's stack */
   int status = agree(w.comm, check_blas());
   if (!status) status = job->run(&w, argc - 2, argv + 2);
   if (status && w.rank == 0)

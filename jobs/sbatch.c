@@ -135,7 +135,8 @@ static void put_head(FILE *f, int argc, char **argv) {
           nodes, tasks, threads, words_time, lead);
   fprintf(f, "pmf=");
   put_quoted(f, words_pmf);
-  fprintf(f, "\nlauncher=%s\nrun=", words_launcher);
+  fprintf(f, "\nlauncher=%s\n# Lustre: to begin with, a stripe for each node, in a new folder: lfs setstripe -c %ld DIR\nrun=",
+          words_launcher, nodes);
   put_quoted(f, words_run);
   fprintf(f, "\nwords=(");
   for (int i = 0, first = 1; i < argc; i++) {

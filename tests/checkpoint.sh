@@ -1,9 +1,11 @@
 #!/bin/bash
-# A save killed at any stage leaves a sound generation behind; export, inspect and verify say what is in a file, and
-# what is wrong with it: one line, exit 65.
+# A checkpoint is read on any number of ranks. A save killed at any stage leaves a sound generation behind; export, inspect and
+# verify say what is in a file, and what is wrong with it: one line, exit 65.
 . "$(dirname "$0")/lib.sh"
 
-ranks() { "$MPIRUN" -np 2 "$PMF_BUILD/tests/mpi_checkpoint" "$@" 2>err; }
+# on_ranks N WORDS..., ranks WORDS...: the helper in mpi_checkpoint; on two.
+on_ranks() { "$MPIRUN" -np "$1" "$PMF_BUILD/tests/mpi_checkpoint" "${@:2}" 2>err; }
+ranks() { on_ranks 2 "$@"; }
 
 # says CODE TEXT WORDS...: exit code, and TEXT somewhere in what is printed
 says() {
@@ -28,6 +30,11 @@ dies() {
   ranks "$how" run 4
   check "the save after a death of $how at $stage" "$(ranks find run)" 4
 }
+
+mkdir elastic
+on_ranks 4 save elastic 5
+for n in 1 2 3 4 8; do check "saved on 4 ranks, read on $n" "$(on_ranks $n find elastic)$(cat err)" 5; done
+
 for stage in created copied writing written marked; do dies later $stage; done
 for stage in created written summed marked rotated; do dies save $stage; done
 

@@ -21,7 +21,7 @@ with() {
   done
   ranks=$2
   shift 2
-  "$MPIRUN" -n "$ranks" env LD_PRELOAD="$SHIM" "${told[@]}" "$PMF" train config=tiny.yml data=set.h5 \
+  timeout -k 1 90 "$MPIRUN" -n "$ranks" env LD_PRELOAD="$SHIM" "${told[@]}" "$PMF" train config=tiny.yml data=set.h5 \
     checkpoint.every_steps=$every "$@" >out 2>err </dev/null
 }
 arrays() { "$PMF" inspect "$1" 2>/dev/null | awk '/^settings:/ { show = 0 } /^(arrays|tensors):/ { show = 1 } show'; }
@@ -71,6 +71,36 @@ with SHIM_FAIL='write 5 16 16 checkpoint.h5.tmp 0' -- 2 run=error checkpoint.io=
 survives error 4 'cannot be written: file write failed: Input/output error'
 with SHIM_FAIL='write 28 1 1 checkpoint.h5.tmp 1' -- 2 run=other || fail "no room for rank 1: exit code $?: $(tail -n 5 err)"
 survives other 4 'cannot be written in parallel: '
+
+# A write that fails on one rank, in the midst of what all ranks write and at its end, by either of MPI's ways. And where a rank of
+# four writes for others too, as OMPIO would have it here: its arrays are of several MiB.
+for io in ompio romio; do
+  for place in '2 2 checkpoint.h5.tmp 1' '20 20 checkpoint.h5.tmp 0'; do
+    rm -rf one
+    with SHIM_FAIL="write 5 $place" -- 2 run=one checkpoint.io=$io || fail "$io, write 5 $place: exit code $?: $(tail -n 5 err)"
+    survives one 4 'cannot be written in parallel: MPI_ERR_IO'
+  done
+done
+mkdir four
+timeout -k 1 60 "$MPIRUN" -n 4 env LD_PRELOAD="$SHIM" SHIM_FAIL='write 5 2 2 checkpoint.h5.tmp 2' \
+  OMPI_MCA_fbtl_posix_write_datasieving=0 "$PMF_BUILD/tests/mpi_checkpoint" save four 1 >out 2>err
+check 'exit code of four ranks of which one cannot write' $? 74
+said_once 'four/checkpoint.h5.tmp: cannot be written in parallel: MPI_ERR_IO'
+check 'left over by four ranks' "$(echo four/*)" 'four/*'
+
+# A disk that takes nothing more: from the midst of the head on, from the end of the arrays on, from the checksums on. Training
+# goes on to its end, which cannot be saved; started again it goes on from what was saved before.
+for place in 10 20 28; do
+  with -- 2 run=dead$place training.steps=4 || fail "before the disk is dead: exit code $?: $(tail -n 5 err)"
+  with SHIM_FAIL="write 5 $place 99999 checkpoint.h5.tmp" -- 2 run=dead$place
+  check "exit code where the disk takes nothing from write $place on" $? 74
+  said_once "pmf train: dead$place/checkpoint.h5.tmp: cannot be written"
+  check "saves on a disk that takes nothing from write $place on" "$(saves_of dead$place)" 'save 4,save failed 8,save failed 12'
+  check "what stays on such a disk" "$(step_of dead$place/checkpoint.h5)" 4
+  on 2 train config=tiny.yml data=set.h5 run=dead$place || fail "a disk that is well again: exit code $?: $(tail -n 5 err)"
+  said_once 'going on after step 4 of 12'
+  same_as_whole dead$place
+done
 
 # A folder that can be read only, from the second save on (its first file is the ninth): training goes on to its end, which cannot
 # be saved; started again it goes on from the first. And one that has always been so: one line, no step.

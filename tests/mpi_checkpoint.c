@@ -477,6 +477,15 @@ START_TEST(many_small_arrays_have_no_wrong_value) {   /* where OMPIO with two ag
   ASSERT_ALL(wrong == 0);
 } END_TEST
 
+/* The same, each rank a piece, into what load has left. */
+static int load_pieces(MPI_Comm comm, const char *path) {
+  struct flat pieces[FLATS];
+  in_pieces(back, pieces, world.rank, world.ranks, 3);
+  for (int i = 0; i < FLATS; i++)
+    for (size_t j = 0; j < pieces[i].count; j++) pieces[i].data[j] = -1;
+  return checkpoint_load(comm, path, pieces, FLATS);
+}
+
 /* The helper of tests/checkpoint.sh. */
 static int one_thing(int argc, char **argv) {
   char path[400], warning[1024];
@@ -499,6 +508,10 @@ static int one_thing(int argc, char **argv) {
     if (!status && *path) status = checkpoint_info(path, &info);
     if (!status && *path) status = load(world.comm, path);
     if (!status && *path && differences(info.step)) status = because(STATUS_BAD, "the values are not those of the step");
+    status = agree(world.comm, status);
+    if (!status && *path) status = load_pieces(world.comm, path);
+    if (!status && *path && differences(info.step)) status = because(STATUS_BAD, "in pieces the values are not those of the step");
+    status = agree(world.comm, status);
     if (world.rank == 0 && !status) printf("%llu\n", (unsigned long long)info.step);
     checkpoint_info_free(&info);
   }

@@ -23,6 +23,7 @@ refuses 'run=DIR is missing' sbatch config=tiny.yml data=set.h5
 for line in --ntasks-per-node=2 --signal=B:USR1@300 --requeue --open-mode=append --time=1-00:00:00; do
   grep -qx -- "#SBATCH $line" job.sbatch || fail "no line #SBATCH $line"
 done
+"$PMF" sbatch "${made[@]}" nodes=4 2>err | grep -q '^# Lustre: .*: lfs setstripe -c 4 DIR$' || fail 'no stripes are suggested'
 grep -q odls_base_sigkill_timeout job.sbatch || fail 'mpirun would kill the ranks at once'
 if command -v shellcheck >out; then
   shellcheck job.sbatch "$PMF_SOURCE"/slurm/*.sbatch "$PMF_SOURCE"/slurm/words.sh "$PMF_SOURCE"/slurm/scaling/* "$PMF_SOURCE"/slurm/perceptual/* || fail 'shellcheck finds fault'

@@ -1,10 +1,12 @@
 #!/bin/bash
 # What may happen to a batch job of `pmf sbatch`, on private two-node Slurms, all at once: its time limit, preemption as a stock
-# Slurm does it on one node and on two, with the user's signal, scontrol requeue, an array, a node that dies. Each must end
-# COMPLETED, with the weights of the run in one go. And the scaling study.  make check-slurm; CASES="limit array" runs some.
+# Slurm does it on one node and on two, with the user's signal, both also of ranks that srun starts, scontrol requeue, an array, a
+# node that dies. Each must end COMPLETED, with the weights of the run in one go. And the scaling study.
+#   make check-slurm; CASES="limit array" runs some.
 . "$(dirname "$0")/lib.sh"
 PATH=$PATH:/usr/sbin:/sbin
-: "${PMF_SOURCE:=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)}" "${CASES:=limit preempt preempt2 usersig requeue array node scaling}"
+: "${PMF_SOURCE:=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)}" 
+: "${CASES:=limit preempt preempt2 usersig srun srun2 requeue array node scaling}"
 here=$PWD
 sandbox=$PMF_SOURCE/tests/slurm_sandbox.sh
 for command in munged slurmctld slurmd sbatch; do
@@ -16,11 +18,12 @@ tiny 'batch_size: 8, ema_val: [0.02, 2], log_per_step: 10'
 
 arrays() { "$PMF" inspect "$1" 2>/dev/null | awk '/^settings:/ { show = 0 } /^(arrays|tensors):/ { show = 1 } show'; }
 
-# write NODES TASKS LIMIT: job.sbatch, in the folder of its case.
+# write NODES TASKS LIMIT [LAUNCHER]: job.sbatch, in the folder of its case.
 write() {
   "$PMF" sbatch config="$here/tiny.yml" data="$here/set.h5" run=run pmf="$PMF" cores=4 nodes="$1" tasks="$2" time=10 lead=30 \
-    step_seconds=1 checkpoint.every_minutes=0.05 out=job.sbatch 2>>err || fail "sbatch: $(cat err)"
-  sed -i "s/--time=10/--time=$3/; s/^iotest=yes/iotest=no/; s/--bind-to core/--bind-to none/; s/--map-by \"slot:PE=[^\"]*\"/--map-by slot/" job.sbatch
+    launcher="${4:-mpirun}" step_seconds=1 checkpoint.every_minutes=0.05 out=job.sbatch 2>>err || fail "sbatch: $(cat err)"
+  sed -i "s/--time=10/--time=$3/; s/^iotest=yes/iotest=no/; s/--bind-to core/--bind-to none/; s/ --cpu-bind=cores//
+    s/--map-by \"slot:PE=[^\"]*\"/--map-by slot/" job.sbatch
   sed -i "/^set -u/r $here/steps" job.sbatch
 }
 # The job trains for ever until it has been interrupted; then 20 steps more than it was saved with. So it is long enough on every
@@ -75,7 +78,7 @@ scaling() {
 one() {
   local name=$1 id jobs dir=$here/c.$1 tell=
   mkdir "$dir" && cd "$dir" || exit 1
-  case $name in usersig) export SLURM_SANDBOX_USERSIG=1 ;; esac
+  case $name in usersig | srun) export SLURM_SANDBOX_USERSIG=1 ;; esac
   "$sandbox" start "$dir/s" >exports 2>err || { fail "$name: $(cat err)"; exit 1; }
   eval "$(cat exports)"
   unset OMPI_MCA_rmaps_base_oversubscribe
@@ -87,6 +90,8 @@ one() {
   case $name in
     limit) write 1 2 2 ;;
     preempt2) write 2 1 9 ;;
+    srun) write 1 2 9 srun ;;
+    srun2) write 2 1 9 srun ;;
     array) write 1 2 9 && sed -i 's/^run=.run.$/run=run$SLURM_ARRAY_TASK_ID/' job.sbatch ;;
     *) write 1 2 9 ;;
   esac
@@ -100,8 +105,8 @@ one() {
     id=$(sbatch --parsable job.sbatch)
     await 150 has_step 30 || fail "$name: no step: $(cat pmf-*.log)"
     case $name in
-      preempt | usersig) tell=$(sbatch --parsable -p urgent -N 2 --exclusive --wrap 'sleep 1' --output=urgent.log) ;;
-      preempt2) tell=$(sbatch --parsable -p urgent -N 2 --exclusive --wrap 'sleep 1' --output=urgent.log) ;;
+      preempt | usersig | srun) tell=$(sbatch --parsable -p urgent -N 2 --exclusive --wrap 'sleep 1' --output=urgent.log) ;;
+      preempt2 | srun2) tell=$(sbatch --parsable -p urgent -N 2 --exclusive --wrap 'sleep 1' --output=urgent.log) ;;
       requeue) scontrol requeue "$id" ;;
       node) await 60 test -e run/checkpoint.h5 || fail 'node: nothing saved'
             lose "$(squeue -h -j "$id" -o %N)" ;;
@@ -114,6 +119,9 @@ one() {
     await 200 completed "$id" || fail "$name: $id ends $(state "$id"): $(tail -n 20 pmf-*.log)"
   done
   [ "$name" = array ] || [ "$(restarts "$id")" -ge 1 ] || fail "$name: it was never interrupted"
+  case $name in
+    usersig | srun*) grep -q ': saved: back into the queue' pmf-*.log || fail "$name: not saved: $(cat pmf-*.log)" ;;
+  esac
   for run in run*; do
     check "$name: status of $run" "$(cut -d ' ' -f 1 "$run/status")" 'done'
     "$MPIRUN" --oversubscribe -n 2 "$PMF" train config="$here/tiny.yml" data="$here/set.h5" run="whole.$run" \
