@@ -21,9 +21,9 @@ enum { OUT, WORDS, RUNS_MAX = 8, WIDTH = 1400, HEIGHT = 1120, DRAWN_MAX = 2000 }
 
 void compare_help(void) {
   puts("usage: pmf compare RUN RUN [RUN ...]  [out=FILE.png]\n\n"
-       "Up to eight runs side by side: the settings in which they differ, how far they are, errors and scores\n"
-       "after as many images as the shortest run has seen, and after as many minutes of training as it had.\n"
-       "Errors are means over the tenth of the images before.\n\nwords:");
+       "Up to eight runs side by side: the settings in which they differ, how far they are, errors and\n"
+       "scores after as many images as the shortest run has seen, and after as many minutes of training\n"
+       "as it had. Errors are means over the tenth of the images before.\n\nwords:");
   words_help(words, WORDS);
   puts("\nexample:\n  pmf compare runs/base runs/other out=both.png");
 }
@@ -52,10 +52,18 @@ static char *read_settings(const char *run) {
   return good ? settings_text(&s) : NULL;
 }
 
+static int has_errors(const struct history *h) {
+  for (size_t i = 0; i < h->n_steps; i++)
+    if (h->steps[i].mse_u > 0) return 1;
+  return 0;
+}
+
 static int gather(struct runs *r) {
   for (int i = 0; i < r->count; i++) {
     const int status = history_read(&r->h[i], r->folder[i]);
     if (status) return status;
+    if (!isfinite(last(&r->h[i])->images) || !has_errors(&r->h[i]))
+      return because(STATUS_BAD, "%s: no error of a step in its metrics.jsonl: nothing to compare", r->folder[i]);
     r->settings[i] = read_settings(r->folder[i]);
   }
   return STATUS_OK;
@@ -96,7 +104,8 @@ static void print_settings(const struct runs *r) {
     if (!indent) snprintf(section, sizeof section, "%.*s", (int)strcspn(at[0], ":\n"), at[0]);
     if (!same) {
       char key[128];
-      snprintf(key, sizeof key, "%s%s%.*s", section, indent ? "." : "", (int)strcspn(at[0] + indent, ":\n") * (indent > 0), at[0] + indent);
+      const int name = indent ? (int)strcspn(at[0] + indent, ":\n") : 0;
+      snprintf(key, sizeof key, "%s%s%.*s", section, indent ? "." : "", name, at[0] + indent);
       printf("  %-32s", key);
       for (int i = 0; i < r->count; i++) {
         const char *value = at[i] + strcspn(at[i], ":\n");
@@ -131,7 +140,7 @@ static double mean_before(const struct history *h, double images, enum figure wh
 static const struct history_score *score_before(const struct history *h, double images, int best) {
   const struct history_score *found = NULL;
   for (size_t i = 0; i < h->n_scores && h->scores[i].images <= images; i++)
-    if (!found || !best || h->scores[i].fid < found->fid) found = &h->scores[i];
+    if (isfinite(h->scores[i].fid) && (!found || !best || h->scores[i].fid < found->fid)) found = &h->scores[i];
   return found;
 }
 
@@ -222,8 +231,8 @@ static void put(FILE *f, const void *what) {
   }
   double most = 0;
   for (int i = 0; i < r->count; i++) most = fmax(most, images_of(&r->h[i]));
-  fprintf(f, "set xrange [0:%.9g]\nset rmargin 6\nset multiplot layout %d,1\nset xlabel 'images seen'\nset key top right\nset ylabel 'mean square error, u: running mean'\n",
-          1.02 * most, scores ? 2 : 1);
+  fprintf(f, "set xrange [0:%.9g]\nset rmargin 6\nset multiplot layout %d,1\nset xlabel 'images seen'\nset key top right\n"
+          "set ylabel 'mean square error, u: running mean'\n", 1.02 * most, scores ? 2 : 1);
   gnuplot_log_axis(f, low / 1.15, high * 1.15);
   for (int panel = 0; panel < (scores ? 2 : 1); panel++) {
     if (panel) fputs("unset logscale\nset ytics auto\nset yrange [0:*]\nset ylabel 'FID[classifier]'\n", f);
@@ -241,15 +250,20 @@ static void put(FILE *f, const void *what) {
 
 /* --- the job ----------------------------------------------------------------------------------------------------------- */
 
+static int ends_with(const char *end) {
+  const size_t n = strlen(out), m = strlen(end);
+  return n > m && !strcmp(out + n - m, end);
+}
+
 static int compare(int argc, char **argv) {
   struct runs r = { 0 };
-  char *bare[RUNS_MAX + 1] = { 0 }, csv[TEXT_MAX];
+  char *bare[RUNS_MAX + 1] = { 0 };
   int status = words_parse(argc, argv, words, WORDS, bare, RUNS_MAX);
   if (status) return status;
   while (r.count < RUNS_MAX && bare[r.count]) r.folder[r.count] = bare[r.count], r.count++;
   if (r.count < 2) return because(STATUS_BAD, "expected the folders of two runs or more: pmf compare RUN RUN");
-  if (words[OUT].given && (status = gnuplot_numbers(out, csv, sizeof csv))) return status;
-  if (words[OUT].given && !strcmp(out, csv)) return because(STATUS_BAD, "out=%s: expected FILE.png or FILE.svg", out);
+  if (words[OUT].given && !ends_with(".png") && !ends_with(".svg"))
+    return because(STATUS_BAD, "out=%s: expected FILE.png or FILE.svg", out);
   status = gather(&r);
   if (!status) print(&r);
   if (!status && words[OUT].given) status = gnuplot_draw(out, WIDTH, HEIGHT, put, &r);

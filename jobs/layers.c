@@ -113,12 +113,16 @@ static int understand(struct layers *l, const cJSON *o) {
     if (!cJSON_IsNumber(item) || !(item->valuedouble >= 0 && item->valuedouble < 1e15)) return STATUS_BAD;
     number[i] = item->valuedouble;
   }
-  if (number[0] < 1 || number[0] > 1e6 || !(number[1] > 0) || !cJSON_IsArray(there) || !cJSON_IsArray(way) || !cJSON_IsArray(tensors)) return STATUS_BAD;
+  if (number[0] < 1 || number[0] > 1e6 || !(number[1] > 0)) return STATUS_BAD;
+  if (!cJSON_IsArray(there) || !cJSON_IsArray(way) || !cJSON_IsArray(tensors)) return STATUS_BAD;
   l->threads = (int)number[0], l->images = number[1], l->parameters = number[2];
   l->gradient = number[4], l->optimizer = number[5], l->ema = number[6];
   l->table.tensors = calloc((size_t)cJSON_GetArraySize(tensors) + 1, sizeof *l->table.tensors);
-  if (!l->table.tensors || way_there_init(&l->there, (size_t)cJSON_GetArraySize(there)) || way_back_init(&l->way, (size_t)cJSON_GetArraySize(way))) return STATUS_NOMEM;
-  return take_there(&l->there, there, number[3]) && take_way(&l->way, way, number[3]) && take_tensors(&l->table, tensors, number[3]) ? STATUS_OK : STATUS_BAD;
+  if (!l->table.tensors || way_there_init(&l->there, (size_t)cJSON_GetArraySize(there)) ||
+      way_back_init(&l->way, (size_t)cJSON_GetArraySize(way)))
+    return STATUS_NOMEM;
+  const double n = number[3];
+  return take_there(&l->there, there, n) && take_way(&l->way, way, n) && take_tensors(&l->table, tensors, n) ? STATUS_OK : STATUS_BAD;
 }
 
 int layers_read(struct layers *l, const char *path) {

@@ -31,8 +31,8 @@ static size_t copy_bytes(const struct net *n, const struct settings *s, int rank
   return s->checkpoint.async ? checkpoint_later_bytes(sizes, arrays, ranks) : 0;
 }
 
-/* Room of buckets that are on their way: the reduction's, or where all get the sum MPI's, which nobody promises; and the fragments of
- * 1 MiB (mpi/world.c) in which ranks of a node hand them over, of which some are on their way. */
+/* Room of buckets that are on their way: the reduction's, or where all get the sum MPI's, which nobody promises; and the fragments
+ * of 1 MiB (mpi/world.c) in which ranks of a node hand them over, of which some are on their way. */
 static size_t message_bytes(const struct net *n, const struct settings *s, int ranks) {
   const struct reduction_config way = setup_reduction(s, ranks);
   const size_t width = way.integers ? sizeof(int64_t) : sizeof(float), all = n->table.size * width;

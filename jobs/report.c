@@ -1,5 +1,5 @@
-/* report.c - pmf report: a run on one page of HTML that needs nothing beside itself: how far it is, curves, pictures in its folder, scores,
- * settings and the machine of each start. */
+/* report.c - pmf report: a run on one page of HTML that needs nothing beside itself: how far it is, curves, pictures in its folder,
+ * scores, settings and the machine of each start. */
 #include <cjson/cJSON.h>
 #include <dirent.h>
 #include <errno.h>
@@ -24,9 +24,10 @@ enum { OUT, WORDS, PICTURES_MAX = 40, PICTURE_BYTES = 8 << 20 };
 
 void report_help(void) {
   puts("usage: pmf report RUN  [out=FILE.html]\n\n"
-       "One page of HTML that needs nothing beside itself and no network: how far the run is, its curves (if\n"
-       "gnuplot is there), the PNG files in its folder by name (save grids there with `pmf sample`), the scores\n"
-       "in RUN/score.json, its settings, and the machine and words of each start.\n\nwords:");
+       "One page of HTML that needs nothing beside itself and no network: how far the run is, its curves\n"
+       "(if gnuplot is there), the last 40 PNG files in its folder by name (save grids there with\n"
+       "`pmf sample`), the scores in RUN/score.json, its settings, and the machine and words of each\n"
+       "start. A file of more than 8 MiB is named and not shown.\n\nwords:");
   words_help(words, WORDS);
   puts("\nexamples:\n  pmf sample run=runs/fashion out=runs/fashion/step-009400.png\n  pmf report runs/fashion");
 }
@@ -104,7 +105,7 @@ static void put_facts(FILE *f, const char *run, const struct history *h) {
 static void put_curves(FILE *f, const char *run, const char *page) {
   char path[TEXT_MAX + 16], *svg = NULL;
   size_t length;
-  snprintf(path, sizeof path, "%s.svg", page);
+  snprintf(path, sizeof path, "%s.tmp.svg", page);
   const int status = plot_picture(run, path);
   if (!status) svg = (char *)read_all(path, PICTURE_BYTES, &length);
   remove(path);
@@ -129,16 +130,20 @@ static void put_pictures(FILE *f, const char *run) {
     char path[TEXT_MAX + 300];
     size_t length;
     snprintf(path, sizeof path, "%s/%s", run, list[i]->d_name);
-    unsigned char *png = n - i <= PICTURES_MAX ? read_all(path, PICTURE_BYTES, &length) : NULL;   /* the last ones */
-    if (png) {
+    if (n - i <= PICTURES_MAX) {   /* the last ones */
+      unsigned char *png = read_all(path, PICTURE_BYTES, &length);
       if (!shown++) fputs("<h2>Pictures</h2>\n", f);
-      fputs("<figure><img alt=\"\" src=\"data:image/png;base64,", f);
-      put_base64(f, png, length);
-      fputs("\"><figcaption>", f);
+      fputs("<figure>", f);
+      if (png) {
+        fputs("<img alt=\"\" src=\"data:image/png;base64,", f);
+        put_base64(f, png, length);
+        fputs("\">", f);
+      }
+      fputs("<figcaption>", f);
       put_text(f, list[i]->d_name);
-      fputs("</figcaption></figure>\n", f);
+      fputs(png ? "</figcaption></figure>\n" : ": cannot be read, or too long to show</figcaption></figure>\n", f);
+      free(png);
     }
-    free(png);
     free(list[i]);
   }
   if (n >= 0) free(list);
@@ -181,7 +186,8 @@ static void put_file(FILE *f, const char *run, const char *name, const char *tit
 }
 
 static void put_page(FILE *f, const char *run, const struct history *h, const char *page) {
-  fputs("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><title>", f);
+  fputs("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
+        "<meta name=\"viewport\" content=\"width=device-width\"><title>", f);
   put_text(f, run);
   fputs("</title><style>\n"
         "body{font:16px/1.5 system-ui,sans-serif;max-width:75rem;margin:2rem auto;padding:0 1rem;color:#222}\n"
@@ -212,13 +218,11 @@ static int write_page(const char *run, const struct history *h) {
   FILE *f = fopen(fresh, "w");
   if (!f) return because(STATUS_IO, "%s: %s", fresh, strerror(errno));
   put_page(f, run, h, out);
-  int bad = ferror(f);
-  if (fclose(f) || bad || rename(fresh, out)) {
-    const int status = because(STATUS_IO, "%s: %s", out, strerror(errno));
-    remove(fresh);
-    return status;
-  }
-  return STATUS_OK;
+  int status = fflush(f) || ferror(f) ? because(STATUS_IO, "%s: it could not be written whole", fresh) : STATUS_OK;
+  fclose(f);
+  if (!status && rename(fresh, out)) status = because(STATUS_IO, "%s: %s", out, strerror(errno));
+  if (status) remove(fresh);
+  return status;
 }
 
 static int report(int argc, char **argv) {

@@ -192,7 +192,7 @@ static void print(const struct rank *r, const double latest[PARTS], double expos
     { "efficiency", best / seconds }, { "gradient_seconds", scale * layers.gradient },
     { "optimizer_seconds", optimizer_scale * layers.optimizer / r->w.ranks }, { "reduce_seconds", r->reduction.figures.total },
     { "reduce_bytes", (double)layers.table.size * sizeof(float) }, { "buckets", (double)r->reduction.buckets.count },
-    { "messages", simulate_messages },
+    { "messages", simulate_messages / 2 },   /* of two steps */
   };
   cJSON_AddStringToObject(o, "study", study);
   cJSON_AddStringToObject(o, "net", label);

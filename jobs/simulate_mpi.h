@@ -1,5 +1,5 @@
-/* simulate_mpi.h - what the schedule of a step (mpi/) calls, for SimGrid's SMPI: messages carry nothing, and adding takes the time that
- * it is said to take. Messages themselves travel while a rank computes, as a network card carries them, once both ends have
+/* simulate_mpi.h - what the schedule of a step (mpi/) calls, for SimGrid's SMPI: messages carry nothing, and adding takes the time
+ * that it is said to take. Messages themselves travel while a rank computes, as a network card carries them, once both ends have
  * called. Compiled in front of mpi/ (-include), whose calls it takes over; mpi/add.c is left out.
  * Memory: a shared piece. Ranks: as the MPI calls. */
 #ifndef JOBS_SIMULATE_MPI_H
@@ -9,8 +9,8 @@
 
 /* For all ranks: seconds to add a byte to another; messages begun so far. */
 extern double simulate_seconds_per_byte, simulate_messages;
-/* Where a rank's messages of up to so many bytes come from and go to; the pointers of the calls below are not looked at. Before them, on
- * each rank; freed by simulate_no_room. */
+/* Where a rank's messages of up to so many bytes come from and go to; the pointers of the calls below are not looked at. Before
+ * them, on each rank; freed by simulate_no_room. */
 void simulate_room(size_t bytes);
 void simulate_no_room(void);
 /* The rank computes for so long. */

@@ -1,5 +1,5 @@
-/* way_there.h - when, on a step's way through the net, which weights are used for the first time, and how often the net calls between
- * its products before that: what weights that are still on their way may hide behind (jobs/step.h). Taken of the first
+/* way_there.h - when, on a step's way through the net, which weights are used for the first time, and how often the net calls
+ * between its products before that: what weights that are still on their way may hide behind (jobs/step.h). Taken of the first
  * micro-batch, from its first draw to the way back; means over the passes.
  * Memory: freed by way_there_free, harmless on a zeroed one; nothing is allocated after way_there_init. Units: seconds. Errors:
  * where it says so. Ranks: local. */

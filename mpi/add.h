@@ -3,6 +3,7 @@
 #define MPI_ADD_H
 #include <mpi.h>
 
-/* x[n] += from[n], on all of OpenMP's threads where they are many and the caller is not one of several. type: one that MPI can add. */
+/* x[n] += from[n], on all of OpenMP's threads where numbers are many and the caller is not one of several. type: one that MPI can
+ * add. */
 void add_numbers(int n, MPI_Datatype type, const void *from, void *x);
 #endif

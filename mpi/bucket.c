@@ -33,7 +33,11 @@ int buckets_cut(struct buckets *b, const struct table *t, size_t elements, size_
   *b = (struct buckets){ 0 };
   cut(b, t, elements, most, by_owner);
   b->list = malloc((b->count ? b->count : 1) * sizeof *b->list);
-  if (!b->list) return because(STATUS_NOMEM, "no memory for %zu buckets", b->count);
+  if (!b->list) {
+    const size_t count = b->count;
+    b->count = 0;
+    return because(STATUS_NOMEM, "no memory for %zu buckets", count);
+  }
   cut(b, t, elements, most, by_owner);
   return STATUS_OK;
 }

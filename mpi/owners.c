@@ -43,7 +43,7 @@ int owners_init(struct owners *o, const struct world *w, const struct table *t, 
 }
 
 void owners_free(struct owners *o) {
-  if (o->buckets.list) {
+  if (o->ranks) {
     owners_finish(o);
     MPI_Comm_free(&o->comm);
   }

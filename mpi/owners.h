@@ -12,8 +12,8 @@ void owners_spread(MPI_Comm comm, const struct table *t, real *x);
 
 /* The same on the way while ranks compute, in the table's order, which is that in which the next step's way through the net needs
  * it; OWNERS_IN_FLIGHT copies at once, so that the first ones have the wires to themselves, or as many as OWNERS_AT_ONCE have on
- * average, as one alone could not fill all wires. Each goes down a tree (tree.h): MPI's own nonblocking broadcasts are chains through all ranks in small fragments, each of which a rank moves on only when it
- * calls (doc/scaling.md). */
+ * average, as one alone could not fill all wires. Each goes down a tree (tree.h): MPI's own nonblocking broadcasts are chains
+ * through all ranks in small fragments, each of which a rank moves on only when it calls (doc/scaling.md). */
 enum { OWNERS_IN_FLIGHT = 48, OWNERS_AT_ONCE = 8, OWNERS_PIECE = 8 << 20 };   /* the last: bytes of a copy at most */
 struct owners {
   MPI_Comm comm;
@@ -30,7 +30,8 @@ int owners_init(struct owners *o, const struct world *w, const struct table *t, 
 void owners_free(struct owners *o);
 /* In this order. begin: x of other owners may be written from now on; done: this rank's part of x will not change any more; both
  * return at once, and progress too. need: x[first..end) is there; finish: all of it is, and this rank's part may change
- * again. Both return the seconds waited, for which other ranks must call any of these too, and none may wait in MPI for this one. */
+ * again. Both return the seconds waited, for which other ranks must call any of these too, and none may wait in MPI for this
+ * one. */
 void owners_begin(struct owners *o, real *x);
 void owners_done(struct owners *o);
 void owners_progress(struct owners *o);

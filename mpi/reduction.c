@@ -194,7 +194,8 @@ void reduction_finish(struct reduction *r) {
 /* --- memory and communicators ------------------------------------------------------------------------------------------ */
 
 int reduction_cut(struct buckets *b, const struct table *t, const struct reduction_config *c, size_t *places, size_t *largest) {
-  const size_t width = c->integers ? sizeof(int64_t) : sizeof(float), usual = c->bucket_bytes / width, piece = REDUCTION_PIECE / width;
+  const size_t width = c->integers ? sizeof(int64_t) : sizeof(float);
+  const size_t usual = c->bucket_bytes / width, piece = REDUCTION_PIECE / width;
   const int owned = c->by_owner && c->way != REDUCTION_PLAIN;
   const int status = buckets_cut(b, t, owned && piece < usual ? piece : usual, owned ? piece : SIZE_MAX, owned);
   *largest = 1;
@@ -219,7 +220,8 @@ static int allocate(struct reduction *r, const struct table *t) {
   r->taken = calloc(r->places, sizeof *r->taken);
   const int roomy = r->ranks > 1 && (c->way == REDUCTION_TWOLEVEL || (c->way == REDUCTION_OVERLAP && c->by_owner));
   if (roomy) r->room = malloc(r->places * r->largest * r->width);
-  if ((roomy && !r->room) || !r->passed || !r->arrived || !r->requests || !r->climbs || !r->place || !r->taken) return because(STATUS_NOMEM, "no memory for %zu buckets", n);
+  if ((roomy && !r->room) || !r->passed || !r->arrived || !r->requests || !r->climbs || !r->place || !r->taken)
+    return because(STATUS_NOMEM, "no memory for %zu buckets", n);
   return STATUS_OK;
 }
 

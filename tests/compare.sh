@@ -3,17 +3,17 @@
 # after as many minutes, and a picture that is a PNG.
 . "$(dirname "$0")/lib.sh"
 
-# write RUN RATE STEPS U: a run of 10 images a step, so many a second, whose error is U at every step.
+# write RUN RATE STEPS U: a run of 10 images a step, so many a second, whose error is U divided by the step.
 write() {
   mkdir "$1"
   echo '{"event":"start","step":0,"ranks":1}' >"$1/metrics.jsonl"
   for ((i = 1; i <= $3; i++)); do
-    printf '{"event":"step","step":%d,"images":%d,"loss":2,"mse_u":%s,"mse_v":0.5,"seconds":%s}\n' "$i" $((i * 10)) "$4" \
-      "$(awk "BEGIN { print $i * 10 / $2 }")" >>"$1/metrics.jsonl"
+    printf '{"event":"step","step":%d,"images":%d,"loss":2,"mse_u":%s,"mse_v":0.5,"seconds":%s}\n' "$i" $((i * 10)) \
+      "$(awk "BEGIN { print $4 / $i }")" "$(awk "BEGIN { print $i * 10 / $2 }")" >>"$1/metrics.jsonl"
   done
 }
-write a 10 100 0.25
-write 'b two' 20 120 0.125
+write a 10 100 1
+write 'b two' 20 120 2
 for step in 40 80; do
   echo "{\"event\":\"score\",\"step\":$step,\"images\":$((step * 10)),\"fid_classifier\":$step,\"kid_classifier\":0.1,\"agreement\":1}"
 done >>a/metrics.jsonl
@@ -27,7 +27,9 @@ check 'settings that differ' "$(sed -n '/^settings that differ/,/^how far/p' out
 how far'
 check 'steps' "$(row steps)" '100 120'
 check 'images/s' "$(row images/s)" '10.0 20.0'
-check 'error after 1000 images' "$(row 'mean square error, u')" '0.25 0.125'
+mean() { awk "BEGIN { for (i = $2; i <= $3; i++) s += $1 / i; printf \"%.5g\", s / ($3 - $2 + 1) }"; }   # of U / i
+check 'errors after 1000 images' "$(row 'mean square error, u')" "$(mean 1 91 100) $(mean 2 91 100)"
+check 'errors after a minute' "$(row 'mean square error, u' 2)" "$(mean 1 55 60) $(mean 2 109 120)"
 check 'the best score' "$(row 'best FID[classifier]')" '40 -'
 check 'the last score up to 1000 images' "$(row 'last FID[classifier]')" '80 -'
 check 'what the runs have in common' "$(grep '^after' out)" 'after 1000 images
@@ -39,6 +41,8 @@ check 'the same run twice' "$(sed -n '/^settings that differ/,/^how far/p' out |
 if command -v gnuplot >/dev/null; then
   does 0 compare a 'b two' out=both.png
   check 'the picture' "$(head -c 4 both.png | tail -c 3)" PNG
+  does 0 compare a 'b two' out=both.svg
+  grep -q '<svg' both.svg || fail 'both.svg is none'
 fi
 refuses 'expected the folders of two runs or more' compare a
 refuses 'expected FILE.png' compare a a out=x.csv

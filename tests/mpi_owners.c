@@ -1,5 +1,6 @@
-/* What an owner has computed reaches all ranks, part for part as it is asked for and whoever is slow, and nothing is touched before.
- * A part that another rank computed is seen. */
+/* What an owner has computed reaches all ranks, part for part as it is asked for and whoever is slow, in hundreds of small copies or
+ * a few large ones, and what a rank has yet to compute is not touched before. A part that another rank computed is seen. */
+#include <limits.h>
 #include <time.h>
 
 #define HARNESS_MPI
@@ -11,13 +12,14 @@
 #include "tests/harness.h"
 
 enum { TENSORS = 23, ROUNDS = 3 };
-static const size_t bucket_bytes[] = { 1, 3000, 1 << 20 };
-enum { SIZES = sizeof bucket_bytes / sizeof *bucket_bytes };
+/* Bytes of a copy at least, elements at most. */
+static const struct { size_t bytes, most; } cuts[] = { { 1, 7 }, { 1, INT_MAX }, { 3000, 1000 }, { 1 << 20, INT_MAX } };
+enum { CUTS = sizeof cuts / sizeof *cuts };
 
 static struct table new_table(int ranks) {
   struct table t = { 0 };
   for (size_t i = 0; i < TENSORS; i++) {
-    const size_t shape[2] = { 1 + 7 * i % 11, 1 + i * i % 47 };
+    const size_t shape[2] = { 1 + 7 * i % 11, i == 8 ? 30000 : 1 + i * i % 47 };   /* one is more than MPI sends without asking */
     table_add(&t, "tensor", 2, shape, i % 3 ? RULE_MUON : RULE_ADAM, INIT_ONE, 0, i % 5 == 4);
   }
   table_place_second(&t, 0);
@@ -48,6 +50,15 @@ static size_t others_of_all(const struct table *t, const float *x, int round) {
   return n;
 }
 
+/* Of what this rank computes, or before the first round has left at 0. */
+static size_t others_of_mine(const struct table *t, const float *x, int round) {
+  size_t n = 0;
+  for (size_t i = 0; i < t->count; i++)
+    for (size_t k = t->tensors[i].offset; t->tensors[i].owner == world.rank && k < t->tensors[i].offset + t->tensors[i].size; k++)
+      n += x[k] != (round ? value(round, k) : 0);
+  return n;
+}
+
 /* Ranks take turns at being late. */
 static void late(int round) {
   if (world.rank == round % world.ranks) nanosleep(&(struct timespec){ .tv_nsec = 20000000 }, NULL);
@@ -55,15 +66,21 @@ static void late(int round) {
 
 START_TEST(what_is_asked_for_is_there) {
   struct table t = new_table(world.ranks);
-  for (size_t size = 0; size < SIZES; size++) {
+  const size_t usual = reduce_limit;
+  for (size_t cut = 0; cut < CUTS; cut++) {
     struct owners o;
     float *x = new_zeros(t.size);
-    ck_assert_int_eq(owners_init(&o, &world, &t, bucket_bytes[size]), STATUS_OK);
+    reduce_limit = cuts[cut].most;
+    ck_assert_int_eq(owners_init(&o, &world, &t, cuts[cut].bytes), STATUS_OK);
+    reduce_limit = usual;
+    if (!cut) o.most = 5;   /* of hundreds */
+    ck_assert(cut || o.buckets.count > 100);
     ck_assert_uint_eq(owners_left(&o), 0);
     for (int round = 1; round <= ROUNDS; round++) {
       late(round);
       owners_begin(&o, x);
       for (int i = 0; i < 3; i++) owners_progress(&o);
+      ck_assert_uint_eq(others_of_mine(&t, x, round - 1), 0);
       compute(&t, round, x);
       owners_done(&o);
       for (size_t i = 0; i < t.count; i++) {

@@ -44,7 +44,7 @@ for nothing in '' '\n' '# only words\n' '---\n'; do
 done
 
 # Help keeps within 100 columns.
-for topic in "" settings presets pack train sample score plot plan bench import export inspect verify; do
+for topic in "" settings presets pack train sample score plot report compare plan bench import export inspect verify; do
   "$PMF" help ${topic:+"$topic"} >out 2>err || fail "help $topic: $(cat err)"
   wide=$(awk 'length > 100' out)
   [ -z "$wide" ] || fail "help $topic: wider than 100 columns: $wide"

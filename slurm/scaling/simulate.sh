@@ -6,7 +6,7 @@
 #     networks="100 25"   Gbit/s of a node each way; nodes are all joined by a switch that never blocks     latency=1   microseconds of a link
 #     threads=8 of a rank (measured with as many as there are, OMP_NUM_THREADS, and scaled)     images=1 of a rank in a step
 #     node_ranks=1        ranks that share a node's link     reduce=overlap  or twolevel     bucket_mib=25
-#     add_gib=10          GiB/s that a core adds, as `pmf bench comm` says     later=1  0: a step waits for all new weights
+#     add_gib=10          GiB/s that a rank adds, as `pmf bench comm` says     later=1  0: a step waits for all new weights
 #     alone=no            yes: nothing is computed; what `pmf bench comm` measures for the net
 #     words="..."         more for `pmf bench step`, which measures two images     pmf=pmf simulate=pmf-simulate   the programs
 # Points and measurements that are there already are kept: started again it goes on. Half a minute for 128 ranks, four times as long for twice as many.
