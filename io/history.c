@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "io/json.h"
 #include "src/base/status.h"
 
 /* How far the reading has come. */
@@ -14,11 +15,6 @@ struct reading {
   size_t room_steps, room_scores;
   double before;                 /* minutes of the starts before this one */
 };
-
-static double number(const cJSON *o, const char *name) {
-  const cJSON *n = cJSON_GetObjectItemCaseSensitive(o, name);
-  return cJSON_IsNumber(n) ? n->valuedouble : NAN;
-}
 
 static double last_minutes(const struct history *h) { return h->n_steps ? h->steps[h->n_steps - 1].minutes : 0; }
 
@@ -36,10 +32,10 @@ static int add_step(struct history *h, struct reading *r, const cJSON *o, double
   struct history_step *longer = grown(h->steps, h->n_steps, &r->room_steps, sizeof *longer);
   if (!longer) return because(STATUS_NOMEM, "no memory for the lines of metrics.jsonl");
   h->steps = longer;
-  const double minutes = number(o, "seconds") / 60;
+  const double minutes = json_number(o, "seconds") / 60;
   if (r->before + minutes < last_minutes(h)) r->before = last_minutes(h);   /* the line of a start was lost */
-  h->steps[h->n_steps++] = (struct history_step){ step, number(o, "images"), r->before + minutes, number(o, "loss"),
-                                                  number(o, "mse_u"), number(o, "mse_v") };
+  h->steps[h->n_steps++] = (struct history_step){ step, json_number(o, "images"), r->before + minutes, json_number(o, "loss"),
+                                                  json_number(o, "mse_u"), json_number(o, "mse_v") };
   return STATUS_OK;
 }
 
@@ -48,8 +44,8 @@ static int add_score(struct history *h, struct reading *r, const cJSON *o, doubl
   struct history_score *longer = grown(h->scores, h->n_scores, &r->room_scores, sizeof *longer);
   if (!longer) return because(STATUS_NOMEM, "no memory for the lines of metrics.jsonl");
   h->scores = longer;
-  h->scores[h->n_scores++] = (struct history_score){ step, number(o, "images"), NAN, number(o, "fid_classifier"),
-                                                     number(o, "kid_classifier"), number(o, "agreement") };
+  h->scores[h->n_scores++] = (struct history_score){ step, json_number(o, "images"), NAN, json_number(o, "fid_classifier"),
+                                                     json_number(o, "kid_classifier"), json_number(o, "agreement") };
   return STATUS_OK;
 }
 
@@ -61,14 +57,14 @@ static void drop_after(struct history *h, double step) {
 static void begin_again(struct history *h, struct reading *r, const cJSON *o, double step) {
   drop_after(h, step);
   r->before = last_minutes(h);
-  const double ranks = number(o, "ranks");
+  const double ranks = json_number(o, "ranks");
   if (ranks >= 1 && ranks < 1e9) h->ranks = (int)ranks;
 }
 
 static int add_line(struct history *h, struct reading *r, const char *line) {
   cJSON *o = strchr(line, '\n') ? cJSON_Parse(line) : NULL;
   const char *event = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(o, "event"));
-  const double step = number(o, "step");
+  const double step = json_number(o, "step");
   int status = STATUS_OK;
   if (event && isfinite(step)) {
     if (!strcmp(event, "start") || !strcmp(event, "resume")) begin_again(h, r, o, step);

@@ -208,3 +208,8 @@ void words_help(const struct word *words, size_t n_words) {
     words_wrap(w->help ? w->help : "", HELP_COLUMN + 3);
   }
 }
+
+bool words_ends(const char *text, const char *end) {
+  const size_t n = strlen(text), m = strlen(end);
+  return n > m && !strcmp(text + n - m, end);
+}

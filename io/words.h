@@ -32,6 +32,8 @@ int words_match(int argc, char **argv, struct word *words, size_t n_words, char 
 /* Exactly one number in text: no blanks, no rest, finite. False otherwise. */
 bool words_integer(const char *text, long *value);
 bool words_real(const char *text, double *value);
+/* Does the text, a name of a file, end so? */
+bool words_ends(const char *text, const char *end);
 /* The name nearest to `word` by insertions, deletions, changes and swapped neighbours (Damerau-Levenshtein, case
  * ignored), also with everything up to the last '.' left out on both sides. NULL where none is near enough. */
 const char *words_nearest(const char *word, const char *const *names, size_t count);

@@ -187,7 +187,8 @@ int bench_step(struct bench *b) {
   struct way_there there = { 0 };
   struct way_back way = { 0 };
   if (*b->layers) t.s.training.micro_batch = t.s.training.batch_size;   /* both ways are taken of one, and stand for all images */
-  if (*b->layers && b->w->ranks > 1) return because(STATUS_BAD, "layers=%s: one rank measures what each of many will do", b->layers);
+  if (*b->layers && b->w->ranks > 1)
+    return because(STATUS_BAD, "layers=%s: one rank measures what each of many will do", b->layers);
   int status = bench_noise(b->w, &b->s, (size_t)b->s.training.batch_size, path);
   if (status) return status;
   snprintf(t.s.dataset.root, sizeof t.s.dataset.root, "%s", path);

@@ -8,6 +8,7 @@
 #include "io/gnuplot.h"
 #include "io/history.h"
 #include "io/settings.h"
+#include "io/whole_file.h"
 #include "io/words.h"
 #include "jobs/jobs.h"
 #include "mpi/agree.h"
@@ -39,15 +40,10 @@ static const struct history_step *last(const struct history *h) { return &h->ste
 
 /* RUN/used_parameters.yml, read and written again, so that runs of other versions have the same lines. */
 static char *read_settings(const char *run) {
-  char path[TEXT_MAX + 32], *text = NULL;
-  size_t room = 0;
   struct settings s;
-  snprintf(path, sizeof path, "%s/used_parameters.yml", run);
-  FILE *f = fopen(path, "r");
-  const long length = f ? (long)getdelim(&text, &room, 0, f) : 0;
-  if (f) fclose(f);
+  char *text = whole_file_in(run, "used_parameters.yml");
   settings_default(&s);
-  const int good = length > 0 && !settings_parse(&s, text, strlen(text), path);
+  const int good = text && !settings_parse(&s, text, strlen(text), run);
   free(text);
   return good ? settings_text(&s) : NULL;
 }
@@ -250,11 +246,6 @@ static void put(FILE *f, const void *what) {
 
 /* --- the job ----------------------------------------------------------------------------------------------------------- */
 
-static int ends_with(const char *end) {
-  const size_t n = strlen(out), m = strlen(end);
-  return n > m && !strcmp(out + n - m, end);
-}
-
 static int compare(int argc, char **argv) {
   struct runs r = { 0 };
   char *bare[RUNS_MAX + 1] = { 0 };
@@ -262,7 +253,7 @@ static int compare(int argc, char **argv) {
   if (status) return status;
   while (r.count < RUNS_MAX && bare[r.count]) r.folder[r.count] = bare[r.count], r.count++;
   if (r.count < 2) return because(STATUS_BAD, "expected the folders of two runs or more: pmf compare RUN RUN");
-  if (words[OUT].given && !ends_with(".png") && !ends_with(".svg"))
+  if (words[OUT].given && !words_ends(out, ".png") && !words_ends(out, ".svg"))
     return because(STATUS_BAD, "out=%s: expected FILE.png or FILE.svg", out);
   status = gather(&r);
   if (!status) print(&r);

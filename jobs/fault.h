@@ -1,7 +1,8 @@
 /* fault.h - faults on purpose, for tests: PMF_FAULT=KIND[:rank=R][:step=A[..B]][:seconds=S][,...] in the environment.
  *   nan        a pixel of the rank's first image is no number
  *   tangent    the rank reports a du/dt a thousand times as large
- *   flip       one bit of the rank's weights changes, in the first tensor of Adam's
+ *   flip       one bit of the rank's weights changes, in the first tensor of Adam's; for training.shard=off or reduce=plain, as
+ *              weights that arrive during the next step would heal it
  *   sleep      the rank sleeps S seconds in each of these steps
  *   away       the rank never comes to the sum of the gradients
  *   away_save  the rank never comes to the save

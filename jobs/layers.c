@@ -122,7 +122,8 @@ static int understand(struct layers *l, const cJSON *o) {
       way_back_init(&l->way, (size_t)cJSON_GetArraySize(way)))
     return STATUS_NOMEM;
   const double n = number[3];
-  return take_there(&l->there, there, n) && take_way(&l->way, way, n) && take_tensors(&l->table, tensors, n) ? STATUS_OK : STATUS_BAD;
+  const int good = take_there(&l->there, there, n) && take_way(&l->way, way, n) && take_tensors(&l->table, tensors, n);
+  return good ? STATUS_OK : STATUS_BAD;
 }
 
 int layers_read(struct layers *l, const char *path) {

@@ -11,6 +11,8 @@
 #include <string.h>
 
 #include "io/gnuplot.h"
+#include "io/json.h"
+#include "io/whole_file.h"
 #include "io/words.h"
 #include "jobs/jobs.h"
 #include "jobs/scaling.h"
@@ -66,39 +68,16 @@ static int running_mean(struct plot *p, int curve) {
   return status;
 }
 
-/* All of RUN/name; NULL if there is none. Free it. */
-static char *read_text(const char *run, const char *name) {
-  char path[4096], *text = NULL;
-  size_t room = 0;
-  snprintf(path, sizeof path, "%s/%s", run, name);
-  FILE *f = fopen(path, "r");
-  const long length = f ? (long)getdelim(&text, &room, 0, f) : 0;
-  if (f) fclose(f);
-  if (length > 0) return text;
-  free(text);
-  return NULL;
-}
-
-static double number(const cJSON *o, const char *name) {
-  const cJSON *n = cJSON_GetObjectItemCaseSensitive(o, name);
-  return cJSON_IsNumber(n) ? n->valuedouble : NAN;
-}
-
-static const char *text_of(const cJSON *o, const char *name) {
-  const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(o, name));
-  return text ? text : "";
-}
-
 /* The rows of RUN/score.json, but for noise, which is farther than anything here; a file that is none leaves none. */
 static void read_scores(struct plot *p) {
-  char *text = read_text(p->run, "score.json");
+  char *text = whole_file_in(p->run, "score.json");
   cJSON *o = text ? cJSON_Parse(text) : NULL;
   const cJSON *row;
-  p->at = number(o, "images_seen");
+  p->at = json_number(o, "images_seen");
   cJSON_ArrayForEach(row, cJSON_GetObjectItemCaseSensitive(o, "scores")) {
-    struct plot_row r = { .evaluations = number(row, "evaluations"), .fid = number(row, "fid_classifier"),
-                          .kid = number(row, "kid_classifier"), .agreement = number(row, "agreement") };
-    const char *name = text_of(row, "images");
+    struct plot_row r = { .evaluations = json_number(row, "evaluations"), .fid = json_number(row, "fid_classifier"),
+                          .kid = json_number(row, "kid_classifier"), .agreement = json_number(row, "agreement") };
+    const char *name = json_text(row, "images");
     if (!*name || !strcmp(name, "uniform noise") || !(r.fid > 0) || p->n_rows == PLOT_ROWS) continue;
     if (!(r.evaluations > 0)) r.evaluations = 0;
     snprintf(r.name, sizeof r.name, "%s", name);
@@ -112,7 +91,7 @@ static void read_scores(struct plot *p) {
 static void make_title(struct plot *p) {
   struct settings s;
   struct net net;
-  char *text = read_text(p->run, "used_parameters.yml"), about[192] = "", ranks[64] = "";
+  char *text = whole_file_in(p->run, "used_parameters.yml"), about[192] = "", ranks[64] = "";
   size_t length = strlen(p->run);
   while (length > 1 && p->run[length - 1] == '/') length--;
   settings_default(&s);

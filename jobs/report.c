@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 #include "io/history.h"
+#include "io/json.h"
+#include "io/whole_file.h"
 #include "io/words.h"
 #include "jobs/jobs.h"
 #include "jobs/plot.h"
@@ -20,7 +22,7 @@ static char out[TEXT_MAX];
 static struct word words[] = {
   { .name = "out", .type = WORD_TEXT, .value = out, .help = "FILE.html; RUN/report.html" },
 };
-enum { OUT, WORDS, PICTURES_MAX = 40, PICTURE_BYTES = 8 << 20 };
+enum { OUT, WORDS, PICTURES_MAX = 40 };
 
 void report_help(void) {
   puts("usage: pmf report RUN  [out=FILE.html]\n\n"
@@ -57,27 +59,6 @@ static void put_base64(FILE *f, const unsigned char *x, size_t n) {
   }
 }
 
-/* All of a file, with a 0 behind it: malloc'ed; NULL: not there, or too long. */
-static unsigned char *read_all(const char *path, size_t most, size_t *length) {
-  FILE *f = fopen(path, "rb");
-  unsigned char *bytes = f ? malloc(most + 2) : NULL;
-  *length = bytes ? fread(bytes, 1, most + 1, f) : 0;
-  if (f) fclose(f);
-  if (!bytes || !*length || *length > most) {
-    free(bytes);
-    return NULL;
-  }
-  bytes[*length] = 0;
-  return bytes;
-}
-
-static char *read_in(const char *run, const char *name) {
-  char path[TEXT_MAX + 300];
-  size_t length;
-  snprintf(path, sizeof path, "%s/%s", run, name);
-  return (char *)read_all(path, PICTURE_BYTES, &length);
-}
-
 /* --- what the page shows ----------------------------------------------------------------------------------------------- */
 
 static void put_number(FILE *f, double x, const char *format) {
@@ -89,7 +70,7 @@ static void put_number(FILE *f, double x, const char *format) {
 
 static void put_facts(FILE *f, const char *run, const struct history *h) {
   const struct history_step *s = &h->steps[h->n_steps - 1];
-  char *status = read_in(run, "status");
+  char *status = whole_file_in(run, "status");
   fputs("<p class=\"status\">", f);
   put_text(f, status ? status : "");
   fputs("</p><table><tr><th>step</th><th>images seen</th><th>minutes of training</th><th>images/s</th><th>loss</th>"
@@ -107,7 +88,7 @@ static void put_curves(FILE *f, const char *run, const char *page) {
   size_t length;
   snprintf(path, sizeof path, "%s.tmp.svg", page);
   const int status = plot_picture(run, path);
-  if (!status) svg = (char *)read_all(path, PICTURE_BYTES, &length);
+  if (!status) svg = whole_file(path, WHOLE_FILE_MOST, &length);
   remove(path);
   fputs("<h2>Curves</h2>\n", f);
   const char *drawing = svg ? strstr(svg, "<svg") : NULL;   /* without the head of a file of its own */
@@ -131,12 +112,12 @@ static void put_pictures(FILE *f, const char *run) {
     size_t length;
     snprintf(path, sizeof path, "%s/%s", run, list[i]->d_name);
     if (n - i <= PICTURES_MAX) {   /* the last ones */
-      unsigned char *png = read_all(path, PICTURE_BYTES, &length);
+      char *png = whole_file(path, WHOLE_FILE_MOST, &length);
       if (!shown++) fputs("<h2>Pictures</h2>\n", f);
       fputs("<figure>", f);
       if (png) {
         fputs("<img alt=\"\" src=\"data:image/png;base64,", f);
-        put_base64(f, png, length);
+        put_base64(f, (const unsigned char *)png, length);
         fputs("\">", f);
       }
       fputs("<figcaption>", f);
@@ -149,24 +130,18 @@ static void put_pictures(FILE *f, const char *run) {
   if (n >= 0) free(list);
 }
 
-static double number(const cJSON *o, const char *name) {
-  const cJSON *n = cJSON_GetObjectItemCaseSensitive(o, name);
-  return cJSON_IsNumber(n) ? n->valuedouble : NAN;
-}
-
 static void put_scores(FILE *f, const char *run) {
-  char *text = read_in(run, "score.json");
+  char *text = whole_file_in(run, "score.json");
   cJSON *o = text ? cJSON_Parse(text) : NULL;
   const cJSON *row, *rows = cJSON_GetObjectItemCaseSensitive(o, "scores");
   if (cJSON_GetArraySize(rows) > 0) {
     fputs("<h2>Scores</h2><table><tr><th>images</th><th>FID[classifier]</th><th>KID[classifier]</th><th>agreement</th></tr>\n", f);
     cJSON_ArrayForEach(row, rows) {
-      const char *name = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(row, "images"));
       fputs("<tr><td>", f);
-      put_text(f, name ? name : "");
+      put_text(f, json_text(row, "images"));
       fputs("</td>", f);
-      put_number(f, number(row, "fid_classifier"), "%.4g"), put_number(f, number(row, "kid_classifier"), "%.4g");
-      put_number(f, 100 * number(row, "agreement"), "%.1f %%");
+      put_number(f, json_number(row, "fid_classifier"), "%.4g"), put_number(f, json_number(row, "kid_classifier"), "%.4g");
+      put_number(f, 100 * json_number(row, "agreement"), "%.1f %%");
       fputs("</tr>\n", f);
     }
     fputs("</table>\n", f);
@@ -177,8 +152,11 @@ static void put_scores(FILE *f, const char *run) {
 
 /* A file of the run as it is, folded. */
 static void put_file(FILE *f, const char *run, const char *name, const char *title) {
-  char *text = read_in(run, name);
-  if (!text) return;
+  char *text = whole_file_in(run, name);
+  if (!text) {
+    fprintf(f, "<p>%s: not there, or too long to show</p>\n", title);
+    return;
+  }
   fprintf(f, "<details><summary>%s</summary><pre>", title);
   put_text(f, text);
   fputs("</pre></details>\n", f);

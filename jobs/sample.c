@@ -79,11 +79,6 @@ void sample_help(void) {
 /* What a word was given, or NULL. */
 static const char *given(int word) { return words[word].given ? words[word].value : NULL; }
 
-static int ends_with(const char *text, const char *end) {
-  const size_t a = strlen(text), b = strlen(end);
-  return a >= b && !strcmp(text + a - b, end);
-}
-
 static int read_words(int argc, char **argv) {
   const int status = words_parse(argc, argv, words, WORDS, NULL, 0);
   if (status) return status;
@@ -92,9 +87,9 @@ static int read_words(int argc, char **argv) {
   if (!words[OUT].given) return because(STATUS_BAD, "out= is missing: FILE.png for a grid, or a folder");
   static const char *const pictures[] = { ".jpg", ".jpeg", ".PNG", ".gif", ".webp" };
   for (size_t i = 0; i < sizeof pictures / sizeof *pictures; i++)
-    if (ends_with(out, pictures[i])) return because(STATUS_BAD, "out=%s: expected FILE.png, FILE.npz, or a folder", out);
+    if (words_ends(out, pictures[i])) return because(STATUS_BAD, "out=%s: expected FILE.png, FILE.npz, or a folder", out);
   struct stat is;
-  if (!stat(out, &is) && S_ISDIR(is.st_mode) && (ends_with(out, ".png") || ends_with(out, ".npz")))
+  if (!stat(out, &is) && S_ISDIR(is.st_mode) && (words_ends(out, ".png") || words_ends(out, ".npz")))
     return because(STATUS_BAD, "out=%s is a folder; expected the name of a file", out);
   return STATUS_OK;
 }
@@ -261,7 +256,7 @@ static int make_folder(int one) {
 
 /* COLLECTIVE. */
 static int make_and_write(struct sampling *p) {
-  const int grid = ends_with(out, ".png"), arrays = ends_with(out, ".npz");
+  const int grid = words_ends(out, ".png"), arrays = words_ends(out, ".npz");
   int status = agree(p->w->comm, p->w->rank ? STATUS_OK : make_folder(grid || arrays));
   if (status) return status;
   progress_start(&p->progress, p->n, 1, 0);

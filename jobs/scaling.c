@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "io/json.h"
 #include "jobs/bench.h"
 #include "src/base/status.h"
 
@@ -21,11 +22,6 @@ struct run {
 };
 struct runs { struct run *list; size_t count; };
 
-static double number(const cJSON *o, const char *name) {
-  const cJSON *n = cJSON_GetObjectItemCaseSensitive(o, name);
-  return cJSON_IsNumber(n) ? n->valuedouble : NAN;
-}
-
 static int take_text(const cJSON *o, const char *name, char *text, size_t room) {
   const char *value = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(o, name));
   return value && *value && !strpbrk(value, ",\"\n") && (size_t)snprintf(text, room, "%s", value) < room;
@@ -35,11 +31,11 @@ static int take_text(const cJSON *o, const char *name, char *text, size_t room) 
 static int understand(const char *line, struct run *r) {
   cJSON *o = cJSON_Parse(line);
   const cJSON *b = cJSON_GetObjectItemCaseSensitive(o, "bench");
-  const double ranks = number(b, "ranks"), threads = number(b, "threads");
+  const double ranks = json_number(b, "ranks"), threads = json_number(b, "threads");
   int good = take_text(o, "study", r->study, sizeof r->study) && take_text(o, "net", r->name, sizeof r->name);
-  r->batch = number(b, "batch_size"), r->images_per_s = number(b, "images_per_s"), r->seconds = number(b, "step_seconds");
-  r->exposed = number(b, "reduce_exposed"), r->share = number(b, "step_share"), r->bytes = number(b, "peak_bytes");
-  r->efficiency = number(b, "efficiency");
+  r->batch = json_number(b, "batch_size"), r->images_per_s = json_number(b, "images_per_s"), r->seconds = json_number(b, "step_seconds");
+  r->exposed = json_number(b, "reduce_exposed"), r->share = json_number(b, "step_share"), r->bytes = json_number(b, "peak_bytes");
+  r->efficiency = json_number(b, "efficiency");
   good = good && ranks >= 1 && ranks < 1e9 && threads >= 1 && threads < 1e6 && r->batch > 0 && r->images_per_s > 0
          && r->seconds > 0 && r->exposed >= 0 && ((r->share > 0 && r->bytes > 0) || r->efficiency > 0);
   if (good) r->ranks = (int)ranks, r->threads = (int)threads;

@@ -1,8 +1,8 @@
 /* simulate.c - a step on more ranks than there are: the program's own schedule of gradients and weights (mpi/reduction.c,
  * mpi/owners.c, over the buckets and owners of the real table) on a described network, under SimGrid's SMPI. What the ranks compute
  * is replaced by the seconds that `pmf bench step layers=FILE` measured (simulate_mpi.h).
- * A program of its own, for smpirun; slurm/scaling/simulate.sh calls it. Prints one run of a study (scaling.h), of the second of two
- * steps, as what is left on its way by one hides behind the next.
+ * A program of its own, for smpirun; slurm/scaling/simulate.sh calls it. Prints one run of a study (scaling.h), of the second of
+ * two steps, as what is left on its way by one hides behind the next.
  *
  * Simplified: every rank computes equally long, the measured mean; threads beyond the measured ones help in proportion; a
  * message travels without the processor; the network is as its description says and empty. */
@@ -32,7 +32,8 @@ static struct word words[] = {
   { .name = "reduce", .type = WORD_TEXT, .value = way, .help = "overlap, twolevel or none (nothing travels); overlap" },
   { .name = "bucket_mib", .type = WORD_REAL, .value = &bucket_mib, .min = 1e-3, .max = 1024, .help = "25" },
   { .name = "node_ranks", .type = WORD_INTEGER, .value = &node_ranks, .min = 1, .max = 4096, .help = "of a node, for twolevel; 1" },
-  { .name = "add_gib", .type = WORD_REAL, .value = &add_gib, .min = 1e-3, .max = 1e6, .help = "GiB/s that a rank adds to others, as pmf bench comm measures; 10" },
+  { .name = "add_gib", .type = WORD_REAL, .value = &add_gib, .min = 1e-3, .max = 1e6,
+    .help = "GiB/s that a rank adds to others, as pmf bench comm measures; 10" },
   { .name = "later", .type = WORD_INTEGER, .value = &later, .min = 0, .max = 1,
     .help = "new weights arrive during the next step; 0: it waits for all of them; 1" },
   { .name = "study", .type = WORD_TEXT, .value = study, .help = "its name in what is printed; simulated" },
@@ -67,7 +68,8 @@ static void load(int argc, char **argv) {
     status = because(STATUS_BAD, "reduce=%s: expected overlap, twolevel or none", way);
   if (!status && !*file) status = because(STATUS_BAD, "layers=FILE: what pmf bench step layers=FILE wrote");
   if (!status) status = layers_read(&layers, file);
-  if (!status && !(share_flops(&layers.table) > 0)) status = because(STATUS_BAD, "%s: no matrix of Muon's: expected a net that it trains", file);
+  if (!status && !(share_flops(&layers.table) > 0))
+    status = because(STATUS_BAD, "%s: no matrix of Muon's: expected a net that it trains", file);
   if (status) return;
   if (!*label) snprintf(label, sizeof label, "%s", layers.net);
   optimizer_scale = (double)layers.threads / (double)threads;
@@ -91,7 +93,8 @@ static int begin(struct rank *r) {
   share_matrices(&layers.table, r->w.ranks);   /* the same for all */
   r->mine = share_flat(&layers.table, r->w.rank);
   const size_t bytes = (size_t)(bucket_mib * (1 << 20));
-  const struct reduction_config c = { strcmp(way, "twolevel") ? REDUCTION_OVERLAP : REDUCTION_TWOLEVEL, bytes, 1, 0, (int)node_ranks };
+  const enum reduction_way chosen = strcmp(way, "twolevel") ? REDUCTION_OVERLAP : REDUCTION_TWOLEVEL;
+  const struct reduction_config c = { chosen, bytes, 1, 0, (int)node_ranks };
   int s = reduction_init(&r->reduction, &r->w, &layers.table, &c);
   if (!s) s = owners_init(&r->owners, &r->w, &layers.table, bytes);
   if (!s) {
@@ -170,7 +173,8 @@ static void update(struct rank *r) {
   }
   ends(r, NEWTON_SCHULZ);
   if (travels(r)) owners_done(&r->owners);
-  simulate_seconds(optimizer_scale * layers.ema * (travels(r) ? (double)r->mine.count / (double)layers.table.size : 1.0 / r->w.ranks));
+  const double part = travels(r) ? (double)r->mine.count / (double)layers.table.size : 1.0 / r->w.ranks;
+  simulate_seconds(optimizer_scale * layers.ema * part);
   ends(r, AVERAGES);
   if (travels(r) && !later) r->exposed += owners_finish(&r->owners);
   if (travels(r)) reduction_finish(&r->reduction);

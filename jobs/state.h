@@ -46,8 +46,8 @@ void state_free(struct state *state);
  * room[table.size]. NULL: there is none. */
 const real *state_whole(const struct world *w, const struct state *state, const struct net *n, const char *name, real *room);
 /* COLLECTIVE. Goes on from RUN's newest sound checkpoint where there is one; *text receives its settings (malloc'ed) or NULL.
- * Says on rank 0 why a newer one was passed over, and leaves in `changes` what has changed that the bits depend on. Errors: STATUS_BAD: another net or other EMAs than the settings ask for,
- * or no sound checkpoint among those there. */
+ * Says on rank 0 why a newer one was passed over, and leaves in `changes` what has changed that the bits depend on.
+ * Errors: STATUS_BAD: another net or other EMAs than the settings ask for, or no sound checkpoint among those there. */
 int state_resume(const struct world *w, struct state *state, const struct net *n, const char *run, char **text);
 /* COLLECTIVE. The raw weights of a checkpoint of the same net as initial ones, the EMAs as copies; step and moments stay those
  * of the start. A head for v that the file lacks stays as state_init drew it, if model.init_v_head=fresh. Errors: STATUS_BAD:

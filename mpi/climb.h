@@ -1,7 +1,7 @@
 /* climb.h - the sum of a bucket on its way up a tree (tree.h) to one rank. A rank takes in the sums of those below it one after the
- * other, always in the same order, so that the same ranks make the same bits, and gives its own to the one above: whole buckets
+ * other, always in the same order, so that the same ranks make the same bits, and gives its own to the one above: each bucket
  * in log2(ranks) rounds at most, each of which needs one call, where MPI's own nonblocking sums take hundreds of small ones
- * (doc/scaling.md). Rank for rank as many bytes are sent and added as in any other way to sum to one rank.
+ * (doc/scaling.md). All ranks together send and add as many bytes as in any other way to sum to one rank.
  * Memory: the caller's. Errors: a failing MPI call ends the job (its default). */
 #ifndef MPI_CLIMB_H
 #define MPI_CLIMB_H

@@ -17,7 +17,7 @@ static void reduce_to(struct reduction *r, MPI_Comm comm, int root, size_t i) {
               r->room + (size_t)r->place[i] * r->largest * r->width, &r->requests[i]);
 }
 
-/* Does the bucket go on in its stage? */
+/* Is this stage of the bucket a climb? */
 static int climbs(const struct reduction *r, int stage, size_t i) {
   return r->buckets.list[i].owner != BUCKET_FOR_ALL ? r->config.way != REDUCTION_TWOLEVEL || stage < 2
                                                     : r->config.way == REDUCTION_TWOLEVEL && stage == 0;

@@ -1,7 +1,7 @@
 /* tree.h - the binomial tree over the ranks of a communicator by which a bucket's sum goes up to its owner (climb.h) and new
  * weights come down from it (owners.h). The owner has place 0, the ranks behind it in the ring the places after: of the trees of
- * many owners every rank has its share of the inner places. From place p it goes up to p without its lowest bit, and down to p + 2^k for all
- * 2^k below that bit. Ranks: local. */
+ * many owners every rank has its share of the inner places. From place p it goes up to p without its lowest bit, and down to
+ * p + 2^k for all 2^k below that bit. Ranks: local. */
 #ifndef MPI_TREE_H
 #define MPI_TREE_H
 

@@ -1,5 +1,5 @@
-/* What an owner has computed reaches all ranks, part for part as it is asked for and whoever is slow, in hundreds of small copies or
- * a few large ones, and what a rank has yet to compute is not touched before. A part that another rank computed is seen. */
+/* What an owner has computed reaches all ranks, part for part as it is asked for and whoever is slow, in hundreds of small copies
+ * or a few large ones, and what a rank has yet to compute is not touched before. A part that another rank computed is seen. */
 #include <limits.h>
 #include <time.h>
 
