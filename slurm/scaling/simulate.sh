@@ -28,7 +28,8 @@ simulate=$(command -v "$simulate")
 
 one_study "latency=$latency threads=$threads images=$images node_ranks=$node_ranks reduce=$reduce bucket_mib=$bucket_mib add_gib=$add_gib later=$later alone=$alone words=$words"
 
-# platform GBIT RANKS: nodes on a switch. CM02 takes bandwidth and latency as they stand.
+# platform GBIT RANKS: nodes on a switch. CM02 takes bandwidth and latency as they stand; without cross traffic a message does not load
+# the way back (a twentieth, TCP's answers), which also ties all messages of all ranks into one system of equations: twice the time at 128 ranks.
 platform() {
   local nodes=$((($2 + node_ranks - 1) / node_ranks))
   cat <<END
@@ -50,7 +51,7 @@ point() {
   for ((k = 0; k < $3; k++)); do echo "node-$((k / node_ranks))"; done >"$out/hosts"
   smpirun -np "$3" -platform "$out/platform.xml" -hostfile "$out/hosts" --cfg=smpi/coll-selector:ompi --cfg=smpi/simulate-computation:no \
     --cfg=smpi/privatization:no --cfg=smpi/shared-malloc-blocksize:16777216 --cfg=smpi/display-timing:no --cfg=network/model:CM02 \
-    --cfg=network/TCP-gamma:0 --cfg=smpi/bw-factor:0:1 --cfg=smpi/lat-factor:0:1 --cfg=smpi/test:0 --cfg=smpi/iprobe:0 --cfg=smpi/send-is-detached-thresh:0 \
+    --cfg=network/TCP-gamma:0 --cfg=network/crosstraffic:0 --cfg=smpi/bw-factor:0:1 --cfg=smpi/lat-factor:0:1 --cfg=smpi/test:0 --cfg=smpi/iprobe:0 --cfg=smpi/send-is-detached-thresh:0 \
     --log=root.thres:error "$simulate" layers="$out/$1.layers" net="$1" study="${2}Gbit/s" threads="$threads" images="$images" \
     node_ranks="$node_ranks" reduce="$reduce" bucket_mib="$bucket_mib" add_gib="$add_gib" "${only[@]}" >"$to.new" 2>"$out/said" </dev/null
   if [[ $(<"$to.new") != '{"study":'* ]]; then
