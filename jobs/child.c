@@ -70,13 +70,20 @@ static const char *launcher(void) {
   return set && *set ? set : "mpirun";
 }
 
+/* This program's file; where another has taken its place (built anew meanwhile), that one. */
+static void find_self(char *path, size_t room) {
+  static const char gone[] = " (deleted)";
+  const ssize_t length = readlink("/proc/self/exe", path, room - 1);
+  path[length > 0 ? length : 0] = 0;
+  if (length >= (ssize_t)sizeof gone && !strcmp(path + length - (sizeof gone - 1), gone)) path[length - (ssize_t)(sizeof gone - 1)] = 0;
+}
+
 /* In the child. A group of its own: what a terminal sends reaches the parent alone, which asks it to save. */
 static void become(long ranks, const struct child_words *w, int out, int log, pid_t parent, const sigset_t *before) {
   static char self[4096], number[32];
   char *args[CHILD_WORDS + 8];
-  const ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
   size_t k = 0;
-  self[length > 0 ? length : 0] = 0;
+  find_self(self, sizeof self);
   snprintf(number, sizeof number, "%ld", ranks);
   if (ranks > 1) args[k++] = (char *)launcher(), args[k++] = "-n", args[k++] = number;
   if (ranks > 1) setenv("OMP_NUM_THREADS", "1", 0);
@@ -150,6 +157,7 @@ int child_run(long ranks, const struct child_words *w, const char *log_path, cha
   running = 0;
   close(log);
   *code = WIFEXITED(how) ? WEXITSTATUS(how) : 128 + WTERMSIG(how);
+  if (*code == 127 && ranks == 1) return because(STATUS_MISSING, "this program's own file is gone: pmf %s cannot be started", w->list[0]);
   if (*code == 127) return because(STATUS_MISSING, "%s is not to be found, which starts ranks; MPIRUN names another", launcher());
   return STATUS_OK;
 }

@@ -23,10 +23,10 @@
 /* What the user asked for. */
 struct order {
   char idx[TEXT_MAX], folder[TEXT_MAX], heldout[TEXT_MAX], upscale[TEXT_MAX], out[TEXT_MAX];
-  long n, size, channels, seed, holdout, classes;
+  long n, size, channels, seed, holdout, classes, first;
 };
 enum source { FROM_IDX, FROM_FOLDER, FROM_SHAPES };
-enum { OUT, IDX, CLASSES, FOLDER, HELDOUT, CHANNELS, UPSCALE, COUNT, SIZE, SEED, HOLDOUT, WORDS };
+enum { OUT, IDX, CLASSES, FIRST, FOLDER, HELDOUT, CHANNELS, UPSCALE, COUNT, SIZE, SEED, HOLDOUT, WORDS };
 #define SEED_MAX 9007199254740992.0          /* exact in double */
 #define FASHION_LABELS 0x97e6779495a8b4baU   /* XXH64 of Fashion-MNIST's 60000 training labels, a byte each */
 
@@ -41,6 +41,8 @@ static void make_words(struct order *o, struct word words[WORDS]) {
               .help = "folder with the four IDX files of a set like MNIST, plain or .gz; t10k is held out" },
     [CLASSES] = { .name = "classes", .type = WORD_INTEGER, .value = &o->classes, .min = 1, .max = 256,
                   .help = "idx: number of classes; without it as many as the training labels name" },
+    [FIRST] = { .name = "first", .type = WORD_INTEGER, .value = &o->first, .min = 1, .max = 1e9,
+                .help = "idx: as many training images alone, the first; all" },
     [FOLDER] = { .name = "folder", .type = WORD_TEXT, .value = o->folder,
                  .help = "folder of class folders of PNG and JPEG files; needs size=" },
     [HELDOUT] = { .name = "heldout", .type = WORD_TEXT, .value = o->heldout,
@@ -66,6 +68,7 @@ static int check_words(const struct order *o, const struct word *words, enum sou
   static const char *const names[] = { [FROM_IDX] = "idx=DIR", [FROM_FOLDER] = "folder=DIR", [FROM_SHAPES] = "shapes" };
   static const struct { int word; bool takes[3]; const char *wanted_by; } rules[] = {
     { CLASSES,  { [FROM_IDX] = true },                          "idx=DIR" },
+    { FIRST,    { [FROM_IDX] = true },                          "idx=DIR" },
     { COUNT,    { [FROM_SHAPES] = true },                       "shapes" },
     { SEED,     { [FROM_SHAPES] = true, [FROM_FOLDER] = true }, "shapes and folder=DIR" },
     { HOLDOUT,  { [FROM_SHAPES] = true, [FROM_FOLDER] = true }, "shapes and folder=DIR" },
@@ -229,6 +232,7 @@ static int pack(const struct order *o, bool shapes, const char *command) {
     names = name_classes(part[0].classes, shapes ? shapes_names : idx_names(&part[0]));
     if (!names) status = because(STATUS_NOMEM, "no memory for class names");
   }
+  if (o->first && (size_t)o->first < part[SPLIT_TRAIN].count) part[SPLIT_TRAIN].count = (size_t)o->first;   /* all had to be there for the names */
   if (shapes) snprintf(source, sizeof source, "shapes, seed %ld", o->seed);
   else snprintf(source, sizeof source, "IDX files of %s", o->idx);
   if (!status) status = dataset_write(o->out, &part[0], &part[1], names, source, command, &dropped);

@@ -12,7 +12,9 @@
 #include "io/words.h"
 #include "jobs/jobs.h"
 #include "jobs/judge.h"
+#include "jobs/nearest.h"
 #include "jobs/perception.h"
+#include "jobs/recall.h"
 #include "jobs/score_standard.h"
 #include "jobs/scores.h"
 #include "mpi/agree.h"
@@ -24,6 +26,8 @@ struct row {
   struct sweep_point point;        /* of context its name alone */
   size_t evaluations;              /* of the net an image; 0: not from the net */
   struct score score;
+  double precision, recall;        /* with diversity=yes, as nearest */
+  struct nearest nearest;          /* training images */
 };
 struct scoring {
   const struct world *w;
@@ -34,6 +38,7 @@ struct scoring {
   char data_path[TEXT_MAX], judge_path[TEXT_MAX + 64];
   enum evaluator_role role;        /* of the judge */
   struct dataset data;
+  struct dataset seen;             /* with diversity=yes: what the run was trained on, which data= may differ from */
   struct evaluator judge;
   struct generate generate;
   struct scorer scorer;
@@ -41,10 +46,11 @@ struct scoring {
   struct row rows[SWEEP_POINTS + CONTEXT];
   size_t n_rows;
   double class_means;              /* their FID[classifier]; NAN without context */
+  struct nearest held_out;         /* with diversity=yes: how near images come that are new */
 };
 
 static char run[TEXT_MAX], checkpoint[TEXT_MAX], data[TEXT_MAX], judge[TEXT_MAX], classifier[TEXT_MAX],
-    steps[TEXT_MAX] = "1,4", ema[TEXT_MAX], context[TEXT_MAX] = "yes", head[TEXT_MAX], solver[TEXT_MAX],
+    steps[TEXT_MAX] = "1,4", ema[TEXT_MAX], context[TEXT_MAX] = "yes", diversity[TEXT_MAX] = "no", head[TEXT_MAX], solver[TEXT_MAX],
     inception[TEXT_MAX], images[TEXT_MAX], reference[TEXT_MAX], save_reference[TEXT_MAX], split[TEXT_MAX] = "heldout", omega[TEXT_MAX], interval[TEXT_MAX], out[TEXT_MAX];
 static long n, seed;
 static double t_min = NAN, t_max = NAN;
@@ -75,6 +81,8 @@ static struct word words[] = {
     .help = "of the noise; the run's training.seed" },
   { .name = "context", .type = WORD_TEXT, .value = context,
     .help = "no: without the rows for training images, class means and noise; yes" },
+  { .name = "diversity", .type = WORD_TEXT, .value = diversity,
+    .help = "yes: precision, recall, and how many images are training images again; no" },
   { .name = "inception", .type = WORD_TEXT, .value = inception,
     .help = "FID's network, by pmf import: FID, Inception Score, KID, precision, recall instead" },
   { .name = "images", .type = WORD_TEXT, .value = images,
@@ -88,7 +96,7 @@ static struct word words[] = {
     .help = "of a sweep: FILE.png, and the numbers in FILE.csv beside it; FILE.csv; RUN/sweep.png" },
   { .name = "--json", .type = WORD_TEXT, .help = "one line of JSON" },
 };
-enum { RUN, CHECKPOINT, DATA, JUDGE, CLASSIFIER, N, STEPS, OMEGA, T_MIN, T_MAX, INTERVAL, EMA, HEAD, SOLVER, SEED, CONTEXT_ROWS,
+enum { RUN, CHECKPOINT, DATA, JUDGE, CLASSIFIER, N, STEPS, OMEGA, T_MIN, T_MAX, INTERVAL, EMA, HEAD, SOLVER, SEED, CONTEXT_ROWS, DIVERSITY,
        INCEPTION, IMAGES, REFERENCE, SAVE_REFERENCE, SPLIT, OUT, JSON, WORDS };
 
 void score_help(void) {
@@ -103,7 +111,10 @@ void score_help(void) {
        "  label agreement   images that the classifier takes for the class that was asked for; - for a net\n"
        "                    without classes\n"
        "  of class means    FID[classifier] as a part of what the blurred mean of each class gets\n"
-       "Training images are the floor, class means and uniform noise the ceilings.\n\n"
+       "Training images are the floor, class means and uniform noise the ceilings.\n"
+       "With diversity=yes also precision and recall by the classifier's features (the share of images in a\n"
+       "neighbourhood of held-out ones, and the other way round), and by the bytes how many of the first\n"
+       "thousand images are training images again: nearer to one than a third of the way to the next.\n\n"
        "With inception=FILE (pmf import) the scores of papers instead, also of images=DIR or\n"
        "FILE.npz: FID, and\n"
        "its limit for many images, Inception Score, KID over subsets, precision and recall.\n\n"
@@ -117,14 +128,17 @@ void score_help(void) {
        "reference (\"held-out\"), reference_n, classifier {file, hash, accuracy 0..1, features, kernel, seed,\n"
        "trained_on, another_in_loss}, few_samples and rank_deficient (true or false), scores\n"
        "[{images, evaluations (of the net; null if not from it), ema, omega, t_min, t_max, n,\n"
-       "fid_classifier, kid_classifier, agreement 0..1, of_class_means}]; what there is not is null, and\n"
-       "at the top what differs between rows of a sweep.\n"
+       "fid_classifier, kid_classifier, agreement 0..1, of_class_means, and with diversity=yes precision,\n"
+       "recall, memorised 0..1, nearest}]; what there is not is null, and at the top what differs between\n"
+       "rows of a sweep; with diversity=yes nearest_heldout and memorised_heldout there.\n"
        "With run=, and but for a sweep, the line is kept as RUN/score.json too, where pmf plot finds it.\n"
        "\nexamples:\n"
        "  pmf score run=runs/fashion\n"
        "  mpirun -np 2 pmf score run=runs/fashion steps=1,2,4 omega=3 context=no --json\n"
        "  pmf score run=runs/fashion steps=1 omega=2,3,5,8 interval=0:1,0.1:0.7 context=no");
 }
+
+static int diverse(void) { return !strcmp(diversity, "yes"); }
 
 /* What a word was given, or NULL. */
 static const char *given(int word) { return words[word].given ? words[word].value : NULL; }
@@ -153,6 +167,9 @@ static int read_words(struct scoring *p, int argc, char **argv) {
   if (!words[INCEPTION].given && words[RUN].given == words[CHECKPOINT].given)
     return because(STATUS_BAD, "expected one of run=DIR and checkpoint=FILE.h5");
   if (strcmp(context, "yes") && strcmp(context, "no")) return because(STATUS_BAD, "context=%s: expected yes or no", context);
+  if (strcmp(diversity, "yes") && strcmp(diversity, "no")) return because(STATUS_BAD, "diversity=%s: expected yes or no", diversity);
+  if (words[DIVERSITY].given && words[INCEPTION].given)
+    return because(STATUS_BAD, "diversity= goes without inception=, which has precision and recall itself");
   for (int i = OMEGA; i <= EMA && !nets; i++)
     if (words[i].given) return because(STATUS_BAD, "%s= goes with run= or checkpoint=", words[i].name);
   return read_sweep(p);
@@ -174,6 +191,14 @@ static int check_data(const struct scoring *p) {
   return STATUS_OK;
 }
 
+/* The run's own images. */
+static int open_seen(struct scoring *p) {
+  const int status = dataset_open(&p->seen, p->t.s.dataset.root);
+  if (status) return status;
+  if (p->seen.image_size == p->data.image_size && p->seen.channels == p->data.channels) return STATUS_OK;
+  return because(STATUS_BAD, "%s, which %s was trained on, has images of another size than %s", p->seen.path, p->t.path, p->data.path);
+}
+
 /* Local: the words that go with the run, and the data. */
 static int prepare(struct scoring *p) {
   const struct settings *s = &p->t.s;
@@ -187,7 +212,8 @@ static int prepare(struct scoring *p) {
   if (words[CLASSIFIER].given) snprintf(p->judge_path, sizeof p->judge_path, "%s", classifier);
   else evaluator_path(p->data_path, p->role, p->judge_path, sizeof p->judge_path);
   status = dataset_open(&p->data, p->data_path);
-  return status ? status : check_data(p);
+  if (!status) status = check_data(p);
+  return status || !diverse() ? status : open_seen(p);
 }
 
 /* Local. */
@@ -206,7 +232,9 @@ static int add_row(struct scoring *p, const char *name, size_t evaluations, stru
   const double began = progress_clock();
   snprintf(row->point.name, sizeof row->point.name, "%s", name);
   row->evaluations = evaluations;
-  const int status = scorer_score(&p->scorer, &source, images, &row->score);
+  int status = scorer_score(&p->scorer, &source, images, &row->score);
+  if (!status && diverse()) status = recall_of(&p->scorer, &row->precision, &row->recall);
+  if (!status && diverse()) status = nearest_training(p->w, &p->seen, &source, images, &row->nearest);
   if (!status && p->w->rank == 0) fprintf(stderr, "%s: %zu images in %.1f s\n", name, images, progress_clock() - began);
   return status;
 }
@@ -245,6 +273,7 @@ static int score_all(struct scoring *p) {
   const struct packed_images held_out = { &p->data, SPLIT_HELDOUT, p->data.count[SPLIT_HELDOUT] };
   const struct source reference = source_packed(&held_out);
   int status = scorer_reference(&p->scorer, &reference, held_out.n);
+  if (!status && diverse()) status = nearest_training(p->w, &p->seen, &reference, held_out.n, &p->held_out);
   if (!status && with_context) status = score_training(p);
   if (!status) status = sweep_run(&p->sweep, &p->t, p->w, &p->generate.sampler, score_point, p);
   if (!status && with_context) status = score_ceilings(p);
@@ -255,6 +284,20 @@ static int score_all(struct scoring *p) {
 static int rank_deficient(const struct scoring *p) {
   const size_t m = p->data.count[SPLIT_HELDOUT];
   return (p->n < m ? p->n : m) <= D;
+}
+
+/* Precision and recall by the classifier's features; new or not by the bytes. */
+static void print_diversity(const struct scoring *p) {
+  printf("\n%-28s %15s %15s %15s %15s\n", "", "precision", "recall", "memorised", "nearest");
+  for (size_t i = 0; i < p->n_rows; i++) {
+    const struct row *r = &p->rows[i];
+    printf("%-28s %15.3f %15.3f %13.1f %% %15.2f\n", r->point.name, r->precision, r->recall, 100 * r->nearest.memorised,
+           r->nearest.distance);
+  }
+  printf("%-28s %15s %15s %13.1f %% %15.2f\n", "held-out images", "", "", 100 * p->held_out.memorised, p->held_out.distance);
+  printf("memorised: of %zu images those whose nearest of %zu training images is less than a third as far as the next;\n"
+         "nearest: how far it is in the mean, of 255 (root mean square over an image)\n",
+         p->held_out.n, p->seen.count[SPLIT_TRAIN]);
 }
 
 static void print_table(const struct scoring *p) {
@@ -283,6 +326,7 @@ static void print_table(const struct scoring *p) {
       snprintf(part, sizeof part, "1/%.3g", p->class_means / r->score.frechet);
     printf("%-28s %15.3f %15.4g %15s %15s\n", name, r->score.frechet, r->score.kernel, agreement, part);
   }
+  if (diverse()) print_diversity(p);
 }
 
 /* null where it is no number. */
@@ -308,6 +352,10 @@ static void put_rows(const struct scoring *p, cJSON *o) {
     put(item, "kid_classifier", r->score.kernel);
     put(item, "agreement", r->score.agreement);
     put(item, "of_class_means", r->score.frechet / p->class_means);
+    if (diverse()) {
+      put(item, "precision", r->precision), put(item, "recall", r->recall);
+      put(item, "memorised", r->nearest.memorised), put(item, "nearest", r->nearest.distance);
+    }
     cJSON_AddItemToArray(list, item);
   }
 }
@@ -340,6 +388,7 @@ static char *json_of(const struct scoring *p) {
   cJSON_AddBoolToObject(by, "another_in_loss", perception_by_classifier(&p->t.s));
   cJSON_AddBoolToObject(o, "few_samples", p->n < FEW);
   cJSON_AddBoolToObject(o, "rank_deficient", rank_deficient(p));
+  if (diverse()) put(o, "nearest_heldout", p->held_out.distance), put(o, "memorised_heldout", p->held_out.memorised);
   put_rows(p, o);
   char *text = cJSON_PrintUnformatted(o);
   cJSON_Delete(o);
@@ -376,7 +425,7 @@ static int score_by_inception(const struct scoring *p) {
 }
 
 int score_run(const struct world *w, int argc, char **argv) {
-  struct scoring p = { .w = w, .data.fd = -1, .class_means = NAN };
+  struct scoring p = { .w = w, .data.fd = -1, .seen.fd = -1, .class_means = NAN };
   int status = agree(w->comm, read_words(&p, argc, argv));
   if (!status && words[INCEPTION].given) return score_by_inception(&p);
   if (!status) status = trained_open(&p.t, w, given(RUN), given(CHECKPOINT), sweep_ema(&p.sweep, 0));
@@ -391,6 +440,7 @@ int score_run(const struct world *w, int argc, char **argv) {
   generate_free(&p.generate);
   evaluator_close(&p.judge);
   dataset_close(&p.data);
+  dataset_close(&p.seen);
   trained_close(&p.t);
   return status;
 }

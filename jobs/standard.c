@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "jobs/recall.h"
 #include "mpi/agree.h"
 #include "mpi/reduce.h"
 #include "src/base/status.h"
@@ -13,7 +14,6 @@
 #include "src/score/inception_score.h"
 #include "src/score/kernel.h"
 #include "src/score/limit.h"
-#include "src/score/neighbours.h"
 
 enum { D = INCEPTION_FEATURES, K = INCEPTION_LOGITS, SUBSET = 16, SUBSETS = 100 };
 static const char standard_sha256[] = "6726825d";   /* how the published file's begins; its name has it */
@@ -190,61 +190,6 @@ static void kernel(struct standard *s, struct standard_score *score) {
   score->kid_deviation = N > 1 ? sqrt(fmax(0, square - sum * sum / N) / (N - 1)) : NAN;
 }
 
-/* ---- precision and recall ---- */
-
-/* The row of a set that chunk i begins with, among this rank's; wraps below 0. */
-static size_t row_of(const struct feature_set *f, size_t i) { return (i - f->begin) * EVALUATOR_CHUNK; }
-static size_t own_rows(const struct feature_set *f) { return f->begin < f->end ? images_of(f, f->begin, f->end) : 0; }
-
-/* COLLECTIVE. radius[n] of all images of a set, on every rank. nearest: room for 3 numbers an own row. */
-static void radii(struct standard *s, const struct feature_set *f, double *nearest, double *radius) {
-  const size_t own = own_rows(f);
-  for (size_t i = 0; i < own * NEIGHBOURS; i++) nearest[i] = INFINITY;
-  for (size_t j = 0; j < scorer_chunks(f); j++) {
-    const float *y = scorer_pass(&s->scorer, f, j);
-    if (own) neighbours_add(D, own, scorer_rows(f, f->begin), scorer_images(f, j), y, row_of(f, j), nearest, s->scorer.scratch);
-  }
-  memset(radius, 0, f->n * sizeof *radius);
-  for (size_t i = 0; i < own; i++) radius[f->begin * EVALUATOR_CHUNK + i] = nearest[i * NEIGHBOURS + NEIGHBOURS - 1];
-  reduce_sum_double(s->w->comm, f->n, radius);
-}
-
-/* COLLECTIVE. The share of a's images inside a ball of b. */
-static double covered(struct standard *s, const struct feature_set *a, const struct feature_set *b, const double *radius,
-                      uint8_t *inside) {
-  const size_t own = own_rows(a);
-  memset(inside, 0, own);
-  for (size_t j = 0; j < scorer_chunks(b); j++) {
-    const float *y = scorer_pass(&s->scorer, b, j);
-    if (own)
-      neighbours_cover(D, own, scorer_rows(a, a->begin), scorer_images(b, j), y, radius + j * EVALUATOR_CHUNK, inside,
-                       s->scorer.scratch);
-  }
-  double count = 0;
-  for (size_t i = 0; i < own; i++) count += inside[i];
-  reduce_sum_double(s->w->comm, 1, &count);
-  return count / (double)a->n;
-}
-
-/* COLLECTIVE. */
-static int precision_recall(struct standard *s, struct standard_score *score) {
-  const struct feature_set *a = &s->scorer.images, *b = &s->scorer.reference;
-  const size_t own = own_rows(a) > own_rows(b) ? own_rows(a) : own_rows(b), all = a->n > b->n ? a->n : b->n;
-  if (a->n <= NEIGHBOURS || b->n <= NEIGHBOURS) return STATUS_OK;
-  double *nearest = malloc((own * NEIGHBOURS + all + 1) * sizeof *nearest);
-  uint8_t *inside = malloc(own + 1);
-  const int status = agree(s->w->comm, nearest && inside ? STATUS_OK : because(STATUS_NOMEM, "no memory for neighbours"));
-  if (!status) {
-    double *radius = nearest + own * NEIGHBOURS;
-    radii(s, b, nearest, radius);
-    score->precision = covered(s, a, b, radius, inside);
-    radii(s, a, nearest, radius);
-    score->recall = covered(s, b, a, radius, inside);
-  }
-  free(nearest), free(inside);
-  return status;
-}
-
 /* ---- Inception Score ---- */
 
 /* COLLECTIVE. The splits' sums go from rank 0 to the last, each adding its images in their order, and back to all. */
@@ -284,7 +229,7 @@ int standard_score(struct standard *s, const struct source *source, size_t n, st
   if (!status) status = m && n <= D && m <= D ? few(s, &score->fid) : many(s, &score->fid, &score->fid_infinite);
   if (!status) status = inception_scores(s, score);
   if (!status && m) kernel(s, score);
-  if (!status && m) status = precision_recall(s, score);
+  if (!status && m) status = recall_of(&s->scorer, &score->precision, &score->recall);
   if (!status) spread(s->w->comm, 0, sizeof *score, score);
   return status;
 }

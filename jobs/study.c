@@ -43,7 +43,7 @@ enum { OUT, SEEDS, BUDGET, STEPS, N, RANKS, PART, ARMS, IDX, DATA, CONFIG, PREPA
 void study_help(void) {
   puts("usage: pmf study NAME [seeds=3] [budget=small|large] [out=DIR] [key=value ...]\n\n"
        "Repeats a finding of the paper: arms that differ in one setting see the same data, draws and budget; a\n"
-       "claim holds where two arms are farther apart than both spread over the seeds together. Prints the verdict:\n"
+       "claim holds where two arms differ, seed by seed, by more than that moves over the seeds. Prints the verdict:\n"
        "reproduced, not reproduced or undecided. Stopped (exit code 75) and started again it goes on.\n"
        "Arms start ranks of their own: run it without mpirun.\n\nstudies:");
   for (const struct study *s = study_list; s->name; s++) {

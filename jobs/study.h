@@ -2,6 +2,7 @@
  * decides (src/score/verdict.h). A study is an entry of study_list.c; one that needs code has a file of its own.
  *   study.c        the job: arms one after another, those left out that have a result, and the end
  *   study_train.c  an arm of images: the program itself is run to pack, train and score
+ *   study_cost.c   an arm that is not trained: what a step of it costs
  *   study_toy.c    an arm of the toy, and its scatter plots
  *   study_tell.c   numbers, picture and verdict
  * The job runs without MPI: arms of images start ranks of their own. Ranks: local. */
@@ -11,6 +12,7 @@
 #include <stdio.h>
 
 #include "io/settings.h"
+#include "jobs/child.h"
 
 enum { STUDY_MEASURES = 4, STUDY_SEEDS = 16, STUDY_ARMS = 64, STUDY_CLAIMS = 8, STUDY_TEXT = 4096 };
 
@@ -19,7 +21,7 @@ struct study_arm {
   double x;                    /* where it stands in the picture */
   const char *train;           /* words of pmf train, over the preset; arms of equal ones share a training */
   const char *score;           /* of pmf score */
-  const char *data;            /* of pmf pack; NULL: Fashion-MNIST, or the word data= */
+  const char *data;            /* of pmf pack: "shapes ..."; NULL: Fashion-MNIST, or the word data=; "first=N": a part of Fashion-MNIST */
   int large;                   /* only where budget=large */
 };
 /* "factor x the measure of low lies below that of high". A group's name stands for its best arm, the one of the least mean. */
@@ -30,6 +32,8 @@ struct study {
   const char *name, *finding;  /* what the paper found, in a line */
   const char *preset, *common; /* words of every arm */
   const char *x_name;          /* of the picture's axis; NULL: arms stand side by side */
+  int x_measure;               /* where arms stand: at that measure; 0: at their x */
+  int fits;                    /* of so many measures the exponent over x is fitted, for each group of three arms and more */
   const char *measures[STUDY_MEASURES];   /* the first is drawn; small is good */
   const struct study_arm *arms;           /* to one without name */
   const struct study_claim *claims;       /* likewise */
@@ -59,10 +63,18 @@ struct study_job {
 /* Is the program to stop? Asked between pieces of work. */
 int study_stopped(void);
 
-/* study_train.c */
+/* study_train.c: measures are those of pmf score, by the names of its table, and "Gflop an image" of pmf plan. */
 int study_train_run(const struct study_job *j, const struct study_arm *a, long seed, double *value);
 int study_train_context(const struct study_job *j, const struct study_arm *a, double floor[], double ceiling[]);
-extern const char *const study_scores[STUDY_MEASURES];
+/* One run of the program for this study, on so many ranks; json[room] (may be NULL): the line of JSON that it ends with. *diverged
+ * (may be NULL): then that is no error. */
+int study_child(const struct study_job *j, long ranks, const struct child_words *w, char *json, size_t room, int *diverged);
+/* The words that training, plan and bench of the study begin with. */
+void study_words(const struct study_job *j, const char *job, struct child_words *w);
+
+/* study_cost.c: "seconds an image", "Gflop an image" and "idle share" (of the machine's own sgemm rate) of a gradient, by pmf bench step: steps= steps are measured, of n= images. */
+int study_cost_run(const struct study_job *j, const struct study_arm *a, long seed, double *value);
+int study_cost_context(const struct study_job *j, const struct study_arm *a, double floor[], double ceiling[]);
 
 /* study_toy.c */
 int study_toy_run(const struct study_job *j, const struct study_arm *a, long seed, double *value);

@@ -11,12 +11,16 @@
 
 /* No scores on the way; averages of a few half-lives, of which the longest samples. */
 #define COMMON "fid.every_steps=0 training.log_per_step=50 training.ema_val=0.1,0.5,2,10 sampling.ema=ema10"
-/* What all studies of images share: the preset of the quickstart, scored as it is. */
-#define IMAGES .preset = "fashion", .common = COMMON, .run = study_train_run, .context = study_train_context, \
-  .measures = { "FID[classifier]", "KID[classifier]", "label disagreement" }, .budget = { { 1500, 5000 }, { 9400, 10000 } }
+/* What all studies of images share: the preset of the quickstart, scored as it is; small: steps of a training. */
+#define TRAINED(small) .preset = "fashion", .common = COMMON, .run = study_train_run, .context = study_train_context, \
+  .budget = { { small, 5000 }, { 9400, 10000 } }
+#define SCORES "FID[classifier]", "KID[classifier]", "label disagreement"
+#define IMAGES(small) TRAINED(small), .measures = { SCORES }
 /* Shapes drawn at a size, in 49 patches. */
 #define SHAPES(size) "shapes n=4000 size=" #size " holdout=2000"
 #define SHAPED(size, patch) "dataset.image_size=" #size " dataset.image_channels=3 dataset.num_classes=8 model.patch_size=" #patch
+/* Patches of a size on pixels of a size. */
+#define SIZED(size, patch) "dataset.image_size=" #size " model.patch_size=" #patch
 
 const struct study study_list[] = {
   { .name = "toy",
@@ -33,7 +37,7 @@ const struct study study_list[] = {
                       { "x 512", "u 512", 3, 10, "u leaves more than 10 times as much beside the plane as x in 512" }, NO_MORE } },
   { .name = "target",
     .finding = "where the patch dimension grows at a fixed number of tokens, u-prediction fails and x-prediction holds",
-    IMAGES, .x_name = "pixels a side (49 patches)",
+    IMAGES(1000), .x_name = "pixels a side (49 patches)",
     .arms = ARMS{ { "x 28", 28, SHAPED(28, 4), NULL, SHAPES(28) },
                   { "x 56", 56, SHAPED(56, 8), NULL, SHAPES(56) },
                   { "x 112", 112, SHAPED(112, 16), NULL, SHAPES(112) },
@@ -46,7 +50,7 @@ const struct study study_list[] = {
                       { "x 56", "u 56", 0, 1, "at 56 pixels (192 numbers) x is nearer than u" }, NO_MORE } },
   { .name = "times",
     .finding = "only r = t or only r = 0 do not train one-step images well, both together do better, the whole triangle best",
-    IMAGES,
+    IMAGES(1500),
     .arms = ARMS{ { "triangle", 1, "", "steps=1" }, { "both", 2, "model.times=both", "steps=1" },
                   { "zero", 3, "model.times=zero", "steps=1" }, { "equal", 4, "model.times=equal", "steps=1" }, END },
     .claims = CLAIMS{ { "triangle", "both", 0, 1, "the whole triangle is nearer than r = t and r = 0" },
@@ -54,7 +58,7 @@ const struct study study_list[] = {
                       { "triangle", "equal", 0, 1, "the whole triangle is nearer than r = t alone" }, NO_MORE } },
   { .name = "optimizer",
     .finding = "Muon trains better than AdamW",
-    IMAGES, .x_name = "learning rate",
+    IMAGES(1000), .x_name = "learning rate",
     .arms = ARMS{ { "muon 0.003", 0.003, "training.learning_rate=0.003", "steps=1" },
                   { "muon 0.006", 0.006, "", "steps=1" },
                   { "muon 0.012", 0.012, "training.learning_rate=0.012", "steps=1" },
@@ -64,7 +68,7 @@ const struct study study_list[] = {
     .claims = CLAIMS{ { "muon", "adamw", 0, 1, "Muon at its best rate is nearer than AdamW at its best" }, NO_MORE } },
   { .name = "perceptual",
     .finding = "perceptual terms help, both networks together most, and only below a threshold of t",
-    IMAGES,   /* without downloaded networks both terms look through a classifier of the training images */
+    IMAGES(750),   /* without downloaded networks both terms look through a classifier of the training images */
     .arms = ARMS{ { "none", 1, "", "steps=1" },
                   { "lpips", 2, "model.lpips=true", "steps=1" },
                   { "convnext", 3, "model.convnext=true", "steps=1" },
@@ -79,7 +83,7 @@ const struct study study_list[] = {
                       { "both", "convnext", 0, 1, "both are nearer than the second alone" }, NO_MORE } },
   { .name = "guidance",
     .finding = "guidance learned in training helps one-step images, and more where it acts in an interval",
-    IMAGES, .x_name = "omega",
+    IMAGES(1500), .x_name = "omega",
     .arms = ARMS{ { "interval 1", 1, "", "steps=1 omega=1" }, { "interval 2", 2, "", "steps=1 omega=2" },
                   { "interval 3", 3, "", "steps=1 omega=3" }, { "interval 5", 5, "", "steps=1 omega=5" },
                   { "interval 8", 8, "", "steps=1 omega=8" },
@@ -92,7 +96,7 @@ const struct study study_list[] = {
                       { "interval", "unconditional", 0, 1, "with classes and guidance nearer than without classes" }, NO_MORE } },
   { .name = "noise",
     .finding = "larger images want more noise",
-    IMAGES, .x_name = "noise scale",
+    IMAGES(750), .x_name = "noise scale",
     .arms = ARMS{ { "28 0.25", 0.25, SHAPED(28, 4) " model.noise_scale=0.25", "steps=1", SHAPES(28) },
                   { "28 0.5", 0.5, SHAPED(28, 4) " model.noise_scale=0.5", "steps=1", SHAPES(28) },
                   { "28 1", 1, SHAPED(28, 4) " model.noise_scale=1", "steps=1", SHAPES(28) },
@@ -107,7 +111,7 @@ const struct study study_list[] = {
                       { "112 2", "112 0.25", 0, 1, "at 112 pixels noise of 2 is nearer than noise of 0.25" }, NO_MORE } },
   { .name = "steps",
     .finding = "mean flow makes images in one evaluation; flow matching needs many",
-    IMAGES, .x_name = "evaluations of the net",
+    IMAGES(1500), .x_name = "evaluations of the net",
     .arms = ARMS{ { "mean 1", 1, "", "steps=1" }, { "mean 2", 2, "", "steps=2" }, { "mean 4", 4, "", "steps=4" },
                   { "mean 8", 8, "", "steps=8" },
                   { "flow 1", 1, "model.data_proportion=1", "head=v solver=heun steps=1" },
@@ -121,7 +125,7 @@ const struct study study_list[] = {
                       { "flow", "flow 1", 0, 3, "flow matching gains more than three times from many evaluations" }, NO_MORE } },
   { .name = "ema",
     .finding = "averages of the weights make better images than the weights themselves, and the half-life matters",
-    IMAGES,   /* at a rate that does not fall, which would average by itself */
+    IMAGES(1500),   /* at a rate that does not fall, which would average by itself */
     .arms = ARMS{ { "raw", 0, "training.lr_schedule=const", "steps=1 ema=raw" },
                   { "ema 0.1", 0.1, "training.lr_schedule=const", "steps=1 ema=ema0.1" },
                   { "ema 0.5", 0.5, "training.lr_schedule=const", "steps=1 ema=ema0.5" },
@@ -131,13 +135,38 @@ const struct study study_list[] = {
                       { "ema 2", "ema 0.1", 0, 1, "a half-life of 2,000 images is nearer than one of 100" }, NO_MORE } },
   { .name = "size",
     .finding = "larger nets and smaller patches make better images",
-    IMAGES,
+    TRAINED(1000), .measures = { SCORES, "Gflop an image" }, .x_name = "Gflop of an image's gradient", .x_measure = 3, .fits = 1,
     .arms = ARMS{ { "width 32", 32, "model.hidden_size=32", "steps=1" }, { "width 64", 64, "", "steps=1" },
                   { "width 128", 128, "model.hidden_size=128", "steps=1" },
-                  { "depth 2", 2, "model.depth=2", "steps=1" }, { "depth 8", 8, "model.depth=8", "steps=1" },
-                  { "patch 7", 7, "model.patch_size=7", "steps=1" }, { "patch 14", 14, "model.patch_size=14", "steps=1" }, END },
+                  { "depth 2", 2, "model.depth=2", "steps=1" }, { "depth 4", 4, "", "steps=1" }, { "depth 8", 8, "model.depth=8", "steps=1" },
+                  { "patch 4", 4, "", "steps=1" }, { "patch 7", 7, "model.patch_size=7", "steps=1" },
+                  { "patch 14", 14, "model.patch_size=14", "steps=1" }, END },
     .claims = CLAIMS{ { "width 128", "width 32", 0, 1, "width 128 is nearer than width 32" },
                       { "depth 8", "depth 2", 0, 1, "depth 8 is nearer than depth 2" },
-                      { "width 64", "patch 14", 0, 1, "patches of 4 are nearer than patches of 14" }, NO_MORE } },
+                      { "patch 4", "patch 14", 0, 1, "patches of 4 are nearer than patches of 14" }, NO_MORE } },
+  { .name = "cost",
+    .finding = "where the patch grows with the image a step costs about the same at any size; where tokens do, it grows with their number and faster",
+    .preset = "fashion", .common = "dataset.image_channels=3 model.hidden_size=256 model.depth=6 model.num_heads=4 training.ema_val=2 sampling.ema=raw",
+    .run = study_cost_run, .context = study_cost_context, .budget = { { 1, 2 }, { 5, 4 } },
+    .x_name = "pixels a side", .fits = 2, .measures = { "seconds an image", "Gflop an image", "idle share" },
+    .arms = ARMS{ { "patch 64", 64, SIZED(64, 4) }, { "patch 128", 128, SIZED(128, 8) }, { "patch 256", 256, SIZED(256, 16) },
+                  { "patch 512", 512, SIZED(512, 32) }, { "patch 1024", 1024, SIZED(1024, 64) },
+                  { "tokens 64", 64, SIZED(64, 16) }, { "tokens 128", 128, SIZED(128, 16) }, { "tokens 256", 256, SIZED(256, 16) },
+                  { "tokens 512", 512, SIZED(512, 16) }, { "tokens 1024", 1024, SIZED(1024, 16) }, END },
+    .claims = CLAIMS{ { "patch 512", "patch 256", 0, 0.5, "with 256 tokens at 512 pixels a gradient takes less than twice that at 256" },
+                      { "tokens 256", "tokens 512", 0, 4, "four times as many tokens take more than four times as long" },
+                      { "patch 1024", "tokens 1024", 0, 10, "at 1024 pixels 256 tokens are more than ten times cheaper than 4,096" }, NO_MORE } },
+  { .name = "diversity",
+    .finding = "images are new, not training images again, and guidance buys nearness with diversity",
+    TRAINED(1500), .x_name = "training images, or omega", .measures = { "1 - recall", "memorised", "FID[classifier]", "1 - precision" },
+    .arms = ARMS{ { "images 60000", 60000, "", "steps=1" }, { "images 1000", 1000, "", "steps=1", "first=1000" },
+                  { "images 100", 100, "", "steps=1", "first=100" }, { "images 40", 40, "", "steps=1", "first=40" },
+                  { "four 60000", 60000, "", "steps=4" }, { "four 100", 100, "", "steps=4", "first=100" },
+                  { "four 40", 40, "", "steps=4", "first=40" },
+                  { "omega 1", 1, "", "steps=1 omega=1" }, { "omega 3", 3, "", "steps=1 omega=3" }, { "omega 8", 8, "", "steps=1 omega=8" }, END },
+    .claims = CLAIMS{ { "images 60000", "images 40", 1, 10, "of forty training images more than ten times as many are made again as of 60,000" },
+                      { "images 60000", "images 100", 0, 1, "with 60,000 training images more of the held-out ones are met than with 100" },
+                      { "four 60000", "images 60000", 0, 1, "four evaluations meet more of the held-out images than one" },
+                      { "omega 1", "omega 8", 0, 1, "without guidance more of them are met than with a scale of 8" }, NO_MORE } },
   { .name = NULL },
 };

@@ -14,10 +14,20 @@ static const char *const words_of[] = { [VERDICT_UNDECIDED] = "undecided", [VERD
 static const char *const verdicts[] = { [VERDICT_UNDECIDED] = "undecided", [VERDICT_HOLDS] = "reproduced",
                                         [VERDICT_FAILS] = "not reproduced" };
 
+/* By seed. */
+static void values_of(const struct study_job *j, size_t arm, int m, double x[STUDY_SEEDS]) {
+  for (long s = 0; s < j->seeds; s++) x[s] = j->results[arm][s].value[m];
+}
 static struct verdict_range range_of(const struct study_job *j, size_t arm, int m) {
   double x[STUDY_SEEDS];
-  for (long s = 0; s < j->seeds; s++) x[s] = j->results[arm][s].value[m];
+  values_of(j, arm, m, x);
   return verdict_range((size_t)j->seeds, x);
+}
+
+/* Where an arm stands on the axis. */
+static double place(const struct study_job *j, size_t i) {
+  const struct study *s = j->study;
+  return s->x_measure ? range_of(j, i, s->x_measure).mean : s->x_name ? j->arms[i]->x : (double)i;
 }
 
 /* --- numbers ----------------------------------------------------------------------------------------------------------- */
@@ -70,7 +80,6 @@ static void find_groups(struct drawn *d) {
   }
 }
 
-static double place(const struct drawn *d, size_t i) { return d->j->study->x_name ? d->j->arms[i]->x : (double)i; }
 
 /* Of each group a block of means, and one of all seeds: arms of one group stand in the order of the table. */
 static void put_data(FILE *f, const struct drawn *d) {
@@ -83,9 +92,9 @@ static void put_data(FILE *f, const struct drawn *d) {
         study_group(j->arms[i]->name, group, sizeof group);
         if (strcmp(group, d->groups[g])) continue;
         const struct verdict_range r = range_of(j, i, 0);
-        if (!all && isfinite(r.mean)) fprintf(f, "%.9g %.9g\n", place(d, i), r.mean);
+        if (!all && isfinite(r.mean)) fprintf(f, "%.9g %.9g\n", place(j, i), r.mean);
         for (long k = 0; k < j->seeds && all; k++)
-          if (isfinite(j->results[i][k].value[0])) fprintf(f, "%.9g %.9g\n", place(d, i), j->results[i][k].value[0]);
+          if (isfinite(j->results[i][k].value[0])) fprintf(f, "%.9g %.9g\n", place(j, i), j->results[i][k].value[0]);
       }
       fputs("NaN NaN\nEND\n", f);
     }
@@ -107,7 +116,7 @@ static void put_places(FILE *f, const struct drawn *d) {
   double least = INFINITY, most = 0;
   fputs("set xtics (", f);
   for (size_t i = 0; i < d->j->n_arms; i++) {
-    const double x = place(d, i);
+    const double x = place(d->j, i);
     char label[64];
     snprintf(label, sizeof label, "%g", x);
     if (i) fputs(", ", f);
@@ -176,18 +185,56 @@ static void print_side(FILE *f, const struct study_job *j, size_t i, int m) {
   else fprintf(f, "%s: %.4g (%.4g .. %.4g)", j->arms[i]->name, r.mean, r.least, r.most);
 }
 
+/* Slope of log y over log x, by least squares; NAN where there is none. */
+static double exponent(size_t n, const double *x, const double *y) {
+  double X = 0, Y = 0, XX = 0, XY = 0;
+  for (size_t i = 0; i < n; i++) X += log(x[i]) / (double)n, Y += log(y[i]) / (double)n;
+  for (size_t i = 0; i < n; i++) XX += (log(x[i]) - X) * (log(x[i]) - X), XY += (log(x[i]) - X) * (log(y[i]) - Y);
+  return XX > 0 ? XY / XX : NAN;
+}
+
+/* Of the measures that the study has fitted, for each group of three arms and more, over the seeds. */
+static void print_fits(FILE *f, const struct study_job *j) {
+  struct drawn d = { .j = j };
+  find_groups(&d);
+  for (int m = 0; m < j->study->fits; m++)
+    for (size_t g = 0; g < d.n_groups; g++) {
+      double x[STUDY_ARMS], y[STUDY_ARMS], slope[STUDY_SEEDS];
+      size_t n = 0;
+      for (long s = 0; s < j->seeds; s++) {
+        n = 0;
+        for (size_t i = 0; i < j->n_arms; i++) {
+          char group[64];
+          study_group(j->arms[i]->name, group, sizeof group);
+          if (strcmp(group, d.groups[g])) continue;
+          x[n] = place(j, i), y[n] = j->results[i][s].value[m];
+          n++;
+        }
+        slope[s] = n > 2 ? exponent(n, x, y) : NAN;
+      }
+      const struct verdict_range r = verdict_range((size_t)j->seeds, slope);
+      if (r.finite == r.n)
+        fprintf(f, "  fitted     %s of %s goes with %s to the power %.3f (%.3f .. %.3f)\n", j->study->measures[m], d.groups[g],
+                j->study->x_name, r.mean, r.least, r.most);
+    }
+}
+
 static enum verdict print_claim(FILE *f, const struct study_job *j, const struct study_claim *c) {
   const size_t low = find_arm(j, c->low, c->measure), high = find_arm(j, c->high, c->measure);
   if (low == (size_t)-1 || high == (size_t)-1) {
     fprintf(f, "  undecided  %s\n             an arm was not run\n", c->says);
     return VERDICT_UNDECIDED;
   }
-  const enum verdict v = verdict_below(c->factor, range_of(j, low, c->measure), range_of(j, high, c->measure));
+  double below[STUDY_SEEDS], above[STUDY_SEEDS];
+  struct verdict_range apart;
+  values_of(j, low, c->measure, below), values_of(j, high, c->measure, above);
+  const enum verdict v = verdict_below(c->factor, (size_t)j->seeds, below, above, &apart);
   fprintf(f, "  %-9s  %s\n             %s of ", words_of[v], c->says, j->study->measures[c->measure]);
   print_side(f, j, low, c->measure);
   if (c->factor != 1) fprintf(f, ", times %g", c->factor);
   fputs(", against ", f);
   print_side(f, j, high, c->measure);
+  if (isfinite(apart.mean)) fprintf(f, "; apart by %.4g (%.4g .. %.4g)", apart.mean, apart.least, apart.most);
   fputc('\n', f);
   return v;
 }
@@ -205,9 +252,12 @@ static void print_verdict(FILE *f, const void *what) {
   for (size_t i = 0; i < j->n_arms; i++)
     for (long k = 0; k < j->seeds; k++) seconds += j->results[i][k].seconds;
   fprintf(f, "study %s: %s\n  the finding: %s\n%s", j->study->name, verdicts[verdict_all(n, of)], j->study->finding, claims ? claims : "");
-  fprintf(f, "  rule: factor x low lies below high where the means are farther apart than both spreads (largest - smallest over the"
-             " seeds) together\n  %zu arms, %ld seed%s, %ld steps, %ld a score; %s: floor %.4g, ceiling %.4g; %.0f s in all\n",
-          j->n_arms, j->seeds, j->seeds > 1 ? "s" : "", j->steps, j->n, j->study->measures[0], d->floor, d->ceiling, seconds);
+  print_fits(f, j);
+  fprintf(f, "  rule: factor x low lies below high where high - factor x low, seed by seed, is larger in the mean than its spread"
+             " (largest - smallest)\n  %zu arms, %ld seed%s, %ld steps, %ld a score; ",
+          j->n_arms, j->seeds, j->seeds > 1 ? "s" : "", j->steps, j->n);
+  if (isfinite(d->floor)) fprintf(f, "%s: floor %.4g, ceiling %.4g; ", j->study->measures[0], d->floor, d->ceiling);
+  fprintf(f, "%.0f s in all\n", seconds);
   free(claims);
 }
 

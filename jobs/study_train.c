@@ -15,7 +15,12 @@
 
 enum { PATH = TEXT_MAX + 128, LINE = 1 << 16, EXIT_DIVERGED = 70, EXIT_SAVED = 75 };
 
-const char *const study_scores[STUDY_MEASURES] = { "FID[classifier]", "KID[classifier]", "label disagreement", NULL };
+/* Where a measure stands in a row of scores; from: small is to be good. Another one is pmf plan's. */
+static const struct figure { const char *measure, *field; double from; } figures[] = {
+  { "FID[classifier]", "fid_classifier", 0 }, { "KID[classifier]", "kid_classifier", 0 }, { "label disagreement", "agreement", 1 },
+  { "1 - recall", "recall", 1 }, { "1 - precision", "precision", 1 }, { "memorised", "memorised", 0 },
+};
+static const char gigaflops[] = "Gflop an image";
 
 static unsigned long long number_of(const char *text) { return (unsigned long long)XXH64(text, strlen(text), 0); }
 
@@ -30,12 +35,11 @@ static void last_words(const char *path, char words[256]) {
   if (f) fclose(f);
 }
 
-/* One run of the program. *diverged: not an error here. */
-static int run(const struct study_job *j, long ranks, const struct child_words *w, char *json, int *diverged) {
+int study_child(const struct study_job *j, long ranks, const struct child_words *w, char *json, size_t room, int *diverged) {
   char log[PATH];
   int code;
   snprintf(log, sizeof log, "%s/log.txt", j->folder);
-  const int status = child_run(ranks, w, log, json, LINE, &code);
+  const int status = child_run(ranks, w, log, json, room, &code);
   if (status) return status;
   if (diverged) *diverged = code == EXIT_DIVERGED;
   if (!code || (diverged && *diverged)) return STATUS_OK;
@@ -45,25 +49,30 @@ static int run(const struct study_job *j, long ranks, const struct child_words *
   return because(STATUS_BAD, "%s ended with exit code %d; its last words in %s: %s", w->list[0], code, log, words);
 }
 
-/* path[PATH]: the packed file of an arm, made if it is not there. */
-static int pack(const struct study_job *j, const struct study_arm *a, char *path) {
+static int is_drawn(const char *data) { return data && !strncmp(data, "shapes", strlen("shapes")); }
+
+/* path[PATH]: the packed file of an arm's data (study.h), made if it is not there. */
+static int pack(const struct study_job *j, const char *data, char *path) {
   char from[STUDY_TEXT];
   struct child_words w = { .count = 0 };
-  if (!a->data && *j->data) {
+  if (!data && *j->data) {
     snprintf(path, PATH, "%s", j->data);
     return STATUS_OK;
   }
-  if (a->data) snprintf(from, sizeof from, "%s", a->data);
-  else snprintf(from, sizeof from, "idx=%s", j->idx);
+  if (is_drawn(data)) snprintf(from, sizeof from, "%s", data);
+  else snprintf(from, sizeof from, "idx=%s%s%s", j->idx, data ? " " : "", data ? data : "");
   snprintf(path, PATH, "%s/data.%016llx.h5", j->out, number_of(from));
   if (!access(path, R_OK)) return STATUS_OK;
   fprintf(stderr, "packing %s into %s\n", from, path);
   child_word(&w, "pack");
-  if (a->data) child_split(&w, from);
-  else child_word(&w, "%s", from);
+  if (!is_drawn(data)) child_word(&w, "idx=%s", j->idx);
+  child_split(&w, data);
   child_word(&w, "out=%s", path);
-  return run(j, 1, &w, NULL, NULL);
+  return study_child(j, 1, &w, NULL, 0, NULL);
 }
+
+/* Whose held-out images and classifier judge an arm: where it learns from a part of the images, those of all. */
+static const char *judged_by(const struct study_arm *a) { return is_drawn(a->data) ? a->data : NULL; }
 
 /* Has the training in this folder come to its end? */
 static int is_done(const char *folder) {
@@ -75,11 +84,15 @@ static int is_done(const char *folder) {
   return !strcmp(word, "done");
 }
 
-/* Words that every training of the study begins with. */
-static void begin_training(const struct study_job *j, const char *packed, struct child_words *w) {
-  child_word(w, "train");
+void study_words(const struct study_job *j, const char *job, struct child_words *w) {
+  child_word(w, "%s", job);
   if (*j->config) child_word(w, "config=%s", j->config);
   else child_word(w, "preset=%s", j->study->preset);
+}
+
+/* Words that every training of the study begins with. */
+static void begin_training(const struct study_job *j, const char *packed, struct child_words *w) {
+  study_words(j, "train", w);
   child_word(w, "data=%s", packed);
   child_split(w, j->study->common);
 }
@@ -93,16 +106,16 @@ static int train(const struct study_job *j, struct child_words *w, const char *w
   if (is_done(folder)) return STATUS_OK;
   fprintf(stderr, "training %s in %s\n", what, folder);
   child_word(w, "run=%s", folder);
-  return run(j, j->ranks, w, NULL, diverged);
+  return study_child(j, j->ranks, w, NULL, 0, diverged);
 }
 
-static double figure(const cJSON *row, const char *name) {
-  const cJSON *v = cJSON_GetObjectItemCaseSensitive(row, name);
+static double number_in(const cJSON *o, const char *name) {
+  const cJSON *v = cJSON_GetObjectItemCaseSensitive(o, name);
   return cJSON_IsNumber(v) ? v->valuedouble : INFINITY;
 }
 
-/* Of the row of that name, or (NULL) of the net's first. False: there is none. */
-static int read_row(const char *json, const char *name, double *value) {
+/* Of the row of that name, or (NULL) of the net's first; measures that are no scores stay. False: there is no such row. */
+static int read_row(const struct study_job *j, const char *json, const char *name, double *value) {
   cJSON *o = cJSON_Parse(json);
   const cJSON *row, *found = NULL;
   cJSON_ArrayForEach(row, cJSON_GetObjectItemCaseSensitive(o, "scores")) {
@@ -110,19 +123,46 @@ static int read_row(const char *json, const char *name, double *value) {
     const int wanted = name ? images && !strcmp(images, name) : cJSON_IsNumber(cJSON_GetObjectItemCaseSensitive(row, "evaluations"));
     if (wanted && !found) found = row;
   }
-  if (found) {
-    value[0] = figure(found, "fid_classifier"), value[1] = figure(found, "kid_classifier");
-    value[2] = 1 - figure(found, "agreement"), value[3] = INFINITY;
-  }
+  for (int m = 0; found && m < STUDY_MEASURES && j->study->measures[m]; m++)
+    for (size_t k = 0; k < sizeof figures / sizeof *figures; k++) {
+      if (strcmp(j->study->measures[m], figures[k].measure)) continue;
+      const double x = number_in(found, figures[k].field);
+      value[m] = figures[k].from > 0 && isfinite(x) ? figures[k].from - x : x;
+    }
   cJSON_Delete(o);
   return found != NULL;
 }
 
+/* Does the study measure that? -1: no. */
+static int place_of(const struct study_job *j, const char *measure) {
+  for (int m = 0; m < STUDY_MEASURES && j->study->measures[m]; m++)
+    if (!strcmp(j->study->measures[m], measure)) return m;
+  return -1;
+}
+
+/* What an arm's gradient of one image takes, counted. */
+static int plan(const struct study_job *j, const struct study_arm *a, char *json, double *gflop) {
+  struct child_words w = { .count = 0 };
+  study_words(j, "plan", &w);
+  child_split(&w, j->study->common);
+  child_split(&w, a->train);
+  child_word(&w, "--json");
+  const int status = study_child(j, 1, &w, json, LINE, NULL);
+  if (status) return status;
+  cJSON *o = cJSON_Parse(json);
+  *gflop = number_in(o, "gradient_flops_per_image") / 1e9;
+  cJSON_Delete(o);
+  return STATUS_OK;
+}
+
+static int diversity(const struct study_job *j) { return place_of(j, "1 - recall") >= 0 || place_of(j, "memorised") >= 0; }
+
 int study_train_run(const struct study_job *j, const struct study_arm *a, long seed, double *value) {
-  char packed[PATH], folder[PATH], what[128], *json = malloc(LINE);
+  char packed[PATH], judging[PATH], folder[PATH], what[128], *json = malloc(LINE);
   struct child_words w = { .count = 0 }, s = { .count = 0 };
   int diverged = 0, status = json ? STATUS_OK : because(STATUS_NOMEM, "no memory for a line of JSON");
-  if (!status) status = pack(j, a, packed);
+  if (!status) status = pack(j, a->data, packed);
+  if (!status) status = pack(j, judged_by(a), judging);
   if (!status) {
     begin_training(j, packed, &w);
     child_split(&w, a->train);
@@ -132,14 +172,17 @@ int study_train_run(const struct study_job *j, const struct study_arm *a, long s
     status = train(j, &w, what, folder, &diverged);
   }
   for (int m = 0; m < STUDY_MEASURES; m++) value[m] = INFINITY;
+  if (!status && place_of(j, gigaflops) >= 0) status = plan(j, a, json, &value[place_of(j, gigaflops)]);
   if (!status && !diverged) {
     child_word(&s, "score");
     child_word(&s, "run=%s", folder);
+    child_word(&s, "data=%s", judging);
     child_word(&s, "n=%ld", j->n);
     child_split(&s, a->score ? a->score : "steps=1");
     child_split(&s, "context=no --json");
-    status = run(j, j->ranks, &s, json, NULL);
-    if (!status && !read_row(json, NULL, value)) status = because(STATUS_BAD, "pmf score of %s printed no score", folder);
+    if (diversity(j)) child_word(&s, "diversity=yes");
+    status = study_child(j, j->ranks, &s, json, LINE, NULL);
+    if (!status && !read_row(j, json, NULL, value)) status = because(STATUS_BAD, "pmf score of %s printed no score", folder);
   }
   free(json);
   return status;
@@ -150,10 +193,10 @@ int study_train_context(const struct study_job *j, const struct study_arm *a, do
   char packed[PATH], folder[PATH], *json = malloc(LINE), name[64];
   struct child_words w = { .count = 0 }, s = { .count = 0 };
   int diverged, status = json ? STATUS_OK : because(STATUS_NOMEM, "no memory for a line of JSON");
-  if (!status) status = pack(j, a, packed);
+  if (!status) status = pack(j, judged_by(a), packed);
   if (!status) {
     begin_training(j, packed, &w);
-    if (a->data) child_split(&w, a->train);
+    if (is_drawn(a->data)) child_split(&w, a->train);
     child_word(&w, "training.steps=1");
     status = train(j, &w, "one step, for what scores are compared with,", folder, &diverged);
   }
@@ -161,7 +204,8 @@ int study_train_context(const struct study_job *j, const struct study_arm *a, do
     free(json);
     return status;
   }
-  snprintf(name, sizeof name, "context%ld.json", j->n);
+  for (int m = 0; m < STUDY_MEASURES; m++) floor[m] = ceiling[m] = NAN;
+  snprintf(name, sizeof name, "context%ld%s.json", j->n, diversity(j) ? ".diversity" : "");
   char path[PATH + 80];
   snprintf(path, sizeof path, "%s/%s", folder, name);
   FILE *f = fopen(path, "r");
@@ -173,10 +217,11 @@ int study_train_context(const struct study_job *j, const struct study_arm *a, do
     child_word(&s, "run=%s", folder);
     child_word(&s, "n=%ld", j->n);
     child_split(&s, "steps=1 --json");
-    status = run(j, j->ranks, &s, json, NULL);
+    if (diversity(j)) child_word(&s, "diversity=yes");
+    status = study_child(j, j->ranks, &s, json, LINE, NULL);
     if (!status) status = folder_write(folder, name, json);
   }
-  if (!status && (!read_row(json, "training images", floor) || !read_row(json, "class means", ceiling)))
+  if (!status && (!read_row(j, json, "training images", floor) || !read_row(j, json, "class means", ceiling)))
     status = because(STATUS_BAD, "pmf score of %s printed no context", folder);
   free(json);
   return status;

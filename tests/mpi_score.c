@@ -3,6 +3,8 @@
 #define HARNESS_MPI
 #include "io/progress.h"
 #include "jobs/evaluate.h"
+#include "jobs/nearest.h"
+#include "jobs/recall.h"
 #include "mpi/agree.h"
 #include "src/score/frechet.h"
 #include "src/score/kernel.h"
@@ -201,6 +203,89 @@ START_TEST(a_stop_on_one_rank_ends_the_score_on_all) {
   ck_assert(!agree_any(world.comm, status != STATUS_SAVED || calls != 2));
 } END_TEST
 
+static struct nearest nearest_of(const struct world *w, const struct source *source, size_t n) {
+  struct nearest result;
+  tiny_must(nearest_training(w, &tiny_data, source, n, &result));
+  return result;
+}
+
+/* Squares of the distances to the nearest training image and the next, image by image. */
+static double plain_nearest(size_t n, const uint8_t *images, double *memorised) {
+  const size_t P = net.pixels;
+  uint8_t *one = calloc(1, P);
+  double sum = 0;
+  *memorised = 0;
+  for (size_t i = 0; i < n; i++) {
+    double d1 = INFINITY, d2 = INFINITY;
+    for (size_t k = 0; k < TINY_IMAGES; k++) {
+      double d = 0;
+      tiny_must(dataset_read(&tiny_data, SPLIT_TRAIN, k, one));
+      for (size_t j = 0; j < P; j++) d += (images[i * P + j] - one[j]) * (images[i * P + j] - one[j]);
+      if (d < d1) d2 = d1, d1 = d;
+      else if (d < d2) d2 = d;
+    }
+    *memorised += (3 * sqrt(d1) < sqrt(d2)) / (double)n;
+    sum += sqrt(d1 / (double)P) / (double)n;
+  }
+  free(one);
+  return sum;
+}
+
+/* Every third is a training image, a little changed; the others are noise. */
+static int mostly_noise(const void *context, size_t first, size_t count, uint8_t *u8, int32_t *labels) {
+  const struct noise_images noise = { 5, net.pixels };
+  const struct source source = source_noise(&noise);
+  (void)context;
+  tiny_must(source.make(source.context, first, count, u8, labels));
+  for (size_t i = 0; i < count; i++)
+    if ((first + i) % 3 == 0) {
+      tiny_must(dataset_read(&tiny_data, SPLIT_TRAIN, (first + i) % TINY_IMAGES, u8 + i * net.pixels));
+      u8[i * net.pixels] ^= 3;
+    }
+  return STATUS_OK;
+}
+
+START_TEST(images_seen_again_are_counted) {
+  enum { N = 61 };
+  const struct packed_images all = { &tiny_data, SPLIT_TRAIN, TINY_IMAGES };
+  const struct source training = source_packed(&all), mixed = { mostly_noise, NULL };
+  uint8_t *u8 = calloc(N, net.pixels);
+  int32_t labels[N];
+  double memorised;
+  mostly_noise(NULL, 0, N, u8, labels);
+  const double distance = plain_nearest(N, u8, &memorised);
+  const struct nearest same = nearest_of(&world, &training, TINY_IMAGES), some = nearest_of(&world, &mixed, N),
+                       one = nearest_of(&alone, &mixed, N);
+  free(u8);
+  ck_assert(!agree_any(world.comm, same.memorised != 1 || same.distance != 0 || same.n != TINY_IMAGES));
+  ck_assert_msg(!agree_any(world.comm, fabs(some.memorised - memorised) > 1e-12 || fabs(some.distance / distance - 1) > 1e-12),
+                "%g and %g, by the formula %g and %g", some.memorised, some.distance, memorised, distance);
+  ck_assert_double_gt(some.memorised, 0.3);
+  ck_assert_double_lt(some.memorised, 0.4);
+  ck_assert(!agree_any(world.comm, memcmp(&some, &one, sizeof some)));
+} END_TEST
+
+/* Of one set against itself everything is covered; noise is not among shapes by those features, on any number of ranks alike. */
+START_TEST(a_set_covers_itself) {
+  const struct packed_images all = { &tiny_data, SPLIT_TRAIN, TINY_IMAGES };
+  const struct noise_images noise = { 5, net.pixels };
+  const struct source whole = source_packed(&all), other = source_noise(&noise);
+  double found[2][2][2];
+  for (int k = 0; k < 2; k++) {
+    struct scorer s = { .w = k ? &alone : &world, .judge = &judge, .pixels = net.pixels, .most = { MOST, MOST } };
+    struct score score;
+    tiny_must(scorer_init(&s));
+    tiny_must(scorer_reference(&s, &whole, TINY_IMAGES));
+    tiny_must(scorer_score(&s, &whole, TINY_IMAGES, &score));
+    tiny_must(recall_of(&s, &found[k][0][0], &found[k][0][1]));
+    tiny_must(scorer_score(&s, &other, MOST, &score));
+    tiny_must(recall_of(&s, &found[k][1][0], &found[k][1][1]));
+    scorer_free(&s);
+  }
+  ck_assert(!agree_any(world.comm, memcmp(found[0], found[1], sizeof found[0])));
+  ck_assert(!agree_any(world.comm, found[0][0][0] != 1 || found[0][0][1] != 1 || found[0][1][1] > 0.9));
+} END_TEST
+
 START_TEST(an_evaluation_waits_for_its_turn) {
   struct evaluation e = { .every = 10, .share = 1, .guess = 5, .last = 0 };
   ck_assert(!evaluate_due(&e, 9, -1, 0, -1));
@@ -250,6 +335,7 @@ int main(int argc, char **argv) {
                        (const TTest *[]){ a_classifier_is_trained, any_number_of_ranks_gives_the_same_bits,
                                           scores_are_those_of_the_plain_formulas, a_set_is_at_no_distance_from_itself,
                                           sources_are_what_they_say, an_image_does_not_depend_on_its_share,
-                                          a_stop_on_one_rank_ends_the_score_on_all, an_evaluation_waits_for_its_turn,
+                                          a_stop_on_one_rank_ends_the_score_on_all, images_seen_again_are_counted,
+                                          a_set_covers_itself, an_evaluation_waits_for_its_turn,
                                           the_plan_counts_its_memory, all_is_given_back, NULL });
 }

@@ -161,6 +161,14 @@ refuses 'omega= goes with run= or checkpoint=' score inception=none.h5 images=no
 refuses 'out=x.png: expected a list' score run=plain out=x.png
 refuses '512 scores asked for' score run=plain steps=1,2 omega=1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16 \
   interval=0:1,0:.1,0:.2,0:.3,0:.4,0:.5,0:.6,0:.7,0:.8,0:.9,.1:1,.1:.2,.1:.3,.1:.4,.1:.5,.1:.6
+# New or seen: the training images are all memorised, the run's own where data= names others.
+does 2 score run=plain n=60 steps=1 diversity=yes --json
+check 'training images seen again' "$(value memorised 'training images')" 1
+check 'their distance' "$(value nearest 'training images')" 0
+value recall '1 step' | grep -qE '^(0|0\.[0-9]+|1)$' || fail "recall: $(value recall '1 step')"
+does 1 score run=plain n=60 steps=1 diversity=yes context=no
+grep -qE '^memorised: of [0-9]+ images those whose nearest of [0-9]+ training images' out || fail "diversity in words: $(cat out)"
+refuses 'diversity=maybe: expected yes or no' score run=plain diversity=maybe
 refuses 'context=maybe: expected yes or no' score run=plain context=maybe
 refuses 'solver=heun: head u jumps' score run=plain solver=heun
 refuses 'n=1: expected an integer' score run=plain n=1

@@ -91,6 +91,18 @@ study b n=40 training.steps=30 || fail "after the kill: exit code $?: $(cat err)
 [ "$(trainings)" -le 3 ] || fail "the training that was done was done again: $(cat err)"
 check 'numbers after a kill' "$(numbers b/times.csv)" "$(numbers before)"
 
+# Built anew meanwhile: the file of a study that runs is another one now, which does the rest.
+cp "$PMF" own
+./own study times arms=triangle,equal seeds=2 n=40 ranks=1 config=tiny.yml data=set.h5 out=anew training.steps=30 >out 2>err </dev/null &
+driver=$!
+for ((i = 0; i < 1200; i++)); do
+  grep -q '^training .*, seed' err && break
+  sleep 0.05
+done
+cp "$PMF" own.new && mv own.new own
+wait $driver || fail "built anew meanwhile: exit code $?: $(cat err)"
+check 'numbers of a study that was built anew meanwhile' "$(numbers anew/times.csv)" "$(numbers before)"
+
 # Two parts do all, each some; the second tells the end.
 study c n=40 training.steps=30 --prepare || fail "--prepare: exit code $?: $(cat err)"
 check 'trainings of --prepare' "$(trainings)" 0
@@ -122,6 +134,19 @@ check 'rows of a study that diverged' "$(wc -l <d/times.csv)" 5
 
 refuses 'expected the name of a study' study
 refuses 'did you mean toy?' study toyy
+# The cost of a step, and its exponent; parts of Fashion-MNIST, where it is there, judged by the classifier of all.
+"$PMF" study cost seeds=1 ranks=1 config=tiny.yml out=f "arms=patch 64,patch 128,patch 256" >out 2>err </dev/null || fail "cost: exit code $?: $(cat err)"
+check 'exponents' "$(grep -cE '^  fitted     (seconds|Gflop) an image of patch goes with pixels a side to the power [-0-9.]+ \(' out)" 2
+if [ -d /usr/share/datasets/fashion-mnist ]; then
+  sed 's/image_size: 8/image_size: 28/; s/image_channels: 3/image_channels: 1/; s/num_classes: 8/num_classes: 10/' tiny.yml >grey.yml
+  "$PMF" study diversity seeds=1 ranks=1 config=grey.yml out=g n=60 training.steps=2 arms='images 60000,images 40' >out 2>err </dev/null ||
+    fail "diversity: exit code $?: $(cat err)"
+  check 'columns of diversity' "$(head -n 1 g/diversity.csv)" \
+    'study,arm,group,x,seed,steps,n,1 - recall,memorised,FID[classifier],1 - precision,seconds'
+  check 'packed files' "$(ls g/data.*.h5 | grep -vc classifier)" 2
+  check 'classifiers' "$(ls g/data.*.classifier.h5 | wc -l)" 1
+fi
+
 refuses 'budget=huge: expected small or large' study toy budget=huge
 refuses 'part=3/2: expected K/N' study toy part=3/2
 refuses 'arms=z: the study toy has none of them' study toy arms=z

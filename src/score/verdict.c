@@ -14,13 +14,23 @@ struct verdict_range verdict_range(size_t n, const double *x) {
   return r;
 }
 
-enum verdict verdict_below(double f, struct verdict_range low, struct verdict_range high) {
-  if (low.n < 2 || high.n < 2) return VERDICT_UNDECIDED;
-  const int low_whole = low.finite == low.n, high_whole = high.finite == high.n;
-  if (!low_whole || !high_whole)
-    return low_whole && !high.finite ? VERDICT_HOLDS : high_whole && !low.finite ? VERDICT_FAILS : VERDICT_UNDECIDED;
-  const double apart = high.mean - f * low.mean, spread = high.most - high.least + f * (low.most - low.least);
-  return apart > spread ? VERDICT_HOLDS : -apart > spread ? VERDICT_FAILS : VERDICT_UNDECIDED;
+enum verdict verdict_below(double f, size_t n, const double *low, const double *high, struct verdict_range *difference) {
+  const struct verdict_range l = verdict_range(n, low), h = verdict_range(n, high);
+  struct verdict_range d = { INFINITY, 0, -INFINITY, n, 0 };
+  for (size_t s = 0; s < n; s++) {
+    const double apart = high[s] - f * low[s];
+    if (!isfinite(apart)) continue;
+    d.finite++;
+    d.mean += apart / (double)n;
+    d.least = fmin(d.least, apart), d.most = fmax(d.most, apart);
+  }
+  if (d.finite < n) d.mean = INFINITY;
+  if (difference) *difference = d;
+  if (n < 2) return VERDICT_UNDECIDED;
+  if (l.finite < n || h.finite < n)
+    return l.finite == n && !h.finite ? VERDICT_HOLDS : h.finite == n && !l.finite ? VERDICT_FAILS : VERDICT_UNDECIDED;
+  const double spread = d.most - d.least;
+  return d.mean > spread ? VERDICT_HOLDS : -d.mean > spread ? VERDICT_FAILS : VERDICT_UNDECIDED;
 }
 
 enum verdict verdict_all(size_t n, const enum verdict *of) {
