@@ -14,6 +14,7 @@
 #include "io/words.h"
 #include "jobs/layers.h"
 #include "jobs/simulate_mpi.h"
+#include "mpi/crew.h"
 #include "mpi/owners.h"
 #include "mpi/reduce.h"
 #include "mpi/reduction.h"
@@ -23,7 +24,7 @@
 
 /* Words and tables of all ranks: under SMPI they are threads of one process, which take turns only at calls of MPI. */
 static char file[TEXT_MAX], way[TEXT_MAX] = "overlap", study[TEXT_MAX] = "simulated", label[TEXT_MAX];
-static long threads = 8, node_ranks = 1, later = 1;
+static long threads = 8, node_ranks = 1, later = 1, crew = 1;
 static double images = 1, bucket_mib = 25, add_gib = 10;
 static struct word words[] = {
   { .name = "layers", .type = WORD_TEXT, .value = file, .help = "what a step costs, as pmf bench step layers=FILE wrote it" },
@@ -36,6 +37,8 @@ static struct word words[] = {
     .help = "GiB/s that a rank adds to others, as pmf bench comm measures; 10" },
   { .name = "later", .type = WORD_INTEGER, .value = &later, .min = 0, .max = 1,
     .help = "new weights arrive during the next step; 0: it waits for all of them; 1" },
+  { .name = "crew", .type = WORD_INTEGER, .value = &crew, .min = 0, .max = 1,
+    .help = "ranks without a matrix help those with one; 0: they wait; 1" },
   { .name = "study", .type = WORD_TEXT, .value = study, .help = "its name in what is printed; simulated" },
   { .name = "net", .type = WORD_TEXT, .value = label, .help = "the net's name there; the file's" },
   { .name = "--alone", .type = WORD_TEXT, .help = "nothing is computed: what pmf bench comm measures for the net" },
@@ -53,6 +56,8 @@ struct rank {
   struct world w;
   struct reduction reduction;
   struct owners owners;
+  struct crew crew;
+  float *work;                          /* of the crew */
   struct share mine;
   double began, exposed, ends[PARTS];   /* of the step that is made */
 };
@@ -76,6 +81,7 @@ static void load(int argc, char **argv) {
   if (words[ALONE].given) optimizer_scale = 0;
   scale = optimizer_scale * images / layers.images;
   simulate_seconds_per_byte = 1 / (add_gib * (1 << 30));
+  simulate_seconds_per_flop = optimizer_scale * layers.optimizer / share_flops(&layers.table);
 }
 
 static size_t largest(const struct buckets *b) {
@@ -83,6 +89,17 @@ static size_t largest(const struct buckets *b) {
   for (size_t i = 0; i < b->count; i++)
     if (b->list[i].count > most) most = b->list[i].count;
   return most * sizeof(float);
+}
+
+/* A matrix and its scratch. */
+static size_t largest_work(const struct table *t) {
+  size_t most = 1;
+  for (size_t i = 0; i < t->count; i++) {
+    const struct tensor *n = &t->tensors[i];
+    const size_t work = n->rule == RULE_MUON ? muon_work(n->shape[0], n->shape[1]) : 0;
+    if (work > most) most = work;
+  }
+  return most;
 }
 
 static int begin(struct rank *r) {
@@ -101,10 +118,14 @@ static int begin(struct rank *r) {
     const size_t up = largest(&r->reduction.buckets), down = largest(&r->owners.buckets);
     simulate_room(up > down ? up : down);
   }
+  if (!s && crew && travels(r)) crew_init(&r->crew, &r->w, &layers.table);
+  r->work = simulate_work(largest_work(&layers.table));
   return s;
 }
 
 static void end(struct rank *r) {
+  simulate_no_work(r->work);
+  crew_free(&r->crew);
   simulate_no_room();
   owners_free(&r->owners);
   reduction_free(&r->reduction);
@@ -162,6 +183,12 @@ static double newton_schulz(const struct tensor *t) {
   return t->rule == RULE_MUON ? muon_flops(t->shape[0], t->shape[1]) / share_flops(&layers.table) : 0;
 }
 
+static void breathe(void *rank) { move_on(rank); }
+
+static int helped(const struct rank *r, const struct tensor *t) {
+  return r->crew.size > 1 && t->rule == RULE_MUON && muon_flops(t->shape[0], t->shape[1]) >= crew_least;
+}
+
 static void update(struct rank *r) {
   static float nothing[1];
   if (travels(r)) owners_begin(&r->owners, nothing);
@@ -169,8 +196,10 @@ static void update(struct rank *r) {
     const struct tensor *t = &layers.table.tensors[i];
     if (travels(r) && t->owner != r->w.rank) continue;
     if (travels(r)) move_on(r);
-    simulate_seconds(optimizer_scale * layers.optimizer * newton_schulz(t) / (travels(r) ? 1 : r->w.ranks));
+    if (helped(r, t)) crew_newton_schulz(&r->crew, t->shape[0], t->shape[1], r->work, r->work + t->size, breathe, r);
+    else simulate_seconds(optimizer_scale * layers.optimizer * newton_schulz(t) / (travels(r) ? 1 : r->w.ranks));
   }
+  crew_help(&r->crew, &layers.table, r->work, breathe, r);
   ends(r, NEWTON_SCHULZ);
   if (travels(r)) owners_done(&r->owners);
   const double part = travels(r) ? (double)r->mine.count / (double)layers.table.size : 1.0 / r->w.ranks;

@@ -1,6 +1,6 @@
 /* simulate_mpi.h - what the schedule of a step (mpi/) calls, for SimGrid's SMPI: messages carry nothing, and adding takes the time
  * that it is said to take. Messages themselves travel while a rank computes, as a network card carries them, once both ends have
- * called. Compiled in front of mpi/ (-include), whose calls it takes over; mpi/add.c is left out.
+ * called; products of Newton-Schulz take the time of their flops. Compiled in front of mpi/ (-include), whose calls it takes over; mpi/add.c and src/optim/newton_schulz.c are left out.
  * Memory: a shared piece. Ranks: as the MPI calls. */
 #ifndef JOBS_SIMULATE_MPI_H
 #define JOBS_SIMULATE_MPI_H
@@ -20,4 +20,10 @@ int simulate_irecv(void *x, int n, MPI_Datatype type, int from, int tag, MPI_Com
 
 #define MPI_Isend simulate_isend
 #define MPI_Irecv simulate_irecv
+
+/* Seconds of a flop of Newton-Schulz, on all ranks: its products (src/optim/newton_schulz.h) take the time of theirs, and copies
+ * that of adding. A place for their arrays, on each rank. */
+extern double simulate_seconds_per_flop;
+float *simulate_work(size_t numbers);
+void simulate_no_work(float *work);
 #endif

@@ -41,6 +41,7 @@ int state_init(const struct world *w, struct state *state, const struct net *n, 
   int status = agree(w->comm, arena_init(&state->arena));
   if (!status && state->sharded) status = owners_init(&state->owners, w, &n->table, setup_reduction(s, w->ranks).bucket_bytes);
   if (status) return status;
+  if (state->sharded && !state->exact && s->training.optimizer == OPTIMIZER_MUON) crew_init(&state->crew, w, &n->table);
   lay_out(state, w->rank, &n->table, s);
   state_begin(state, n, s);
   return STATUS_OK;
@@ -81,6 +82,7 @@ struct state_size state_count(const struct net *n, const struct settings *s, int
 }
 
 void state_free(struct state *state) {
+  crew_free(&state->crew);
   owners_free(&state->owners);
   arena_free(&state->arena);
 }
@@ -228,6 +230,11 @@ static void arrive(struct state *state, size_t size) {
   reduction_finish(state->reduction);
 }
 
+static void newton_schulz(void *context, size_t out, size_t in, real *X, real *work) {
+  struct state *state = context;
+  crew_newton_schulz(&state->crew, out, in, X, work, breathe, state);
+}
+
 void state_settle(struct state *state) {
   const double waited = state->sharded ? owners_finish(&state->owners) : 0;
   if (state->reduction) state->reduction->figures.exposed += waited;
@@ -245,10 +252,13 @@ void state_step(const struct world *w, struct state *state, const struct net *n,
   optimizer.sharded = state->sharded;
   optimizer.breathe = breathe;
   optimizer.context = state;
+  const struct muon_help help = { newton_schulz, state };
+  optimizer.help = state->crew.size > 1 ? &help : NULL;
   state_pass(state, s);
   phases_begin(state->phases, PHASE_OPTIMIZER);
   if (state->sharded) owners_begin(&state->owners, state->weights);
   optimizer_step(&optimizer, &n->table, state->step, rate, grads, state->m, state->s, state->weights, work);
+  crew_help(&state->crew, &n->table, work, breathe, state);
   if (state->sharded) owners_done(&state->owners);
   else if (!optimizer.adamw) owners_spread(w->comm, &n->table, state->weights);
   phases_begin(state->phases, PHASE_EMA);

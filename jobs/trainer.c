@@ -105,6 +105,7 @@ int trainer_allocate(struct trainer *t) {
   t->state.later = t->state.sharded && t->s.training.reduce != REDUCE_PLAIN;
   if (t->state.later) t->step.owners = &t->state.owners;
   if (!status && t->w->ranks > 1) status = selftest(t->w->comm, "all ranks");
+  if (!status && t->w->ranks > 1) status = agree(t->w->comm, crew_test(&t->state.crew));
   if (!status && t->w->ranks > 1) status = reduction_test(&t->step.reduction);
   if (!status) status = agree(t->w->comm, allocate_local(t));
   if (!status) status = perception_open(&t->perception, t->w, &t->s, &t->data, t->step.micro, t->drawn);

@@ -59,7 +59,7 @@ static void transpose(size_t out, size_t in, const real *x, real *y) {
 /* Momentum and the rest of a step. */
 static void muon_step(size_t out, size_t in, uint64_t k, double rate, const real *g, real *m, real *w, real *work) {
   muon_momentum(out * in, g, m);
-  muon_update(out, in, k, rate, g, m, w, work);
+  muon_update(out, in, k, rate, g, m, w, NULL, work);
 }
 static real *new_step(size_t out, size_t in, const real *g) {   /* what a first step of rate 1 takes away from w = 0 */
   real *m = new_zeros(out * in), *w = new_zeros(out * in), *work = new_zeros(muon_work(out, in));

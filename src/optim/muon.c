@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "src/base/matmul.h"
+#include "src/optim/newton_schulz.h"
 
 size_t muon_work(size_t out, size_t in) {
   const size_t rows = out < in ? out : in;
@@ -16,18 +16,12 @@ double muon_flops(size_t out, size_t in) {
 }
 
 void muon_newton_schulz(size_t out, size_t in, real *X, real *work) {
-  const real a = (real)3.4445, b = (real)-4.7750, c = (real)2.0315;
   const int tall = out > in;
   const size_t n = tall ? in : out;
   real *A = work, *Q = A + n * n, *next = Q + n * n, *now = X;
-  for (int step = 0; step < 5; step++) {
-    if (tall) matmul_symmetric_tn(n, out, 1, now, in, 0, A, n);
-    else matmul_symmetric_nt(n, in, 1, now, in, 0, A, n);
-    memcpy(Q, A, n * n * sizeof *Q);
-    matmul_symmetric_nt(n, n, c, A, n, b, Q, n);
-    for (size_t i = 0; i < n; i++) Q[i * n + i] += a;   /* Q = a I + b A + c A^2 */
-    if (tall) matmul_nn(out, in, n, 1, now, in, Q, n, 0, next, in);
-    else matmul_nn(out, in, n, 1, Q, n, now, in, 0, next, in);
+  for (int step = 0; step < NEWTON_SCHULZ_STEPS; step++) {
+    newton_schulz_gram(tall, n, tall ? out : in, now, A);
+    newton_schulz_turn(tall, n, tall ? out : in, A, Q, now, next);
     real *swap = now;
     now = next;
     next = swap;
@@ -39,7 +33,8 @@ void muon_momentum(size_t n, const real *g, real *m) {
   for (size_t i = 0; i < n; i++) m[i] = (real)0.95 * m[i] + (real)0.05 * g[i];
 }
 
-void muon_update(size_t out, size_t in, uint64_t k, double rate, const real *g, const real *m, real *w, real *work) {
+void muon_update(size_t out, size_t in, uint64_t k, double rate, const real *g, const real *m, real *w,
+                 const struct muon_help *help, real *work) {
   const real momentum = (real)(0.95 / (1 - pow(0.95, (double)k + 1))), gradient = (real)(0.05 / (1 - pow(0.95, (double)k)));
   real *X = work;
   double square = 0;
@@ -54,7 +49,8 @@ void muon_update(size_t out, size_t in, uint64_t k, double rate, const real *g, 
   }
   const real scale = (real)(1 / (sqrt(square) + 1e-8));
   for (size_t j = 0; j < out * in; j++) X[j] *= scale;
-  muon_newton_schulz(out, in, X, work + out * in);
+  if (help) help->newton_schulz(help->context, out, in, X, work + out * in);
+  else muon_newton_schulz(out, in, X, work + out * in);
   const real step = (real)(rate * sqrt(out > in ? (double)out / (double)in : 1));
   for (size_t j = 0; j < out * in; j++) w[j] -= step * X[j];
 }

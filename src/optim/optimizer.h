@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "src/base/table.h"
+#include "src/optim/muon.h"
 
 struct optimizer {
   int adamw;
@@ -15,6 +16,7 @@ struct optimizer {
   int rank;                  /* of those that share the matrices (share.h); 0 has all where they are not shared */
   int sharded;               /* this rank does its own tensors alone, and m, s hold no others: share_flat, share_second */
   int one_thread_each;       /* a matrix has the same bits whatever else is this rank's */
+  const struct muon_help *help;   /* NULL, or who else may work on this rank's matrices, which come one after another then */
   void (*breathe)(void *);   /* called now and then by the thread that called; may be NULL */
   void *context;
 };
