@@ -35,9 +35,10 @@ does 2 "${train[@]}" run=parts sampling.grid_every_steps=3
 said_once 'going on after step 6 of 11'
 diff -r on1/samples parts/samples || fail 'the grids of a run in parts are others'
 
-# Weights that do not move: every grid is the same picture, as its noise is, and the raw weights' too.
-does 2 "${train[@]}" run=still sampling.grid_every_steps=2 training.learning_rate=1e-30
+# Weights that do not move: every grid is the same picture, as its noise is, and that of the run they come from.
+does 2 "${train[@]}" run=still load_from=on1/checkpoint.h5 sampling.grid_every_steps=4 training.learning_rate=1e-30
 check 'grids of weights that stand still' "$(cd still/samples && cksum -- *.png | cut -d ' ' -f 1 | sort -u | wc -l)" 1
+cmp still/samples/step-00000004.png on1/samples/step-00000011.raw.png || fail 'the grid of weights that stand still is another'
 
 # They change nothing of the training, and come once where the raw weights are those that are sampled; without the word none.
 does 2 "${train[@]}" run=none
