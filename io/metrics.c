@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "io/events.h"
 #include "src/base/status.h"
 
 /* Whether a line is whole and not after `step`. */
@@ -35,14 +36,14 @@ static int cut(const char *path, uint64_t step) {
   return STATUS_OK;
 }
 
-int metrics_open(FILE **m, const char *run, uint64_t step) {
+int metrics_open(struct metrics *m, const char *run, uint64_t step) {
   char path[4000];
   snprintf(path, sizeof path, "%s/metrics.jsonl", run);
-  *m = NULL;
+  m->lines = NULL;
   const int status = cut(path, step);
   if (status) return status;
-  *m = fopen(path, "a");
-  return *m ? STATUS_OK : because(STATUS_IO, "%s: %s", path, strerror(errno));
+  m->lines = fopen(path, "a");
+  return m->lines ? STATUS_OK : because(STATUS_IO, "%s: %s", path, strerror(errno));
 }
 
 double metrics_last(const char *run, const char *event, const char *name) {
@@ -64,8 +65,7 @@ double metrics_last(const char *run, const char *event, const char *name) {
   return last;
 }
 
-int metrics_write(FILE *m, const char *event, uint64_t step, const struct metric *metrics, size_t count, const char *note) {
-  if (!m) return STATUS_OK;
+static int write_line(FILE *f, const char *event, uint64_t step, const struct metric *metrics, size_t count, const char *note) {
   cJSON *object = cJSON_CreateObject();
   cJSON_AddStringToObject(object, "event", event);
   cJSON_AddNumberToObject(object, "step", (double)step);
@@ -76,11 +76,20 @@ int metrics_write(FILE *m, const char *event, uint64_t step, const struct metric
   char *text = cJSON_PrintUnformatted(object);
   cJSON_Delete(object);
   if (!text) return because(STATUS_NOMEM, "no memory for a line of metrics");
-  fprintf(m, "%s\n", text);
+  fprintf(f, "%s\n", text);
   cJSON_free(text);
-  return fflush(m) ? because(STATUS_IO, "metrics.jsonl: %s", strerror(errno)) : STATUS_OK;
+  return fflush(f) ? because(STATUS_IO, "metrics.jsonl: %s", strerror(errno)) : STATUS_OK;
 }
 
-void metrics_close(FILE *m) {
-  if (m) fclose(m);
+int metrics_write(const struct metrics *m, const char *event, uint64_t step, const struct metric *metrics, size_t count,
+                  const char *note) {
+  if (!m->lines) return STATUS_OK;
+  const int status = write_line(m->lines, event, step, metrics, count, note);
+  const int other = m->events ? events_metrics(m->events, event, step, metrics, count, note) : STATUS_OK;
+  return status ? status : other;
+}
+
+void metrics_close(struct metrics *m) {
+  if (m->lines) fclose(m->lines);
+  m->lines = NULL;
 }

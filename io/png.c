@@ -70,9 +70,17 @@ static void place(const struct png_grid *g, size_t scale, size_t n, uint8_t *can
       memcpy(canvas + (top + y) * stride + (left + x) * C, image + (y / scale * g->size + x / scale) * C, C);
 }
 
+static size_t scale_of(const struct png_grid *g) { return g->scale ? g->scale : (VISIBLE + g->size - 1) / g->size; }
+
+size_t png_grid_most(const struct png_grid *g) {
+  const size_t cell = g->size * scale_of(g) + GAP, w = g->cols * cell + GAP, h = g->rows * cell + GAP;
+  const size_t rows = h * (w * g->channels + 1);   /* a filter's byte before each; what cannot be compressed grows by a part */
+  return rows + rows / 100 + 4096;
+}
+
 int png_write_grid(const char *path, const struct png_grid *g) {
   assert(g->rows > 0 && g->cols > 0 && g->size > 0 && g->count <= g->rows * g->cols);
-  const size_t chosen = (VISIBLE + g->size - 1) / g->size, scale = g->scale ? g->scale : chosen;
+  const size_t scale = scale_of(g);
   const size_t cell = g->size * scale + GAP, w = g->cols * cell + GAP, h = g->rows * cell + GAP;
   uint8_t *canvas = malloc(w * h * g->channels);
   if (!canvas) return because(STATUS_NOMEM, "%s: no memory for a picture of %zu x %zu pixels", path, w, h);

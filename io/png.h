@@ -18,4 +18,6 @@ struct png_grid {
   const uint8_t *u8;       /* [count,size,size,channels], row by row of the grid */
 };
 int png_write_grid(const char *path, const struct png_grid *g);
+/* More bytes than the file of such a grid ever has, whatever is on it. */
+size_t png_grid_most(const struct png_grid *g);
 #endif

@@ -115,6 +115,8 @@ static const struct key keys[] = {
     "between comparisons of the ranks' weights; 0: at saves alone" },
   { KEY(REAL, training.watchdog),              0, 1e6, NULL, "600", "seconds",
     "(10 steps, if longer) without a move end the run; 0: no watchdog" },
+  { KEY(CHOICE, training.tensorboard),         0, 0, "off|on", "off", "",
+    "metrics, grids and settings for TensorBoard too, in RUN/tensorboard" },
 
   { KEY(INTEGER, checkpoint.every_steps),      0, 1e12, NULL, "0", "steps", "0: not by steps" },
   { KEY(REAL, checkpoint.every_epochs),        0, 1e6, NULL, "0", "epochs", "0: not by epochs; every_steps wins" },
@@ -135,6 +137,8 @@ static const struct key keys[] = {
   { KEY(REAL, sampling.t_max),                 0, 1, NULL, "0.7", "", "to" },
   { KEY(TEXT, sampling.ema),                   0, 0, NULL, "ema2000", "",
     "raw, or ema and one of training.ema_val" },
+  { KEY(INTEGER, sampling.grid_every_steps),   0, 1e12, NULL, "0", "steps",
+    "between two grids of samples in RUN/samples, of the EMA and of the raw weights, always of the same noise; 0: none" },
 
   { KEY(INTEGER, fid.num_samples),             2, 1e9, NULL, "50000", "images", "generated for a score" },
   { KEY(TEXT, fid.cache_ref),                  0, 0, NULL, "", "", "of pmf score inception=: an .npz of reference statistics" },

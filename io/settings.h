@@ -55,9 +55,15 @@ struct settings {
     double spike, du_dt_alarm; /* times the running median; 0: not looked at */
     long max_skips, max_rollbacks, check_every;
     double watchdog;           /* seconds; 0: none */
+    int tensorboard;
   } training;
   struct { long every_steps; double every_epochs, every_minutes; long keep; int async, io; long archive_every; } checkpoint;
-  struct { long num_steps; double omega, omega_several, t_min, t_max; char ema[64]; } sampling;   /* ema: raw, ema500, ... */
+  struct {
+    long num_steps;
+    double omega, omega_several, t_min, t_max;
+    char ema[64];              /* raw, ema500, ... */
+    long grid_every_steps;     /* 0: no grids */
+  } sampling;
   struct {
     long num_samples;          /* of pmf score; and the most held-out images that a score during training is against */
     char cache_ref[TEXT_MAX];

@@ -5,6 +5,7 @@
 
 #include "io/checkpoint_later.h"
 #include "jobs/evaluate.h"
+#include "jobs/grids.h"
 #include "jobs/perception.h"
 #include "jobs/precision.h"
 #include "jobs/state.h"
@@ -53,7 +54,8 @@ void needs_parts(const struct needs *k, struct needs_part parts[static NEEDS_PAR
     { "weights", k->weights }, { "gradients", k->gradients }, { "moments", k->moments }, { "EMAs", k->emas },
     { "activations", k->activations }, { "tangents", k->tangents }, { "buffers", k->buffers },
     { "rounded inputs", k->rounded }, { "optimizer", k->optimizer }, { "loader", k->loader }, { "perceptual", k->perceptual },
-    { "evaluation", k->evaluation }, { "copy to save", k->copy }, { "messages", k->messages },
+    { "evaluation", k->evaluation }, { "grids", k->grids }, { "copy to save", k->copy },
+    { "messages", k->messages },
   };
   memcpy(parts, all, sizeof all);
 }
@@ -75,6 +77,7 @@ struct needs needs_of(const struct net *n, const struct settings *s, int ranks, 
   k.buffers = (step.all - step.net) * sizeof(real) - k.gradients;
   k.rounded = net_rounded(n, step.micro, step.micro_dot) * matmul_rounded_bytes(precision_here(s));
   k.evaluation = evaluate_bytes(n, s, ranks);
+  k.grids = grids_bytes(n, s);
   k.perceptual = perception_count(s, step.micro) * sizeof(real);
   k.copy = copy_bytes(n, s, ranks);
   k.messages = message_bytes(n, s, ranks);

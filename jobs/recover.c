@@ -2,7 +2,7 @@
 
 #include <math.h>
 
-#include "io/metrics.h"
+#include "io/events.h"
 #include "src/base/status.h"
 
 void recover_images(const struct trainer *t, uint64_t batch, int rank, size_t most, char *text, size_t size) {
@@ -17,7 +17,7 @@ void recover_images(const struct trainer *t, uint64_t batch, int rank, size_t mo
   if (n > most && at < size) snprintf(text + at, size - at, " and %zu more", n - most);
 }
 
-void recover_tell_skip(const struct trainer *t, FILE *metrics, struct progress *p) {
+void recover_tell_skip(const struct trainer *t, const struct metrics *metrics, struct progress *p) {
   static char note[16384];
   const struct guard *g = &t->guard;
   const uint64_t batch = guard_batch(g, t->state.step - 1) + 1;
@@ -32,18 +32,19 @@ void recover_tell_skip(const struct trainer *t, FILE *metrics, struct progress *
                (double)g->memory->in_a_row, what, fabs(g->loss), fabs(g->norm));   /* a NaN may have a sign */
 }
 
-void recover_tell_rollback(const struct trainer *t, uint64_t failed, FILE *metrics, struct progress *p) {
+void recover_tell_rollback(const struct trainer *t, uint64_t failed, const struct metrics *metrics, struct progress *p) {
   const struct guard *g = &t->guard;
   const uint64_t next = guard_batch(g, t->state.step) + 1;
   const double rollbacks = (double)g->memory->rollbacks;
   const struct metric m[] = { { "from", (double)failed }, { "rollbacks", rollbacks }, { "batch", (double)next } };
+  if (metrics->events) events_go_on(metrics->events, t->state.step);
   metrics_write(metrics, "rollback", t->state.step, m, sizeof m / sizeof *m, NULL);
   progress_say(p, "WARNING: back from step %llu to step %llu, rollback %.0f of %ld; goes on with batch %llu",
                (unsigned long long)failed, (unsigned long long)t->state.step, rollbacks, g->max_rollbacks,
                (unsigned long long)next);
 }
 
-void recover_tell_alarm(const struct trainer *t, FILE *metrics, struct progress *p) {
+void recover_tell_alarm(const struct trainer *t, const struct metrics *metrics, struct progress *p) {
   const struct guard *g = &t->guard;
   const struct metric m[] = { { "du_dt_rms", g->du_dt }, { "median", g->du_dt_median } };
   metrics_write(metrics, "alarm", t->state.step, m, sizeof m / sizeof *m, NULL);

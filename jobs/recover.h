@@ -7,16 +7,15 @@
  * Ranks: local; rank 0 says it. Errors: a line of metrics that is lost stops nothing. */
 #ifndef JOBS_RECOVER_H
 #define JOBS_RECOVER_H
-#include <stdio.h>
-
+#include "io/metrics.h"
 #include "io/progress.h"
 #include "jobs/trainer.h"
 
 /* The images of a batch (from 1): those of one rank, or of all where it is -1. At most `most` of them; text is cut at size. */
 void recover_images(const struct trainer *t, uint64_t batch, int rank, size_t most, char *text, size_t size);
-void recover_tell_skip(const struct trainer *t, FILE *metrics, struct progress *p);
-void recover_tell_rollback(const struct trainer *t, uint64_t failed, FILE *metrics, struct progress *p);
-void recover_tell_alarm(const struct trainer *t, FILE *metrics, struct progress *p);
+void recover_tell_skip(const struct trainer *t, const struct metrics *metrics, struct progress *p);
+void recover_tell_rollback(const struct trainer *t, uint64_t failed, const struct metrics *metrics, struct progress *p);
+void recover_tell_alarm(const struct trainer *t, const struct metrics *metrics, struct progress *p);
 /* STATUS_DIVERGED: no more rollbacks. The reason names the first bad batch: step, rank, images. last: the last checkpoint. */
 int recover_give_up(const struct trainer *t, const char *last);
 #endif

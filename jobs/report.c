@@ -22,14 +22,15 @@ static char out[TEXT_MAX];
 static struct word words[] = {
   { .name = "out", .type = WORD_TEXT, .value = out, .help = "FILE.html; RUN/report.html" },
 };
-enum { OUT, WORDS, PICTURES_MAX = 40 };
+enum { OUT, WORDS, PICTURES_MAX = 40, GRIDS_MAX = 12 };
 
 void report_help(void) {
   puts("usage: pmf report RUN  [out=FILE.html]\n\n"
        "One page of HTML that needs nothing beside itself and no network: how far the run is, its curves\n"
-       "(if gnuplot is there), the last 40 PNG files in its folder by name (save grids there with\n"
-       "`pmf sample`), the scores in RUN/score.json, its settings, and the machine and words of each\n"
-       "start. A file of more than 8 MiB is named and not shown.\n\nwords:");
+       "(if gnuplot is there), grids of samples over time (up to 12 steps of RUN/samples, which come with\n"
+       "sampling.grid_every_steps), the last 40 PNG files in its folder by name (as `pmf sample` saves\n"
+       "them), the scores in RUN/score.json, its settings, and the machine and words of each start. A\n"
+       "file of more than 8 MiB is named and not shown.\n\nwords:");
   words_help(words, WORDS);
   puts("\nexamples:\n  pmf sample run=runs/fashion out=runs/fashion/step-009400.png\n  pmf report runs/fashion");
 }
@@ -103,30 +104,62 @@ static int is_png(const struct dirent *d) {
 }
 static int by_name(const struct dirent **a, const struct dirent **b) { return strcmp((*a)->d_name, (*b)->d_name); }
 
+static void put_picture(FILE *f, const char *path, const char *caption) {
+  size_t length;
+  char *png = whole_file(path, WHOLE_FILE_MOST, &length);
+  fputs("<figure>", f);
+  if (png) {
+    fputs("<img alt=\"\" src=\"data:image/png;base64,", f);
+    put_base64(f, (const unsigned char *)png, length);
+    fputs("\">", f);
+  }
+  fputs("<figcaption>", f);
+  put_text(f, caption);
+  fputs(png ? "</figcaption></figure>\n" : ": cannot be read, or too long to show</figcaption></figure>\n", f);
+  free(png);
+}
+
 static void put_pictures(FILE *f, const char *run) {
   struct dirent **list;
   const int n = scandir(run, &list, is_png, by_name);
-  int shown = 0;
   for (int i = 0; i < n; i++) {
     char path[TEXT_MAX + 300];
-    size_t length;
+    const int first = n > PICTURES_MAX ? n - PICTURES_MAX : 0;
     snprintf(path, sizeof path, "%s/%s", run, list[i]->d_name);
-    if (n - i <= PICTURES_MAX) {   /* the last ones */
-      char *png = whole_file(path, WHOLE_FILE_MOST, &length);
-      if (!shown++) fputs("<h2>Pictures</h2>\n", f);
-      fputs("<figure>", f);
-      if (png) {
-        fputs("<img alt=\"\" src=\"data:image/png;base64,", f);
-        put_base64(f, (const unsigned char *)png, length);
-        fputs("\">", f);
-      }
-      fputs("<figcaption>", f);
-      put_text(f, list[i]->d_name);
-      fputs(png ? "</figcaption></figure>\n" : ": cannot be read, or too long to show</figcaption></figure>\n", f);
-      free(png);
-    }
+    if (i == first) fputs("<h2>Pictures</h2>\n", f);
+    if (i >= first) put_picture(f, path, list[i]->d_name);
     free(list[i]);
   }
+  if (n >= 0) free(list);
+}
+
+/* --- grids of samples (jobs/grids.h): one of the EMA, and beside it that of the raw weights --- */
+
+static int is_grid(const struct dirent *d) { return is_png(d) && !strncmp(d->d_name, "step-", 5) && !strstr(d->d_name, ".raw."); }
+
+static void put_step(FILE *f, const char *folder, const char *name) {
+  char path[TEXT_MAX + 300], caption[64];
+  const unsigned long long step = strtoull(name + 5, NULL, 10);
+  const int stem = (int)(strlen(name) - 4);
+  fputs("<div class=\"step\">", f);
+  snprintf(path, sizeof path, "%s/%s", folder, name);
+  snprintf(caption, sizeof caption, "step %llu", step);
+  put_picture(f, path, caption);
+  snprintf(path, sizeof path, "%s/%.*s.raw.png", folder, stem, name);
+  snprintf(caption, sizeof caption, "step %llu, raw weights", step);
+  if (!access(path, R_OK)) put_picture(f, path, caption);
+  fputs("</div>\n", f);
+}
+
+static void put_grids(FILE *f, const char *run) {
+  char folder[TEXT_MAX + 16];
+  struct dirent **list;
+  snprintf(folder, sizeof folder, "%s/samples", run);
+  const int n = scandir(folder, &list, is_grid, by_name), shown = n < GRIDS_MAX ? n : GRIDS_MAX;
+  if (n > 0) fputs("<h2>Samples over time</h2><p>A column is a class; each place has the same noise at every step.</p>\n", f);
+  for (int i = 0; i < shown; i++)   /* the first, the last, and between them as evenly as it goes */
+    put_step(f, folder, list[shown > 1 ? i * (n - 1) / (shown - 1) : 0]->d_name);
+  for (int i = 0; i < n; i++) free(list[i]);
   if (n >= 0) free(list);
 }
 
@@ -173,12 +206,14 @@ static void put_page(FILE *f, const char *run, const struct history *h, const ch
         "table{border-collapse:collapse}th,td{padding:.25rem .9rem;text-align:right;border-bottom:1px solid #ddd}\n"
         "th:first-child,td:first-child{text-align:left}svg,img{max-width:100%;height:auto}\n"
         "figure{display:inline-block;margin:0 1rem 1rem 0;vertical-align:top}figcaption{color:#555;font-size:.85rem}\n"
+        ".step{display:flex;flex-wrap:wrap}.step figure{flex:0 1 45%}\n"
         "pre{background:#f6f6f6;padding:1rem;overflow-x:auto;font-size:.85rem}summary{cursor:pointer;margin-top:1rem}\n"
         "</style></head><body>\n<h1>", f);
   put_text(f, run);
   fputs("</h1>\n", f);
   put_facts(f, run, h);
   put_curves(f, run, page);
+  put_grids(f, run);
   put_pictures(f, run);
   put_scores(f, run);
   fputs("<h2>Settings and machine</h2>\n", f);

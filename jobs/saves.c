@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include "io/folder.h"
-#include "io/metrics.h"
 #include "src/base/status.h"
 
 /* Seconds that a save may take, before the first one of this start: what the last one of the start before took, else by the speed
@@ -18,7 +17,7 @@ static double expected(const struct trainer *t, const char *folder) {
   return isfinite(last) ? last : (double)t->needs.checkpoint / slow;
 }
 
-int saves_open(struct saves *s, const struct world *w, const struct trainer *t, const char *folder, FILE *metrics,
+int saves_open(struct saves *s, const struct world *w, const struct trainer *t, const char *folder, const struct metrics *metrics,
                struct progress *progress) {
   *s = (struct saves){ .w = w, .t = t, .folder = folder, .metrics = metrics, .progress = progress };
   s->started = s->at = progress_clock();

@@ -5,9 +5,8 @@
  * All but those said to be local are COLLECTIVE over w->comm. */
 #ifndef JOBS_SAVES_H
 #define JOBS_SAVES_H
-#include <stdio.h>
-
 #include "io/checkpoint_later.h"
+#include "io/metrics.h"
 #include "io/progress.h"
 #include "jobs/trainer.h"
 
@@ -15,7 +14,7 @@ struct saves {
   const struct world *w;
   const struct trainer *t;
   const char *folder;
-  FILE *metrics;                   /* rank 0's, the caller's */
+  const struct metrics *metrics;   /* rank 0's, the caller's */
   struct progress *progress;       /* the caller's */
   struct checkpoint_later *later;  /* NULL: every save is taken there and then */
   int under_way;
@@ -29,7 +28,7 @@ struct saves {
                                     * to be expected of the first (metrics.jsonl tells, or its bytes) */
 };
 /* Takes the memory for copies. Errors: STATUS_NOMEM. */
-int saves_open(struct saves *s, const struct world *w, const struct trainer *t, const char *folder, FILE *metrics,
+int saves_open(struct saves *s, const struct world *w, const struct trainer *t, const char *folder, const struct metrics *metrics,
                struct progress *progress);
 /* Local. */
 void saves_close(struct saves *s);

@@ -3,7 +3,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "io/metrics.h"
 #include "mpi/reduce.h"
 #include "mpi/watch.h"
 
@@ -29,7 +28,8 @@ int straggler_find(struct straggler *s, const struct world *w, double threshold,
   return 1;
 }
 
-void straggler_report(struct straggler *s, const struct world *w, uint64_t step, FILE *metrics, struct progress *p) {
+void straggler_report(struct straggler *s, const struct world *w, uint64_t step, const struct metrics *metrics,
+                      struct progress *p) {
   const double threshold = 0.1;
   struct slowest slow;
   if (!straggler_find(s, w, threshold, &slow)) return;

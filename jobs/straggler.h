@@ -3,8 +3,7 @@
  * Units: seconds. Memory: none. */
 #ifndef JOBS_STRAGGLER_H
 #define JOBS_STRAGGLER_H
-#include <stdio.h>
-
+#include "io/metrics.h"
 #include "io/progress.h"
 #include "mpi/world.h"
 
@@ -24,5 +23,6 @@ void straggler_step(struct straggler *s);
  * anew then, and where they do not. */
 int straggler_find(struct straggler *s, const struct world *w, double threshold, struct slowest *found);
 /* COLLECTIVE. Finds it, and says so on rank 0: an event each time, a line where it is another rank than the last time. */
-void straggler_report(struct straggler *s, const struct world *w, uint64_t step, FILE *metrics, struct progress *p);
+void straggler_report(struct straggler *s, const struct world *w, uint64_t step, const struct metrics *metrics,
+                      struct progress *p);
 #endif

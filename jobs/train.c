@@ -7,6 +7,7 @@
 
 #include "io/binding.h"
 #include "io/checkpoint_io.h"
+#include "io/events.h"
 #include "io/folder.h"
 #include "io/metrics.h"
 #include "io/progress.h"
@@ -17,6 +18,7 @@
 #include "jobs/core.h"
 #include "jobs/evaluate.h"
 #include "jobs/fault.h"
+#include "jobs/grids.h"
 #include "jobs/jobs.h"
 #include "jobs/precision.h"
 #include "jobs/recover.h"
@@ -38,7 +40,8 @@ struct run {
   char folder[TEXT_MAX];
   enum restart restart;
   int lock;                        /* rank 0's, on the folder; -1 before */
-  FILE *metrics;                   /* rank 0 */
+  struct metrics metrics;          /* rank 0's; zeroed elsewhere */
+  struct events events;            /* likewise, with training.tensorboard */
   struct progress progress;
   struct objective_sums interval;  /* since the last line; of good steps */
   double norms;                    /* of their gradients, added up */
@@ -50,6 +53,7 @@ struct run {
   double began, deadline;          /* clock of the start; of the end of training.max_time, or 0 */
   double step_began, longest_step; /* seconds; a tenth of it is forgotten with every step */
   struct evaluation evaluation;
+  struct grids grids;
   int argc;
   char **argv;                     /* the words of this start */
 };
@@ -71,7 +75,8 @@ void train_help(void) {
        "Trains on all ranks. RUN/checkpoint.h5 is saved on the way, at the end, and on USR1, TERM, INT,\n"
        "the file RUN/stop or training.max_time (exit code 75); the same command goes on from there.\n"
        "RUN/metrics.jsonl has one JSON object a line, RUN/used_parameters.yml all settings,\n"
-       "RUN/provenance.json versions, hosts and words of each start.\n"
+       "RUN/provenance.json versions, hosts and words of each start. sampling.grid_every_steps=N draws\n"
+       "samples on the way, in RUN/samples; training.tensorboard=on writes for TensorBoard too.\n"
        "USR2 makes every rank say where it is, and ends nothing.\n\nwords:");
   words_help(words, WORDS);
   puts("\nsettings (key=value, over the preset):");
@@ -182,9 +187,9 @@ static int gather_bindings(const struct run *run, struct binding **all) {
 
 /* Of this process; rank 0 alone looks for the file. */
 static const char *reason_to_stop(const struct run *run) {
-  const double whole = 60 * run->t.s.training.max_time;
+  const double whole = 60 * run->t.s.training.max_time, longest = run->longest_step + run->grids.longest;
   return stop_reason(run->w->rank == 0 ? run->folder : NULL,
-                     run->deadline > 0 ? run->deadline - saves_margin(&run->saves, run->longest_step, whole) : 0);
+                     run->deadline > 0 ? run->deadline - saves_margin(&run->saves, longest, whole) : 0);
 }
 
 /* Asked again and again by long work. */
@@ -199,11 +204,22 @@ static int open_evaluation(struct run *run) {
   return evaluate_open(&run->evaluation, run->w, &run->t, run->folder, must_stop, run);
 }
 
+/* Rank 0. */
+static int open_events(struct run *run) {
+  const uint64_t step = run->t.state.step;
+  if (!run->t.s.training.tensorboard) return STATUS_OK;
+  const int status = events_open(&run->events, run->folder, step, grids_file_most(&run->t.s));
+  if (status) return status;
+  run->metrics.events = &run->events;
+  return events_verbatim(&run->events, "settings", step, run->t.text);
+}
+
 static int start(struct run *run, const struct binding *bindings) {
   const int first = run->w->rank == 0;
   int status = agree(run->w->comm, first ? folder_lock(run->folder, &run->lock) : STATUS_OK);
   if (!status) status = resume(run);   /* what is refused leaves no folder */
   if (!status) status = open_evaluation(run);
+  if (!status) status = agree(run->w->comm, grids_open(&run->grids, run->w, &run->t));
   if (!status && first) status = folder_make(run->folder);
   if (!status && first) status = folder_lock(run->folder, &run->lock);   /* if the folder is new */
   status = agree(run->w->comm, status);
@@ -211,13 +227,14 @@ static int start(struct run *run, const struct binding *bindings) {
   if (first) {
     stop_clear(run->folder);
     status = metrics_open(&run->metrics, run->folder, run->t.state.step);
+    if (!status) status = open_events(run);
     if (!status) status = folder_write(run->folder, "used_parameters.yml", run->t.text);
     if (!status) status = core_remember(run->folder);
     if (!status)
       status = provenance_add(run->folder, &(struct provenance){ "train", run->argc, run->argv, run->t.state.step, bindings,
                                                                  run->w->ranks });
     if (!status)
-      status = metrics_write(run->metrics, run->t.state.step ? "resume" : "start", run->t.state.step,
+      status = metrics_write(&run->metrics, run->t.state.step ? "resume" : "start", run->t.state.step,
                              (struct metric[]){ { "ranks", run->w->ranks }, { "micro_batch", (double)run->t.step.micro } },
                              2, NULL);
   }
@@ -225,7 +242,7 @@ static int start(struct run *run, const struct binding *bindings) {
   if (!status) status = trainer_start(&run->t);
   if (status) return status;
   progress_start(&run->progress, run->t.steps, run->t.step.batch, run->t.state.step);
-  status = saves_open(&run->saves, run->w, &run->t, run->folder, run->metrics, &run->progress);
+  status = saves_open(&run->saves, run->w, &run->t, run->folder, &run->metrics, &run->progress);
   if (status) return status;
   run->saves.exists = run->resumed;
   run->saves.sure = run->t.state.step;
@@ -313,7 +330,7 @@ static void report_score(struct run *run, const struct score *score, int best, d
     { "agreement", score->agreement }, { "n", (double)score->n }, { "evaluations", (double)evaluations },
     { "seconds", seconds },
   };
-  metrics_write(run->metrics, "score", run->t.state.step, m, sizeof m / sizeof *m, NULL);
+  metrics_write(&run->metrics, "score", run->t.state.step, m, sizeof m / sizeof *m, NULL);
   char agreed[64] = "no classes";
   if (!isnan(score->agreement)) snprintf(agreed, sizeof agreed, "%.1f %% of their class", 100 * score->agreement);
   progress_say(&run->progress, "score at step %llu: FID[classifier] %.3f of %zu images in %zu evaluation%s, %s; %s; %.1f s",
@@ -338,6 +355,22 @@ static void evaluate(struct run *run) {
   if (!status || best) report_score(run, &score, best && !status, seconds);
   if (status)
     progress_say(&run->progress, "WARNING: score at step %llu: %s", (unsigned long long)run->t.state.step, status_reason());
+}
+
+/* COLLECTIVE. A grid that fails stops nothing. */
+static void make_grids(struct run *run) {
+  const double began = progress_clock();
+  watch_phase("grid");
+  watchdog_patience(PATIENCE);
+  state_settle(&run->t.state);
+  const int status = grids_make(&run->grids, &run->t, run->folder, &run->metrics);
+  watchdog_patience(1);
+  const double seconds = progress_clock() - began;
+  progress_exclude(&run->progress, seconds);
+  run->step_began += seconds;
+  straggler_begin(&run->straggler);
+  if (status && run->w->rank == 0)
+    progress_say(&run->progress, "WARNING: grid of step %llu: %s", (unsigned long long)run->t.state.step, status_reason());
 }
 
 static void add_interval(struct run *run, const struct objective_sums *s) {
@@ -387,7 +420,7 @@ static int report(struct run *run, double rate) {
     { "perceptual_per_image", (double)s->seen / n },
   };
   const size_t all = sizeof m / sizeof *m;
-  return metrics_write(run->metrics, "step", done, m, run->t.perception.on ? all : all - 3, NULL);
+  return metrics_write(&run->metrics, "step", done, m, run->t.perception.on ? all : all - 3, NULL);
 }
 
 static int take_step(struct run *run) {
@@ -404,14 +437,14 @@ static int take_step(struct run *run) {
   if (report_due(run))
     travel_take(run->w->comm, &run->t.step.reduction.figures, (double)run->taken, &run->travel);
   if (run->w->rank == 0) {
-    if (guard->verdict) recover_tell_skip(&run->t, run->metrics, &run->progress);
-    if (guard->rang) recover_tell_alarm(&run->t, run->metrics, &run->progress);
+    if (guard->verdict) recover_tell_skip(&run->t, &run->metrics, &run->progress);
+    if (guard->rang) recover_tell_alarm(&run->t, &run->metrics, &run->progress);
     status = report(run, rate);   /* a lost line of metrics stops nothing */
   }
   if (status) progress_say(&run->progress, "WARNING: %s", status_reason());
   if (run->t.state.step % (uint64_t)run->t.s.training.log_per_step) return STATUS_OK;
   clear_interval(run);
-  straggler_report(&run->straggler, run->w, run->t.state.step, run->metrics, &run->progress);
+  straggler_report(&run->straggler, run->w, run->t.state.step, &run->metrics, &run->progress);
   return STATUS_OK;
 }
 
@@ -434,7 +467,7 @@ static int check_replicas(struct run *run) {
   char why[1024];
   snprintf(why, sizeof why, "%s", status_reason());
   saves_finish(&run->saves);   /* one from before is then the last good one */
-  if (run->w->rank == 0) metrics_write(run->metrics, "replicas differ", step, NULL, 0, why);
+  if (run->w->rank == 0) metrics_write(&run->metrics, "replicas differ", step, NULL, 0, why);
   return because(status, "step %llu: %s; not saved, %s", (unsigned long long)step, why, last_checkpoint(run));
 }
 
@@ -460,7 +493,7 @@ static int roll_back(struct run *run) {
   clear_interval(run);
   straggler_begin(&run->straggler);
   progress_redo(&run->progress, failed - t->state.step);
-  if (run->w->rank == 0) recover_tell_rollback(t, failed, run->metrics, &run->progress);
+  if (run->w->rank == 0) recover_tell_rollback(t, failed, &run->metrics, &run->progress);
   return status;
 }
 
@@ -477,13 +510,14 @@ static int loop(struct run *run) {
       watchdog_patience(1);
       continue;
     }
+    if (grids_due(&run->grids, run->t.state.step)) make_grids(run);   /* before a save or a stop: a run that goes on has it */
     due = ask(run);
     if (due.commit && (status = saves_finish(&run->saves))) return status;
     if (run->t.state.step == run->t.steps) break;
     if (due.stop) {
       status = save(run, 1);
       if (!status) write_status(run, "saved");
-      if (!status && run->w->rank == 0) metrics_write(run->metrics, "stop", run->t.state.step, NULL, 0, NULL);
+      if (!status && run->w->rank == 0) metrics_write(&run->metrics, "stop", run->t.state.step, NULL, 0, NULL);
       return status ? status
                     : because(STATUS_SAVED, "saved at step %llu of %llu; the same command goes on from there",
                               (unsigned long long)run->t.state.step, (unsigned long long)run->t.steps);
@@ -497,7 +531,7 @@ static int loop(struct run *run) {
   if (!status && due.score) evaluate(run);
   if (!status) write_status(run, "done");
   if (!status && run->w->rank == 0) {
-    metrics_write(run->metrics, "end", run->t.state.step, NULL, 0, NULL);
+    metrics_write(&run->metrics, "end", run->t.state.step, NULL, 0, NULL);
     progress_say(&run->progress, "done: %llu steps, %llu images seen", (unsigned long long)run->t.state.step,
                  (unsigned long long)run->t.state.images_seen);
   }
@@ -558,7 +592,9 @@ int train_run(const struct world *w, int argc, char **argv) {
   }
   watchdog_stop();
   saves_close(&run.saves);
-  metrics_close(run.metrics);
+  metrics_close(&run.metrics);
+  events_close(&run.events);
+  grids_close(&run.grids);
   evaluate_close(&run.evaluation);
   folder_unlock(run.lock);
   trainer_close(&run.t);

@@ -92,6 +92,17 @@ START_TEST(small_images_are_enlarged_by_themselves) {
   ck_assert_uint_eq(w, 3 * 28 + 4);
 } END_TEST
 
+START_TEST(no_grid_is_longer_than_the_most) {   /* noise does not compress */
+  enum { SIZE = 48, COUNT = 6 };
+  static uint8_t u8[COUNT * SIZE * SIZE * 3], file[1 << 17];
+  random_bytes(9, sizeof u8, u8);
+  const struct png_grid grid = { 2, 3, SIZE, 3, 1, COUNT, u8 };
+  ck_assert_int_eq(png_write_grid(path, &grid), STATUS_OK);
+  const size_t n = file_bytes(path, file, sizeof file);
+  ck_assert_uint_ge(n, sizeof u8);
+  ck_assert_uint_le(n, png_grid_most(&grid));
+} END_TEST
+
 START_TEST(a_place_that_cannot_be_written_is_named) {
   char nowhere[160];
   const uint8_t u8[1] = { 0 };
@@ -106,7 +117,8 @@ int main(void) {
   snprintf(other, sizeof other, "%s.tmp", path);
   const int code = run_tests("png", (const TTest *[]) {
     what_is_written_is_read_back, equal_pixels_give_equal_bytes, a_grid_places_each_image_enlarged_between_gaps,
-    small_images_are_enlarged_by_themselves, a_place_that_cannot_be_written_is_named, NULL });
+    small_images_are_enlarged_by_themselves, no_grid_is_longer_than_the_most,
+    a_place_that_cannot_be_written_is_named, NULL });
   unlink(path);
   rmdir(folder);
   return code;

@@ -28,6 +28,7 @@ class Pmf(AutotoolsPackage):
     depends_on("libzip")
     depends_on("xxhash")
     depends_on("cjson")
+    depends_on("protobuf-c")
     depends_on("openssl")
     depends_on("hwloc")
     depends_on("sleef")

@@ -1,0 +1,58 @@
+#!/bin/bash
+# doc/metrics.md is the schema of metrics.jsonl: what runs write is on that page and what is on the page they write, each field
+# under its event, numbers as numbers; so are the events and fields that the sources name and no run here has come to.
+. "$(dirname "$0")/lib.sh"
+page=$PMF_SOURCE/doc/metrics.md
+
+# schema PAGE: `event/field` a line, and `event/` for each event; those without a unit as `event/field has no unit`
+schema() {
+  awk '/^### `/ { split($0, part, "`"); event = part[2]; print event "/"; next }
+       /^## / { event = "" }
+       event && /^\| `/ { n = split($0, column, /[|]/); unit = column[3]; gsub(/ /, "", unit)
+         m = split(column[2], name, "`"); for (i = 2; i <= m; i += 2) print event "/" name[i] (unit ? "" : " has no unit") }' "$1"
+}
+# fields FILE...: the same of lines of metrics; what is neither a number, null, nor a note in words comes as it is
+fields() {
+  sed -E 's/^\{"event":"([a-z ]+)","step":[0-9]+(.*)\}$/\1\2/' "$@" | awk '
+    { if (!match($0, /^[a-z ]+/)) { print "no line of metrics: " $0; next }
+      event = substr($0, 1, RLENGTH); rest = substr($0, RLENGTH + 1); print event "/"
+      while (match(rest, /^,"[a-z_]+":(-?[0-9.]+(e[-+]?[0-9]+)?|null)/) || match(rest, /^,"note":"[^"]*"/)) {
+        split(substr(rest, 1, RLENGTH), part, "\""); print event "/" part[2]; rest = substr(rest, RLENGTH + 1) }
+      if (rest != "") print event "/ has a strange end: " rest }' | LC_ALL=C sort -u
+}
+schema "$page" | LC_ALL=C sort >written
+check 'fields without a unit or twice' "$(grep 'no unit' written; uniq -d written)" ''
+[ "$(wc -l <written)" -gt 70 ] || fail "few fields on the page: $(cat written)"
+
+tiny 'batch_size: 10, steps: 14, ema_val: [0.02, 2], seed: 3, log_per_step: 1'
+echo 'checkpoint: { every_steps: 6 }' >>tiny.yml
+"$PMF" pack shapes n=400 size=16 out=set.h5 >out 2>err || fail "pack: $(cat err)"
+train=(train config=tiny.yml data=set.h5 sampling.grid_every_steps=5 fid.every_steps=6 fid.time_share=1 fid.online_samples=32)
+PMF_FAULT=nan:rank=1:step=8..9 does 2 "${train[@]}" run=back training.max_skips=2
+on 2 "${train[@]}" run=stopped training.max_time=0.0001
+check 'exit code of a run that is stopped' $? 75
+does 2 "${train[@]}" run=stopped
+fields back/metrics.jsonl stopped/metrics.jsonl >found
+unknown=$(LC_ALL=C comm -23 found written)
+[ -z "$unknown" ] || fail "doc/metrics.md lacks: $unknown"
+for event in start resume step save score grid skip rollback stop end; do grep -qxF "$event/" found || fail "no event $event in these runs"; done
+# Of events that have come every field has, but for those of another network.
+silent=$(LC_ALL=C comm -13 found written | grep -vE '^(alarm|replicas differ|save failed|straggler)/|^step/(lpips|convnext|perceptual)')
+check 'fields of the page that no line has' "$silent" ''
+
+# Planted: another field, another event, text for a number.
+{ echo '{"event":"grid","step":1,"second":3}'; echo '{"event":"grit","step":1}'; echo '{"event":"grid","step":1,"seconds":"3"}'; } >planted
+check 'planted lines' "$(fields planted | LC_ALL=C comm -23 - written | paste -sd ';')" \
+  'grid/ has a strange end: ,"seconds":"3";grid/second;grit/'
+
+# The sources: the events that they name, and the fields in the same files.
+sources=$(grep -l 'metrics_write(' "$PMF_SOURCE"/jobs/*.c)
+# shellcheck disable=SC2086
+grep -ohE '(metrics_write\(|\? |: )[^;]*' $sources | grep metrics_write | cut -d '{' -f 1 | grep -oE '"[a-z ]+"' | tr -d '"' | LC_ALL=C sort -u >events
+lost=$(while read -r event; do grep -qxF "$event/" written || echo "$event"; done <events)
+[ -z "$lost" ] || fail "events of the sources that the page lacks: $lost"
+[ "$(wc -l <events)" -ge 12 ] || fail "few events in the sources: $(cat events)"
+# shellcheck disable=SC2086
+lost=$(grep -hv provenance $sources | grep -oE '\{ "[a-z_]+", ' | cut -d '"' -f 2 | sort -u | while read -r field; do grep -q "/$field$" written || echo "$field"; done)
+[ -z "$lost" ] || fail "fields of the sources that the page lacks: $lost"
+exit $failed
