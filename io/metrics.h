@@ -2,6 +2,7 @@
  *   {"event":"step", "step":..., "images":..., "seconds":..., ...}     an interval's means
  *   {"event":"start"|"resume"|"save"|"stop"|"end", "step":..., ...}     what happened
  *   {"event":"skip"|"rollback"|"alarm"|"straggler"|"replicas differ", "step":..., ...}     what went wrong (doc/guards.md)
+ *   {"event":"bad image", "step":..., "image":..., "replaced_by":..., ...}     jobs/bad_images.h
  * Numbers that are not finite become null. A line that a kill cut short is dropped at the next start, and so are lines of steps
  * after the checkpoint that a run resumes from: steps run backwards in the file at a rollback alone, to the step it names.
  * Errors: STATUS_IO with the reason. Ranks: local; rank 0 writes. */
