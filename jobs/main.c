@@ -58,7 +58,7 @@ static bool first_process(void) {
 static void print_usage(void) {
   puts("pmf " PACKAGE_VERSION " - pixel MeanFlow: one-step image generation, trained with MPI\n\n"
        "usage: pmf JOB [key=value ...]\n");
-  for (int i = 0; i < JOBS; i++) printf("  %-10s %s\n", jobs[i].name, jobs[i].summary);
+  for (int i = 0; i < JOBS; i++) printf("  %-11s %s\n", jobs[i].name, jobs[i].summary);
   puts("\n"
        "  pmf JOB --help     what a job takes, with examples\n"
        "  pmf help settings  every key of the YAML files and of key=value: type, range, default, meaning\n"
