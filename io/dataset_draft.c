@@ -72,16 +72,20 @@ static bool put_group(hid_t file, const char *name) {
   return group >= 0 && H5Gclose(group) >= 0;
 }
 
-/* Images and their checksums get their places, labels their values. */
+/* Images and their checksums, by block and one by one, get their places, labels their values. */
 static bool put_split(hid_t file, int split, const struct dataset_plan *p, struct dataset_draft *d) {
   char name[32], sums_name[64];
   const hsize_t sizes[4] = { p->count[split], p->size, p->size, p->channels };
-  const hsize_t blocks = blocks_count(p->count[split] * d->image_bytes);
+  const hsize_t blocks = blocks_count(p->count[split] * d->image_bytes), each_blocks = blocks_count(p->count[split] * sizeof(uint64_t));
   snprintf(name, sizeof name, "%s/images", dataset_splits[split]);
   dataset_checksum_name(name, sums_name);
   if (!put_group(file, dataset_splits[split]) ||
       !put_raw(file, name, H5T_NATIVE_UINT8, 4, sizes, NULL, &d->images[split]) ||
       !put_raw(file, sums_name, H5T_NATIVE_UINT64, 1, &blocks, NULL, &d->sums[split])) return false;
+  snprintf(name, sizeof name, "%s/sums", dataset_splits[split]);
+  dataset_checksum_name(name, sums_name);
+  if (!put_raw(file, name, H5T_NATIVE_UINT64, 1, sizes, NULL, &d->each[split]) ||
+      !put_raw(file, sums_name, H5T_NATIVE_UINT64, 1, &each_blocks, NULL, &d->each_sums[split])) return false;
   snprintf(name, sizeof name, "%s/labels", dataset_splits[split]);
   return put(file, name, H5T_NATIVE_INT32, 1, sizes, p->labels[split]);
 }
@@ -189,6 +193,21 @@ static int fill_split(const struct dataset_draft *d, int fd, int split, struct s
   return status;
 }
 
+/* The checksums of a share of one split's images. */
+static int fill_sums(const struct dataset_draft *d, int fd, int split, struct slab share, dataset_fetch *fetch, void *from) {
+  const size_t n = share.end - share.first;
+  uint8_t *image = malloc(d->image_bytes);
+  uint64_t *sums = malloc((n + 1) * sizeof *sums);
+  int status = image && sums ? STATUS_OK : because(STATUS_NOMEM, "%s: no memory to write it", d->path);
+  for (size_t i = 0; i < n && !status; i++) {
+    status = fetch(from, split, share.first + i, 0, d->image_bytes, image);
+    sums[i] = status ? 0 : dataset_sum(image, d->image_bytes);
+  }
+  if (!status && n && disk_write(fd, sums, n * sizeof *sums, d->each[split] + share.first * sizeof *sums)) status = cannot_be_written(d);
+  free(image), free(sums);
+  return status;
+}
+
 int dataset_draft_fill(const struct dataset_draft *d, int k, int R, dataset_fetch *fetch, void *from) {
   char temporary[PATH_SIZE + 8];
   temporary_name(d, temporary);
@@ -200,6 +219,7 @@ int dataset_draft_fill(const struct dataset_draft *d, int k, int R, dataset_fetc
   for (int split = 0; split < 2 && !status; split++) {
     const struct slab share = blocks_share(blocks_count(d->count[split] * d->image_bytes), k, R);
     status = fill_split(d, fd, split, share, fetch, from, block);
+    if (!status) status = fill_sums(d, fd, split, blocks_share(d->count[split], k, R), fetch, from);
   }
   if (!status && fsync(fd)) status = cannot_be_written(d);
   if (fd >= 0 && close(fd) && !status) status = cannot_be_written(d);
@@ -208,6 +228,25 @@ int dataset_draft_fill(const struct dataset_draft *d, int k, int R, dataset_fetc
 }
 
 /* ---- the end ---- */
+
+/* The blocks of what all wrote: of the checksums of the images. */
+static bool sum_sums(const struct dataset_draft *d, const char *path) {
+  uint8_t *block = malloc(BLOCK_BYTES);
+  const int fd = block ? open(path, O_RDWR | O_CLOEXEC) : -1;
+  bool good = fd >= 0;
+  for (int split = 0; split < 2; split++) {
+    const size_t bytes = d->count[split] * sizeof(uint64_t);
+    for (size_t b = 0; b < blocks_count(bytes) && good; b++) {
+      const size_t n = blocks_length(bytes, b);
+      good = !disk_read(fd, block, n, d->each[split] + b * BLOCK_BYTES);
+      const uint64_t sum = good ? blocks_sum(block, n) : 0;
+      good = good && !disk_write(fd, &sum, sizeof sum, d->each_sums[split] + b * sizeof sum);
+    }
+  }
+  if (fd >= 0 && close(fd)) good = false;
+  free(block);
+  return good;
+}
 
 static bool set_mark(const char *path) {
   const long long one = 1;
@@ -223,7 +262,7 @@ int dataset_draft_finish(const struct dataset_draft *d) {
   char temporary[PATH_SIZE + 8];
   temporary_name(d, temporary);
   errno = 0;
-  if (set_mark(temporary) && !disk_sync(temporary) && !rename(temporary, d->path) && !disk_sync_folder(d->path))
+  if (sum_sums(d, temporary) && set_mark(temporary) && !disk_sync(temporary) && !rename(temporary, d->path) && !disk_sync_folder(d->path))
     return STATUS_OK;
   return cannot_be_written(d);
 }

@@ -18,6 +18,8 @@ struct slot {
   uint8_t *u8;         /* [count,H,W,C] */
   int32_t *y;          /* [count] */
   uint64_t *index;     /* [count] */
+  size_t replacements;
+  struct replaced *replaced;   /* [count] */
 };
 
 struct loader {
@@ -30,6 +32,8 @@ struct loader {
   pthread_mutex_t lock;     /* guards full and stop; a slot's rest belongs to the thread while empty, else to the caller */
   pthread_cond_t changed;
   struct slot slot[2];      /* the batch of step k is in slot k mod 2 */
+  size_t replacements;      /* of the batch handed out last */
+  struct replaced *replaced;
 };
 
 static size_t image_bytes(const struct dataset *d) { return d->image_size * d->image_size * d->channels; }
@@ -55,14 +59,40 @@ static uint64_t image_of(const struct loader *l, uint64_t step, size_t j) {
   return loader_image(l->d, l->seed, l->batch_size, step, l->first + j);
 }
 
+/* After a failure to read it: who is to blame, without the file's name. */
+static struct replaced note(const struct dataset *d, uint64_t image, int status) {
+  struct replaced r = { .image = image, .status = status };
+  const size_t n = strlen(d->path);
+  const char *why = status_reason();
+  snprintf(r.why, sizeof r.why, "%s", strncmp(why, d->path, n) || strncmp(why + n, ": ", 2) ? why : why + n + 2);
+  return r;
+}
+
+/* Image *index, or the next one after it that can be used, round the end of the set. */
+static int read_image(const struct dataset *d, uint64_t *index, uint8_t *u8, struct slot *s) {
+  const uint64_t image = *index, images = d->count[SPLIT_TRAIN], most = images < LOADER_WALK ? images : LOADER_WALK;
+  int status = dataset_read(d, SPLIT_TRAIN, image, u8);
+  if (!status) return status;
+  struct replaced r = note(d, image, status);
+  for (uint64_t n = 1; n < most; n++) {
+    *index = (image + n) % images;
+    if (dataset_read(d, SPLIT_TRAIN, *index, u8)) continue;
+    r.by = *index;
+    s->replaced[s->replacements++] = r;
+    return STATUS_OK;
+  }
+  return because(status, "%s: %llu images from image %llu on cannot be used; of the first: %s", d->path, (unsigned long long)most,
+                 (unsigned long long)image, r.why);
+}
+
 /* It as place j of the slot. */
 static int read_sample(const struct loader *l, uint64_t step, size_t j, struct slot *s) {
   const struct dataset *d = l->d;
-  const uint64_t index = image_of(l, step, j);
+  uint64_t index = image_of(l, step, j);
   uint8_t *u8 = s->u8 + j * image_bytes(d);
+  const int status = read_image(d, &index, u8, s);
   s->index[j] = index;
   s->y[j] = d->labels[SPLIT_TRAIN][index];
-  const int status = dataset_read(d, SPLIT_TRAIN, index, u8);
   if (status || !l->use_flip) return status;
   uint32_t bits;
   random_bits((struct purpose) { l->seed, STREAM_FLIP, step, (uint32_t)(l->first + j) }, 1, &bits);
@@ -86,7 +116,7 @@ static void *read_ahead(void *loader) {
     const bool stop = l->stop;
     pthread_mutex_unlock(&l->lock);
     if (stop) return NULL;
-    s->status = STATUS_OK;
+    s->status = STATUS_OK, s->replacements = 0;
     for (size_t j = 0; j < l->count && !s->status; j++) s->status = read_sample(l, step, j, s);
     if (s->status) snprintf(s->reason, sizeof s->reason, "%s", status_reason());
     pthread_mutex_lock(&l->lock);
@@ -126,8 +156,11 @@ int loader_start(struct loader **loader, const struct dataset *d, uint64_t seed,
     s->u8 = malloc(count * image_bytes(d) + 1);   /* count may be 0 */
     s->y = malloc(count * sizeof *s->y + 1);
     s->index = malloc(count * sizeof *s->index + 1);
-    if (!s->u8 || !s->y || !s->index) status = because(STATUS_NOMEM, "no memory to read %zu images ahead", count);
+    s->replaced = calloc(count + 1, sizeof *s->replaced);
+    if (!s->u8 || !s->y || !s->index || !s->replaced) status = because(STATUS_NOMEM, "no memory to read %zu images ahead", count);
   }
+  l->replaced = calloc(count + 1, sizeof *l->replaced);
+  if (!l->replaced) status = because(STATUS_NOMEM, "no memory to read %zu images ahead", count);
   if (!status) status = start_thread(l);
   if (status) loader_stop(l);
   else *loader = l;
@@ -140,6 +173,8 @@ int loader_next(struct loader *l, float *x, int32_t *y, uint64_t *index) {
   while (!s->full) pthread_cond_wait(&l->changed, &l->lock);
   pthread_mutex_unlock(&l->lock);
   const int status = s->status ? because(s->status, "%s", s->reason) : STATUS_OK;
+  l->replacements = status ? 0 : s->replacements;
+  memcpy(l->replaced, s->replaced, l->replacements * sizeof *s->replaced);
   if (!status) {
     const size_t n = l->count * image_bytes(l->d);
     for (size_t i = 0; i < n; i++) x[i] = ((float)s->u8[i] / 255 - 0.5f) / 0.5f;
@@ -151,6 +186,11 @@ int loader_next(struct loader *l, float *x, int32_t *y, uint64_t *index) {
   pthread_cond_broadcast(&l->changed);
   pthread_mutex_unlock(&l->lock);
   return status;
+}
+
+size_t loader_replaced(const struct loader *l, const struct replaced **list) {
+  *list = l->replaced;
+  return l->replacements;
 }
 
 void loader_stop(struct loader *l) {
@@ -166,6 +206,8 @@ void loader_stop(struct loader *l) {
     free(l->slot[i].u8);
     free(l->slot[i].y);
     free(l->slot[i].index);
+    free(l->slot[i].replaced);
   }
+  free(l->replaced);
   free(l);
 }

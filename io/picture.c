@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <xxhash.h>
 
 #include <jpeglib.h>
 #include <jerror.h>
@@ -28,11 +29,11 @@ static int refuse(struct picture *p, enum picture_fault fault, const char *text)
 static int take_room(struct picture *p, size_t w, size_t h) {
   char text[TEXT];
   if (w == 0 || h == 0) return refuse(p, PICTURE_DAMAGED, "has no pixels");
+  p->w = w, p->h = h;
   if (w > PICTURE_PIXELS_MAX / h) {
     snprintf(text, sizeof text, "%zu x %zu pixels are too many, at most %u", w, h, PICTURE_PIXELS_MAX);
     return refuse(p, PICTURE_UNSUPPORTED, text);
   }
-  p->w = w, p->h = h;
   p->rgb = malloc(w * h * 3);
   return p->rgb ? STATUS_OK : because(STATUS_NOMEM, "no memory for a picture of %zu x %zu pixels", w, h);
 }
@@ -231,12 +232,16 @@ static int decode_jpeg(size_t n, const uint8_t *bytes, struct picture *p) {
 
 /* ---- files ---- */
 
-int picture_decode(size_t n, const uint8_t *bytes, struct picture *p) {
-  *p = (struct picture) { .orientation = 1 };
+static int decode(size_t n, const uint8_t *bytes, struct picture *p) {
   if (n == 0) return refuse(p, PICTURE_EMPTY, "the file is empty");
   if (n >= SIGNATURE && !memcmp(bytes, png_signature, SIGNATURE)) return decode_png(n, bytes, p);
   if (n >= 3 && bytes[0] == 0xff && bytes[1] == 0xd8 && bytes[2] == 0xff) return decode_jpeg(n, bytes, p);
   return refuse(p, PICTURE_UNKNOWN, "neither PNG nor JPEG by its first bytes");
+}
+
+int picture_decode(size_t n, const uint8_t *bytes, struct picture *p) {
+  *p = (struct picture) { .orientation = 1 };
+  return decode(n, bytes, p);
 }
 
 static int unreadable(struct picture *p, int cause) {
@@ -263,18 +268,24 @@ static int read_file(int fd, struct picture *p) {
   struct stat facts;
   if (fstat(fd, &facts)) return unreadable(p, errno);
   if (!S_ISREG(facts.st_mode)) return refuse(p, PICTURE_UNREADABLE, "not a regular file");
-  const size_t claimed = (size_t)facts.st_size;
+  const size_t claimed = p->bytes = (size_t)facts.st_size;
   uint8_t first[SIGNATURE];
   const ssize_t begun = read_some(fd, first, sizeof first);
   if (begun < 0) return unreadable(p, errno);
   const bool png = begun == SIGNATURE && !memcmp(first, png_signature, SIGNATURE), jpeg = begun > 1 && first[0] == 0xff;
-  if ((!png && !jpeg) || begun < SIGNATURE) return picture_decode((size_t)begun, first, p);
+  if ((!png && !jpeg) || begun < SIGNATURE) return decode((size_t)begun, first, p);
   if (claimed > INT32_MAX) return refuse(p, PICTURE_UNSUPPORTED, "a file of more than 2 GiB");
   uint8_t *bytes = malloc(claimed + SIGNATURE);
   if (!bytes) return because(STATUS_NOMEM, "no memory to read a file of %zu bytes", claimed);
   memcpy(bytes, first, SIGNATURE);
   const ssize_t rest = claimed > SIGNATURE ? read_some(fd, bytes + SIGNATURE, claimed - SIGNATURE) : 0;
-  const int status = rest < 0 ? unreadable(p, errno) : picture_decode(SIGNATURE + (size_t)rest, bytes, p);
+  int status;
+  if (rest < 0) status = unreadable(p, errno);
+  else {
+    const size_t n = SIGNATURE + (size_t)rest;
+    p->bytes = n, p->hash = XXH64(bytes, n, 0), p->hashed = 1;
+    status = decode(n, bytes, p);
+  }
   free(bytes);
   return status;
 }

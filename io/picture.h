@@ -14,11 +14,13 @@ enum picture_fault { PICTURE_GOOD, PICTURE_UNREADABLE, PICTURE_EMPTY, PICTURE_UN
 #define PICTURE_PIXELS_MAX 178956970u   /* Pillow's limit: above it a small file is taken for a trap */
 
 struct picture {
-  size_t w, h;
+  size_t w, h;              /* as the header says, 0 before it was understood */
   uint8_t *rgb;             /* [h,w,3] */
   int orientation;          /* EXIF's, 1 to 8; 1 is upright, or none was said */
   int grey16;               /* nonzero: 16 bits of grey */
   enum picture_fault fault;
+  uint64_t bytes, hash;     /* of the file: its size, and where `hashed` XXH64 (seed 0) of its bytes; picture_read only */
+  int hashed;
 };
 int picture_read(const char *path, struct picture *p);
 /* The same of a file's n bytes in memory. */

@@ -38,6 +38,8 @@ static const struct key keys[] = {
   { KEY(INTEGER, dataset.num_classes),         0, 1e6, NULL, "1000", "",
     "labels are 0 .. classes-1; 0: no labels, no guidance" },
   { KEY(TRUTH, dataset.use_flip),              0, 0, NULL, "false", "", "mirror images at random" },
+  { KEY(REAL, dataset.bad_fraction),           0, 1, NULL, "0.001", "",
+    "training images that may be replaced, as they cannot be read or differ from their checksum" },
 
   { KEY(TEXT, model.model_str),                0, 0, NETS, "", "",
     "a named net: sets the sizes below, which may then be changed one by one" },

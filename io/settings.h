@@ -26,7 +26,7 @@ enum { PRECISION_F32, PRECISION_BF16, PRECISION_AUTO };
 struct list { double value[EMA_MAX]; int count; };
 
 struct settings {
-  struct { char root[TEXT_MAX]; long image_size, image_channels, num_classes; bool use_flip; } dataset;
+  struct { char root[TEXT_MAX]; long image_size, image_channels, num_classes; bool use_flip; double bad_fraction; } dataset;
   struct {
     char model_str[TEXT_MAX];
     long patch_size, depth, hidden_size, num_heads, aux_head_depth;

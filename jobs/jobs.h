@@ -8,6 +8,8 @@
 
 int pack_run(const struct world *w, int argc, char **argv);
 void pack_help(void);
+int check_data_run(const struct world *w, int argc, char **argv);
+void check_data_help(void);
 int train_run(const struct world *w, int argc, char **argv);
 void train_help(void);
 int sample_run(const struct world *w, int argc, char **argv);

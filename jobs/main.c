@@ -25,6 +25,8 @@ static const struct job {
   void (*help)(void);
 } jobs[] = {
   { "pack",    "images into one HDF5 file: class folders, IDX files, or shapes drawn by the program", pack_run, pack_help },
+  { "check-data", "every picture of a folder, or image of a packed file: is it whole? bad ones are named", check_data_run,
+    check_data_help },
   { "train",   "train a net on a packed file; stopped and started again it goes on", train_run, train_help },
   { "sample",  "make images with a trained net", sample_run, sample_help },
   { "score",   "how near a trained net's images come to the held-out ones", score_run, score_help },
@@ -43,9 +45,6 @@ static const struct job {
 };
 enum { JOBS = sizeof jobs / sizeof *jobs };
 
-static const char *const later[] = { "check-data" };
-enum { LATER = sizeof later / sizeof *later };
-
 /* Before MPI runs: is this the process that speaks? Launchers number theirs in the environment. */
 static bool first_process(void) {
   static const char *const names[] = { "OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID" };
@@ -59,7 +58,7 @@ static bool first_process(void) {
 static void print_usage(void) {
   puts("pmf " PACKAGE_VERSION " - pixel MeanFlow: one-step image generation, trained with MPI\n\n"
        "usage: pmf JOB [key=value ...]\n");
-  for (int i = 0; i < JOBS; i++) printf("  %-8s %s\n", jobs[i].name, jobs[i].summary);
+  for (int i = 0; i < JOBS; i++) printf("  %-11s %s\n", jobs[i].name, jobs[i].summary);
   puts("\n"
        "  pmf JOB --help     what a job takes, with examples\n"
        "  pmf help settings  every key of the YAML files and of key=value: type, range, default, meaning\n"
@@ -87,8 +86,6 @@ static int find_job(const char *name, const struct job **job) {
     if (!strcmp(names[i], name)) *job = &jobs[i];
   }
   if (*job) return STATUS_OK;
-  for (int i = 0; i < LATER; i++)
-    if (!strcmp(later[i], name)) return because(STATUS_BAD, "the job %s comes in a later version", name);
   const char *nearest = words_nearest(name, names, JOBS);
   if (nearest) return because(STATUS_BAD, "unknown job %s; did you mean %s?", name, nearest);
   return because(STATUS_BAD, "unknown job %s; pmf --help lists the jobs", name);

@@ -22,11 +22,11 @@
 
 /* What the user asked for. */
 struct order {
-  char idx[TEXT_MAX], folder[TEXT_MAX], heldout[TEXT_MAX], upscale[TEXT_MAX], out[TEXT_MAX];
+  char idx[TEXT_MAX], folder[TEXT_MAX], heldout[TEXT_MAX], upscale[TEXT_MAX], manifest[TEXT_MAX], out[TEXT_MAX];
   long n, size, channels, seed, holdout, classes, first;
 };
 enum source { FROM_IDX, FROM_FOLDER, FROM_SHAPES };
-enum { OUT, IDX, CLASSES, FIRST, FOLDER, HELDOUT, CHANNELS, UPSCALE, COUNT, SIZE, SEED, HOLDOUT, WORDS };
+enum { OUT, IDX, CLASSES, FIRST, FOLDER, HELDOUT, MANIFEST, CHANNELS, UPSCALE, COUNT, SIZE, SEED, HOLDOUT, WORDS };
 #define SEED_MAX 9007199254740992.0          /* exact in double */
 #define FASHION_LABELS 0x97e6779495a8b4baU   /* XXH64 of Fashion-MNIST's 60000 training labels, a byte each */
 
@@ -47,6 +47,8 @@ static void make_words(struct order *o, struct word words[WORDS]) {
                  .help = "folder of class folders of PNG and JPEG files; needs size=" },
     [HELDOUT] = { .name = "heldout", .type = WORD_TEXT, .value = o->heldout,
                   .help = "folder: another such folder, of the same classes, to be held out" },
+    [MANIFEST] = { .name = "manifest", .type = WORD_TEXT, .value = o->manifest,
+                   .help = "folder: FILE.csv that pmf check-data wrote of it: takes what is good there and has not changed since" },
     [CHANNELS] = { .name = "channels", .type = WORD_INTEGER, .value = &o->channels, .min = 1, .max = 3,
                    .help = "folder: 3 for colour (default), 1 for grey" },
     [UPSCALE] = { .name = "upscale", .type = WORD_TEXT, .value = o->upscale,
@@ -73,6 +75,7 @@ static int check_words(const struct order *o, const struct word *words, enum sou
     { SEED,     { [FROM_SHAPES] = true, [FROM_FOLDER] = true }, "shapes and folder=DIR" },
     { HOLDOUT,  { [FROM_SHAPES] = true, [FROM_FOLDER] = true }, "shapes and folder=DIR" },
     { HELDOUT,  { [FROM_FOLDER] = true },                       "folder=DIR" },
+    { MANIFEST, { [FROM_FOLDER] = true },                       "folder=DIR" },
     { CHANNELS, { [FROM_FOLDER] = true },                       "folder=DIR" },
     { UPSCALE,  { [FROM_FOLDER] = true },                       "folder=DIR" },
   };
@@ -253,7 +256,7 @@ int pack_run(const struct world *w, int argc, char **argv) {
   join_words(argc, argv, command, sizeof command);
   if (source != FROM_FOLDER) return agree(w->comm, w->rank == 0 ? pack(&o, source == FROM_SHAPES, command) : STATUS_OK);
   const struct folder_order f = {
-    .folder = o.folder, .heldout = o.heldout, .out = o.out, .command = command, .size = o.size, .channels = o.channels,
+    .folder = o.folder, .heldout = o.heldout, .manifest = o.manifest, .out = o.out, .command = command, .size = o.size, .channels = o.channels,
     .holdout = o.holdout, .seed = (uint64_t)o.seed, .upscale = !strcmp(o.upscale, "yes"),
   };
   return pack_folder(w, &f);
@@ -269,12 +272,14 @@ void pack_help(void) {
          "the new one is complete.\n"
          "`folder` takes DIR/CLASS/FILE, PNG or JPEG, on all ranks: the largest centred square, resized to\n"
          "size= with the bytes that published statistics are made from. EXIF's orientation is ignored. Files\n"
-         "that cannot be used are left out and named, all of them in FILE.h5.left_out.txt.\n"
+         "that cannot be used are left out and named, all of them in FILE.h5.left_out.txt; pmf check-data\n"
+         "names the bad ones beforehand.\n"
          "`shapes` draws circles, squares, triangles, stars, rings, crosses, moons and hearts: data without\n"
          "a download.\n\n");
   words_help(words, WORDS);
   printf("\nexamples:\n"
          "  pmf pack idx=/usr/share/datasets/fashion-mnist out=data/fashion.h5\n"
          "  mpirun -n 4 pmf pack folder=photos size=256 out=data/photos.h5\n"
+         "  mpirun -n 4 pmf pack folder=photos size=256 manifest=photos.csv out=data/photos.h5\n"
          "  pmf pack shapes n=20000 size=64 out=data/shapes64.h5\n");
 }

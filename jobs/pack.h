@@ -10,6 +10,7 @@ enum { HOLDOUT_DEFAULT = -1, HOLDOUT_MOST = 10000 };   /* by default a tenth is 
 
 struct folder_order {
   const char *folder, *heldout;   /* class folders; of held-out pictures, or "" */
+  const char *manifest;           /* of pmf check-data, of the first folder, or "": only what it calls good and has not changed */
   const char *out, *command;      /* the file to write; how it was asked for */
   long size, channels;            /* of the packed images */
   long holdout;                   /* without heldout: images drawn to be held out */

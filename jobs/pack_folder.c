@@ -1,49 +1,58 @@
 #include <assert.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "io/dataset_draft.h"
 #include "io/folder_list.h"
+#include "io/manifest.h"
 #include "io/parts.h"
 #include "io/picture.h"
 #include "io/progress.h"
 #include "io/seen.h"
+#include "jobs/folder_share.h"
 #include "jobs/pack.h"
 #include "jobs/pack_sort.h"
 #include "mpi/agree.h"
+#include "mpi/gather.h"
 #include "mpi/reduce.h"
 #include "mpi/shard.h"
 #include "src/base/status.h"
 #include "src/vision/crop.h"
 
-/* ---- the list ---- */
+/* ---- the manifest ---- */
 
-static int list_folders(const struct folder_order *o, struct folder_list *l) {
-  int status = folder_list_add(l, o->folder, SPLIT_TRAIN);
-  if (!status && *o->heldout) status = folder_list_add(l, o->heldout, SPLIT_HELDOUT);
-  if (!status && l->count > INT_MAX) status = because(STATUS_BAD, "%s: more than %d files", o->folder, INT_MAX);
+/* What it says of each file of the list; NULL: there is none. */
+struct expected { uint64_t hash; int64_t fate; };
+enum { TAKE_ANY = -1 };   /* of the held-out folder, which it does not speak of */
+
+/* Rank 0. What the manifest calls good and the folder lacks is said at once. */
+static int look_up_all(const struct folder_order *o, const struct folder_list *l, struct expected *e) {
+  struct manifest m;
+  const size_t skip = strlen(o->folder) + 1;
+  size_t good = 0, met = 0;
+  const int status = manifest_read(o->manifest, &m);
+  for (size_t k = 0; k < m.count && !status; k++) good += m.entry[k].good != 0;
+  for (size_t i = 0; i < l->count && !status; i++) {
+    e[i] = (struct expected){ .fate = TAKE_ANY };
+    if (l->file[i].source != SPLIT_TRAIN) continue;
+    const struct manifest_entry *x = manifest_find(&m, l->text + l->file[i].path + skip);
+    e[i] = (struct expected){ x ? x->hash : 0, !x ? FATE_UNLISTED : x->good ? FATE_USED : FATE_LISTED_BAD };
+    met += x && x->good;
+  }
+  if (met < good) fprintf(stderr, "warning: %zu of %zu files that %s calls good are not in %s\n", good - met, good, o->manifest, o->folder);
+  manifest_free(&m);
   return status;
 }
 
-/* COLLECTIVE. One rank asks the file system, so that all have the same list. */
-static int share_list(const struct world *w, const struct folder_order *o, struct folder_list *l) {
-  int status = agree(w->comm, w->rank == 0 ? list_folders(o, l) : STATUS_OK);
-  if (status) return status;
-  size_t sizes[3] = { l->count, l->classes, l->bytes };
-  spread(w->comm, 0, sizeof sizes, sizes);
-  if (w->rank > 0) {
-    l->count = sizes[0], l->classes = sizes[1], l->bytes = sizes[2];
-    l->file = malloc((l->count + 1) * sizeof *l->file);
-    l->class_name = malloc((l->classes + 1) * sizeof *l->class_name);
-    l->text = malloc(l->bytes + 1);
-    if (!l->file || !l->class_name || !l->text) status = because(STATUS_NOMEM, "no memory for the list of files");
-  }
+/* COLLECTIVE. */
+static int share_expected(const struct world *w, const struct folder_order *o, const struct folder_list *l, struct expected **e) {
+  if (!*o->manifest) return STATUS_OK;
+  *e = malloc((l->count + 1) * sizeof **e);
+  int status = *e ? STATUS_OK : because(STATUS_NOMEM, "no memory for what the manifest says of %zu files", l->count);
+  if (!status && w->rank == 0) status = look_up_all(o, l, *e);
   if ((status = agree(w->comm, status))) return status;
-  spread(w->comm, 0, l->count * sizeof *l->file, l->file);
-  spread(w->comm, 0, l->classes * sizeof *l->class_name, l->class_name);
-  spread(w->comm, 0, l->bytes, l->text);
+  spread(w->comm, 0, l->count * sizeof **e, *e);
   return STATUS_OK;
 }
 
@@ -65,15 +74,21 @@ static int crop(const struct folder_order *o, struct picture *p, uint8_t *image)
 }
 
 /* One file; what became of it, in words if there is more to say than its fate. image: scratch of one crop. */
-static int take(const struct folder_order *o, const char *path, struct parts *parts, uint8_t *image, struct outcome *x,
+static int take(const struct folder_order *o, const char *path, const struct expected *expected, struct parts *parts, uint8_t *image, struct outcome *x,
                 char detail[DETAIL]) {
   struct picture p;
-  int status = picture_read(path, &p);
   detail[0] = 0;
+  if (expected && expected->fate > FATE_USED) {
+    x->fate = (int16_t)expected->fate;
+    return STATUS_OK;
+  }
+  int status = picture_read(path, &p);
   if (status == STATUS_BAD) {
     x->fate = fate_of(p.fault);
     snprintf(detail, DETAIL, "%s", status_reason());
     status = STATUS_OK;
+  } else if (!status && expected && expected->fate == FATE_USED && p.hash != expected->hash) {
+    x->fate = FATE_CHANGED;
   } else if (!status && !o->upscale && (p.w < (size_t)o->size || p.h < (size_t)o->size)) {
     x->fate = FATE_SMALL;
     snprintf(detail, DETAIL, "%zu x %zu pixels", p.w, p.h);
@@ -89,7 +104,8 @@ static int take(const struct folder_order *o, const char *path, struct parts *pa
 
 /* Local. outcome[i] of each file of the share, which begins at `first` of the list. */
 static int take_share(const struct world *w, const struct folder_order *o, const struct folder_list *l, size_t first,
-                      size_t count, struct parts *parts, struct outcome *outcome, struct details *details) {
+                      const struct expected *e, size_t count, struct parts *parts, struct outcome *outcome,
+                      struct details *details) {
   static const enum fate fates[] = { [LISTED_HIDDEN] = FATE_HIDDEN, [LISTED_STRAY] = FATE_STRAY, [LISTED_DEEP] = FATE_DEEP,
                                      [LISTED_SPECIAL] = FATE_SPECIAL };
   struct progress progress;
@@ -101,7 +117,7 @@ static int take_share(const struct world *w, const struct folder_order *o, const
     struct outcome *x = &outcome[i];
     char detail[DETAIL] = "";
     *x = (struct outcome) { 0 };
-    if (f->what == LISTED_FILE || f->what == LISTED_UNREADABLE) status = take(o, l->text + f->path, parts, image, x, detail);
+    if (f->what == LISTED_FILE || f->what == LISTED_UNREADABLE) status = take(o, l->text + f->path, e ? &e[first + i] : NULL, parts, image, x, detail);
     else x->fate = fates[f->what];
     if (*detail && !status) status = details_add(details, first + i, detail);
     if (w->rank == 0 && i % 16 == 0) progress_count(&progress, "pictures", l->count * i / count);   /* as if all kept pace */
@@ -111,48 +127,25 @@ static int take_share(const struct world *w, const struct folder_order *o, const
   return status;
 }
 
-/* COLLECTIVE. The ranks' items, mine[count] of them here, in rank order on rank 0: *all[*total], malloc'ed; NULL elsewhere. */
-static int gather(const struct world *w, size_t item, size_t count, const void *mine, void **all, size_t *total) {
-  int *counts = calloc((size_t)w->ranks, sizeof *counts), *places = calloc((size_t)w->ranks, sizeof *places);
-  const int n = (int)count;
-  MPI_Datatype type;
-  int status = counts && places ? STATUS_OK : STATUS_NOMEM;
-  *all = NULL, *total = 0;
-  if (!agree_any(w->comm, status)) {
-    MPI_Gather(&n, 1, MPI_INT, counts, 1, MPI_INT, 0, w->comm);
-    for (int k = 0; k < w->ranks && w->rank == 0; k++) places[k] = (int)*total, *total += (size_t)counts[k];
-    if (w->rank == 0) *all = malloc((*total + 1) * item);
-    status = w->rank == 0 && !*all ? STATUS_NOMEM : STATUS_OK;
-    if (!agree_any(w->comm, status)) {
-      MPI_Type_contiguous((int)item, MPI_BYTE, &type);
-      MPI_Type_commit(&type);
-      MPI_Gatherv(mine, n, type, *all, counts, places, type, 0, w->comm);
-      MPI_Type_free(&type);
-    }
-  }
-  free(counts), free(places);
-  return agree(w->comm, status ? because(status, "no memory for what became of the files") : STATUS_OK);
-}
-
 /* COLLECTIVE. Decodes all; rank 0 then has an outcome for each file, and the details. */
-static int take_all(const struct world *w, const struct folder_order *o, const struct folder_list *l, struct parts *parts,
-                    struct sorting *s) {
+static int take_all(const struct world *w, const struct folder_order *o, const struct folder_list *l, const struct expected *e,
+                    struct parts *parts, struct sorting *s) {
   const size_t first = shard_first(l->count, w->rank, w->ranks), count = shard_count(l->count, w->rank, w->ranks);
   struct outcome *mine = malloc((count + 1) * sizeof *mine);
   struct details details = { 0 };
   void *all;
   size_t total;
   int status = mine ? STATUS_OK : because(STATUS_NOMEM, "no memory for what became of %zu files", count);
-  if (!status) status = take_share(w, o, l, first, count, parts, mine, &details);
+  if (!status) status = take_share(w, o, l, first, e, count, parts, mine, &details);
   if (!status) status = parts_settle(parts);
   status = agree(w->comm, status);
   if (!status) {
-    status = gather(w, sizeof *mine, count, mine, &all, &total);
+    status = gather(w->comm, sizeof *mine, count, mine, &all, &total, "what became of the files");
     s->outcome = all;
     assert(status || w->rank > 0 || total == l->count);
   }
   if (!status) {
-    status = gather(w, sizeof *details.item, details.count, details.item, &all, &total);
+    status = gather(w->comm, sizeof *details.item, details.count, details.item, &all, &total, "what became of the files");
     s->details = (struct details) { .item = all, .count = total };
   }
   free(mine), free(details.item);
@@ -211,16 +204,19 @@ int pack_folder(const struct world *w, const struct folder_order *o) {
   struct folder_list list = { 0 };
   struct sorting s = { 0 };
   struct parts parts;
-  int status = share_list(w, o, &list);
+  struct expected *expected = NULL;
+  int status = folder_share(w, o->folder, o->heldout, &list);
+  if (!status) status = share_expected(w, o, &list, &expected);
   if (!status) {
     status = agree(w->comm, parts_init(&parts, o->out, w->rank, (size_t)(o->size * o->size * o->channels)));
-    if (!status) status = take_all(w, o, &list, &parts, &s);
+    if (!status) status = take_all(w, o, &list, expected, &parts, &s);
     if (!status) status = agree(w->comm, w->rank == 0 ? pack_sort(&s, o, &list, w->ranks) : STATUS_OK);
     if (!status) status = share_places(w, &s);
     if (!status) status = write_file(w, o, &s, &parts);
     parts_free(&parts);
   }
   if (!status) status = agree(w->comm, w->rank == 0 ? pack_sort_report(&s, o, &list) : STATUS_OK);
+  free(expected);
   pack_sort_free(&s);
   folder_list_free(&list);
   return status;

@@ -19,6 +19,7 @@ static const char *const fates[FATES] = {
   [FATE_HIDDEN] = "hidden", [FATE_STRAY] = "outside of the class folders", [FATE_DEEP] = "folders inside a class folder",
   [FATE_SPECIAL] = "not regular files", [FATE_UNREADABLE] = "unreadable", [FATE_EMPTY] = "empty",
   [FATE_UNKNOWN] = "neither PNG nor JPEG", [FATE_DAMAGED] = "damaged", [FATE_UNSUPPORTED] = "unsupported",
+  [FATE_UNLISTED] = "not in the manifest", [FATE_LISTED_BAD] = "not good by the manifest", [FATE_CHANGED] = "changed since the manifest",
   [FATE_SMALL] = "smaller than size= (upscale=yes takes them)", [FATE_CLASS] = "of a class without training pictures",
   [FATE_COPY] = "held-out copies",
 };
@@ -147,7 +148,8 @@ static void explain(const struct sorting *s, const struct listed_file *f, const 
   static const char *const why[FATES] = {
     [FATE_HIDDEN] = "hidden", [FATE_STRAY] = "outside of the class folders", [FATE_DEEP] = "a folder inside a class folder",
     [FATE_SPECIAL] = "not a regular file", [FATE_CLASS] = "its class has no training picture",
-    [FATE_COPY] = "the same pixels as ", [FATE_SMALL] = "smaller than size=: ",
+    [FATE_UNLISTED] = "not in the manifest", [FATE_LISTED_BAD] = "not good by the manifest",
+    [FATE_CHANGED] = "changed since the manifest", [FATE_COPY] = "the same pixels as ", [FATE_SMALL] = "smaller than size=: ",
   };
   const enum fate fate = s->outcome[i].fate;
   char path[LINE / 3], other[LINE / 3] = "";

@@ -14,7 +14,7 @@
 
 enum { DETAIL = 120 };
 enum fate { FATE_USED, FATE_HIDDEN, FATE_STRAY, FATE_DEEP, FATE_SPECIAL, FATE_UNREADABLE, FATE_EMPTY, FATE_UNKNOWN,
-            FATE_DAMAGED, FATE_UNSUPPORTED, FATE_SMALL, FATE_CLASS, FATE_COPY, FATES };
+            FATE_DAMAGED, FATE_UNSUPPORTED, FATE_UNLISTED, FATE_LISTED_BAD, FATE_CHANGED, FATE_SMALL, FATE_CLASS, FATE_COPY, FATES };
 struct outcome { struct pixel_hash hash; int16_t fate; uint8_t turned, grey16; };   /* turned: by EXIF, which is ignored */
 struct detail { uint64_t file; char text[DETAIL]; };
 struct details { struct detail *item; size_t count, room; };

@@ -62,7 +62,7 @@ void step_share(const struct step *t, int k, int R, size_t *first, size_t *count
 /* COLLECTIVE. grads becomes, in `mine`, the mean gradient over the global batch of step `k` (from 0), sums the sums over it; the
  * same bits on every rank; and norm, bad and bad_rank are set. Other ranks' parts may still be on their way from here
  * (reduction_finish), so the rest of grads must stay. How gradients travel is the settings' (training.reduce). What fixed point
- * cannot hold (training.reproducible) makes the norm infinite. Errors: STATUS_IO from the loader, on every rank. */
+ * cannot hold (training.reproducible) makes the norm infinite. Errors: those of loader_next, on every rank. */
 int step_gradient(struct step *t, const struct world *w, struct loader *loader, uint64_t k, const real *weights,
                   struct objective_sums *sums);
 #endif

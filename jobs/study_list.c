@@ -9,8 +9,8 @@
 #define END    { .name = NULL }
 #define NO_MORE { .says = NULL }
 
-/* No scores or grids on the way; averages of a few half-lives, of which the longest samples. */
-#define COMMON "fid.every_steps=0 sampling.grid_every_steps=0 training.log_per_step=50 training.ema_val=0.1,0.5,2,10 sampling.ema=ema10"
+/* No scores on the way; averages of a few half-lives, of which the longest samples. */
+#define COMMON "fid.every_steps=0 training.log_per_step=50 training.ema_val=0.1,0.5,2,10 sampling.ema=ema10"
 /* What all studies of images share: the preset of the quickstart, scored as it is; small: steps of a training. */
 #define TRAINED(small) .preset = "fashion", .common = COMMON, .run = study_train_run, .context = study_train_context, \
   .budget = { { small, 5000 }, { 9400, 10000 } }

@@ -15,6 +15,7 @@
 #include "io/stop.h"
 #include "io/watchdog.h"
 #include "io/words.h"
+#include "jobs/bad_images.h"
 #include "jobs/core.h"
 #include "jobs/evaluate.h"
 #include "jobs/fault.h"
@@ -48,6 +49,7 @@ struct run {
   uint64_t good, taken;            /* their number, and that of all */
   struct travel travel;
   struct straggler straggler;
+  struct bad_images bad_images;
   struct saves saves;
   int resumed;                     /* from a checkpoint, when the run was loaded last */
   double began, deadline;          /* clock of the start; of the end of training.max_time, or 0 */
@@ -264,6 +266,9 @@ static int start(struct run *run, const struct binding *bindings) {
     perception_describe(&run->t.perception, terms);
     if (*terms) progress_say(&run->progress, "%s", terms);
   }
+  if (first && !run->t.data.sums[SPLIT_TRAIN])
+    progress_say(&run->progress, "warning: %s has no checksums of its images, as it was packed by an earlier program: damaged ones would not be"
+                 " seen; pmf pack again adds them", run->t.s.dataset.root);
   if (first) binding_tell(bindings, run->w->ranks, say_line, &run->progress);
   if (first && run->t.state.step)
     progress_say(&run->progress, "going on after step %llu of %llu", (unsigned long long)run->t.state.step,
@@ -294,7 +299,7 @@ static double seconds_to_save(const struct run *run) {
 }
 
 /* What is to be done at a step boundary. */
-struct due { int stop, save, score, commit; };
+struct due { int stop, save, score, commit, bad_images; };
 
 /* Rank 0's clock says whether a score may be taken now. */
 static int score_due(const struct run *run) {
@@ -312,13 +317,13 @@ static struct due ask(struct run *run) {
   if (reason && first) progress_say(&run->progress, "stopping: %s", reason);
   const double now = progress_clock();
   run->longest_step = fmax(now - run->step_began, 0.9 * run->longest_step);
-  int flags[4] = { reason != NULL, first && run->t.s.checkpoint.every_minutes > 0 && seconds_to_save(run) <= 0,
-                   first && score_due(run), saves_busy(&run->saves) };
+  int flags[5] = { reason != NULL, first && run->t.s.checkpoint.every_minutes > 0 && seconds_to_save(run) <= 0,
+                   first && score_due(run), saves_busy(&run->saves), bad_images_here(&run->t) };
   watch_enter("what is due after the step");
-  MPI_Allreduce(MPI_IN_PLACE, flags, 4, MPI_INT, MPI_MAX, run->w->comm);
+  MPI_Allreduce(MPI_IN_PLACE, flags, 5, MPI_INT, MPI_MAX, run->w->comm);
   watch_leave();
   return (struct due){ flags[0], flags[1] || (every && run->t.state.step % every == 0), flags[2],
-                       run->saves.under_way && !flags[3] };
+                       run->saves.under_way && !flags[3], flags[4] };
 }
 
 static void report_score(struct run *run, const struct score *score, int best, double seconds) {
@@ -497,6 +502,16 @@ static int roll_back(struct run *run) {
   return status;
 }
 
+/* COLLECTIVE. Too many of them end the run; what it has learnt is of good images, and is saved. */
+static int tell_bad_images(struct run *run) {
+  const int status = bad_images_take(&run->bad_images, &run->t, &run->metrics, &run->progress);
+  if (!status || status == STATUS_NOMEM) return status;
+  char why[1024];
+  snprintf(why, sizeof why, "%s", status_reason());
+  return save(run, 1) ? because(status, "%s", why)
+                      : because(status, "%s; saved at step %llu", why, (unsigned long long)run->t.state.step);
+}
+
 static int loop(struct run *run) {
   struct due due = { 0 };
   while (run->t.state.step < run->t.steps) {
@@ -512,6 +527,7 @@ static int loop(struct run *run) {
     }
     if (grids_due(&run->grids, run->t.state.step)) make_grids(run);   /* before a save or a stop: a run that goes on has it */
     due = ask(run);
+    if (due.bad_images && (status = tell_bad_images(run))) return status;
     if (due.commit && (status = saves_finish(&run->saves))) return status;
     if (run->t.state.step == run->t.steps) break;
     if (due.stop) {
@@ -596,6 +612,7 @@ int train_run(const struct world *w, int argc, char **argv) {
   events_close(&run.events);
   grids_close(&run.grids);
   evaluate_close(&run.evaluation);
+  bad_images_free(&run.bad_images);
   folder_unlock(run.lock);
   trainer_close(&run.t);
   return status;

@@ -38,7 +38,7 @@ int trainer_allocate(struct trainer *t);
 /* COLLECTIVE. Starts reading at the state's step, or begins again there. */
 int trainer_start(struct trainer *t);
 /* COLLECTIVE. One step; *rate: its learning rate. Where guard.verdict is not GUARD_GOOD afterwards, it has left weights, moments
- * and EMAs as they were (jobs/guard.h). Errors: STATUS_IO from the data. */
+ * and EMAs as they were (jobs/guard.h). Errors: those of loader_next. */
 int trainer_step(struct trainer *t, struct objective_sums *sums, double *rate);
 /* Harmless on a zeroed one (but for data.fd = -1), and after any error. */
 void trainer_close(struct trainer *t);

@@ -149,6 +149,8 @@ START_TEST(a_flipped_byte_is_found_and_named) {
     { "/heldout/labels", 0, "/heldout/labels, block 0 of 1" },
     { "/class_names", 1, "/class_names, block 0 of 1" },
     { "/checksums/train_images", 8, "/train/images, block 1 of 2" },
+    { "/train/sums", 8 * TRAIN - 1, "/train/sums, block 0 of 1" },
+    { "/checksums/heldout_sums", 0, "/heldout/sums, block 0 of 1" },
   };
   write_set();
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -188,6 +190,13 @@ static void delete_from_file(const char *attribute, const char *set) {
   H5Fclose(file);
 }
 
+static uint64_t offset_of(const char *name) {
+  const hid_t file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT), set = H5Dopen2(file, name, H5P_DEFAULT);
+  const uint64_t offset = H5Dget_offset(set);
+  H5Dclose(set), H5Fclose(file);
+  return offset;
+}
+
 START_TEST(what_is_not_an_image_set_is_refused) {
   unlink(path);
   ck_refused("no such file");
@@ -220,6 +229,9 @@ START_TEST(labels_that_do_not_fit_are_refused) {
   ck_refused("label -1 of image 1 of /heldout");
   fill();
   write_set();
+  flip_byte((off_t)offset_of("train/labels"));   /* 0 becomes 1 */
+  ck_refused("/train/labels, block 0 of 1");
+  write_set();
   delete_from_file(NULL, "train/labels");
   const hid_t file = H5Fopen(path, H5F_ACC_RDWR, H5P_DEFAULT);
   H5Lcreate_hard(file, "heldout/labels", file, "train/labels", H5P_DEFAULT, H5P_DEFAULT);
@@ -241,6 +253,62 @@ START_TEST(a_failed_write_leaves_the_old_file) {
   ck_reason(path, "cannot be written");
   ck_assert_int_ne(access(temporary, F_OK), 0);
   ck_assert_int_eq(dataset_verify(path), STATUS_OK);
+} END_TEST
+
+/* The file as programs before images had sums of their own wrote it. */
+static void make_early(void) {
+  delete_from_file(NULL, "train/sums");
+  delete_from_file(NULL, "heldout/sums");
+}
+
+static void ck_flaw(const struct dataset_flaw *f, int split, uint64_t first, uint64_t end, const char *why) {
+  ck_assert_msg(f->split == split && f->first == first && f->end == end && strstr(f->why, why), "split %d, %llu to %llu: %s", f->split,
+                (unsigned long long)f->first, (unsigned long long)f->end, f->why);
+}
+
+/* Two neighbours, one alone, a label; and the block that the images lie in. Two shares find what one does. */
+START_TEST(all_that_is_wrong_is_listed) {
+  write_set();
+  const uint64_t images = offset_of("train/images"), labels = offset_of("heldout/labels");
+  flip_byte((off_t)(images + 10 * BYTES)), flip_byte((off_t)(images + 11 * BYTES)), flip_byte((off_t)(images + 13 * BYTES));
+  const int fd = open(path, O_WRONLY);
+  ck_assert_int_eq(pwrite(fd, &(int32_t){ CLASSES + 2 }, 4, (off_t)(labels + 4 * 6)), 4);
+  close(fd);
+  struct dataset_flaws f = { 0 };
+  ck_assert_int_eq(dataset_check(path, 0, 1, &f), STATUS_OK);
+  ck_assert_uint_eq(f.images, TRAIN + HELDOUT);
+  ck_assert_uint_eq(f.count, 5);
+  ck_flaw(&f.item[0], SPLIT_TRAIN, 10, 12, "differs from its checksum");
+  ck_flaw(&f.item[1], SPLIT_TRAIN, 13, 14, "differs from its checksum");
+  ck_flaw(&f.item[2], SPLIT_HELDOUT, 6, 7, "label 7 is out of range, expected 0 to 4");
+  ck_flaw(&f.item[3], -1, 0, 0, "/train/images, block 0 of 2");
+  ck_flaw(&f.item[4], -1, 0, 0, "/heldout/labels, block 0 of 1");
+  struct dataset_flaws part[2] = { { 0 }, { 0 } };
+  for (int k = 0; k < 2; k++) ck_assert_int_eq(dataset_check(path, k, 2, &part[k]), STATUS_OK);
+  ck_assert_uint_eq(part[0].images + part[1].images, TRAIN + HELDOUT);
+  ck_assert_uint_eq(part[0].count + part[1].count, 5);
+  for (int k = 0; k < 2; k++) free(part[k].item);
+  free(f.item);
+} END_TEST
+
+/* It trains, unchecked; a check doubts every image that the block has a part of. */
+START_TEST(a_file_of_an_earlier_program_is_read) {
+  struct dataset d;
+  uint8_t u8[BYTES];
+  enum { FIRST = (1 << 20) / BYTES };   /* image FIRST lies in both blocks */
+  write_set();
+  make_early();
+  flip_byte((off_t)(offset_of("train/images") + (TRAIN - 1) * BYTES));
+  ck_assert_int_eq(dataset_open(&d, path), STATUS_OK);
+  ck_assert_ptr_null(d.sums[SPLIT_TRAIN]);
+  ck_assert_int_eq(dataset_read(&d, SPLIT_TRAIN, TRAIN - 1, u8), STATUS_OK);
+  dataset_close(&d);
+  struct dataset_flaws f = { 0 };
+  ck_assert_int_eq(dataset_check(path, 0, 1, &f), STATUS_OK);
+  ck_assert_uint_eq(f.count, 2);
+  ck_flaw(&f.item[0], SPLIT_TRAIN, FIRST, TRAIN, "in a block that differs from its checksum");
+  ck_flaw(&f.item[1], -1, 0, 0, "/train/images, block 1 of 2");
+  free(f.item);
 } END_TEST
 
 /* ---- loader ---- */
@@ -335,13 +403,52 @@ START_TEST(a_batch_larger_than_the_set_is_refused) {
   dataset_close(&d);
 } END_TEST
 
+/* Image 700 and the three after it are damaged while the set is open, and the last one too, whose place the first takes. Shares of
+ * the batch say the same as the whole, and no other image is touched. */
+START_TEST(an_image_that_goes_bad_gives_way_to_the_next_good_one) {
+  static const size_t ends[] = { 0, B / 3, B };
+  struct dataset d = open_set();
+  struct loader *l;
+  uint8_t u8[BYTES];
+  for (size_t i = 700; i < 704; i++) flip_byte((off_t)(d.offset[SPLIT_TRAIN] + i * BYTES + i % 7));
+  flip_byte((off_t)(d.offset[SPLIT_TRAIN] + TRAIN * BYTES - 1));
+  ck_assert_int_eq(dataset_read(&d, SPLIT_TRAIN, 702, u8), STATUS_BAD);
+  ck_reason(path, "image 702 of /train differs from its checksum");
+  for (size_t r = 0, bad = 0; r < 3; r++) {
+    const size_t first = r < 2 ? ends[r] : 0, end = r < 2 ? ends[r + 1] : B;
+    if (r == 2) ck_assert_uint_eq(bad, 5);   /* the two shares, together, found all */
+    ck_assert_int_eq(loader_start(&l, &d, 3, false, B, first, end - first, 0), STATUS_OK);
+    for (uint64_t step = 0; step < STEPS; step++) {
+      const struct replaced *list;
+      ck_assert_int_eq(loader_next(l, x, y, number), STATUS_OK);
+      const size_t n = loader_replaced(l, &list);
+      for (size_t j = 0, k = 0; j < end - first; j++) {
+        const uint64_t image = loader_image(&d, 3, B, step, first + j);
+        const int damaged = (image >= 700 && image < 704) || image == TRAIN - 1;
+        const uint64_t by = !damaged ? image : image == TRAIN - 1 ? 0 : 704;
+        ck_assert_uint_eq(number[j], by);
+        ck_assert_int_eq(y[j], train_labels[by]);
+        for (size_t p = 0; p < BYTES; p++)
+          ck_assert(x[j * BYTES + p] == ((float)train_pixels[by * BYTES + p] / 255 - 0.5f) / 0.5f);
+        if (!damaged) continue;
+        ck_assert(k < n && list[k].image == image && list[k].by == by && list[k].status == STATUS_BAD);
+        ck_assert_ptr_nonnull(strstr(list[k++].why, "differs from its checksum"));
+        bad++;
+      }
+    }
+    loader_stop(l);
+  }
+  dataset_close(&d);
+} END_TEST
+
 START_TEST(a_file_that_goes_bad_is_said_by_loader_next) {
   struct dataset d = open_set();
   struct loader *l;
-  ck_assert_int_eq(truncate(path, 5000), 0);
+  ck_assert_int_eq(truncate(path, 1000), 0);
   ck_assert_int_eq(loader_start(&l, &d, 1, false, B, 0, B, 0), STATUS_OK);
   because(STATUS_OK, "nothing yet");
   ck_assert_int_eq(loader_next(l, x, y, NULL), STATUS_IO);
+  ck_reason(path, "1500 images from image ");
   ck_reason(path, "it was cut since it was opened");
   ck_assert_int_eq(loader_next(l, x, y, NULL), STATUS_IO);
   loader_stop(l);
@@ -357,7 +464,8 @@ int main(void) {
     what_is_packed_is_read, halves_share_no_image_and_each_class, an_empty_held_out_part_is_fine, splits_share_no_image,
     a_flipped_byte_is_found_and_named, a_cut_file_is_refused_at_any_length, what_is_not_an_image_set_is_refused, labels_that_do_not_fit_are_refused,
     a_failed_write_leaves_the_old_file, loader_follows_the_stated_order, shares_make_up_the_batch_from_any_step,
-    bytes_span_minus_one_to_one, a_batch_larger_than_the_set_is_refused, a_file_that_goes_bad_is_said_by_loader_next,
+    bytes_span_minus_one_to_one, a_batch_larger_than_the_set_is_refused, an_image_that_goes_bad_gives_way_to_the_next_good_one,
+    all_that_is_wrong_is_listed, a_file_of_an_earlier_program_is_read, a_file_that_goes_bad_is_said_by_loader_next,
     NULL });
   unlink(path);
   rmdir(folder);

@@ -28,7 +28,7 @@ jobs=$("$PMF" --help | awk '/^  [a-z]/ && $1 != "pmf" { print $1 }')
 [ "$(echo "$jobs" | wc -w)" -ge 14 ] || fail "few jobs in pmf --help: $jobs"
 for job in $jobs; do
   holds "pmf-$job.1" help "$job"
-  grep -qF "pmf\\-$job" "$pages/pmf.1" || fail "pmf.1 does not refer to pmf-$job"
+  grep -qF "pmf\\-${job//-/\\-}" "$pages/pmf.1" || fail "pmf.1 does not refer to pmf-$job"
 done
 for topic in settings presets; do holds "pmf-$topic.5" help "$topic"; done
 holds pmf.1 --help

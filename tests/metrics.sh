@@ -37,7 +37,7 @@ unknown=$(LC_ALL=C comm -23 found written)
 [ -z "$unknown" ] || fail "doc/metrics.md lacks: $unknown"
 for event in start resume step save score grid skip rollback stop end; do grep -qxF "$event/" found || fail "no event $event in these runs"; done
 # Of events that have come every field has, but for those of another network.
-silent=$(LC_ALL=C comm -13 found written | grep -vE '^(alarm|replicas differ|save failed|straggler)/|^step/(lpips|convnext|perceptual)')
+silent=$(LC_ALL=C comm -13 found written | grep -vE '^(alarm|bad image|replicas differ|save failed|straggler)/|^step/(lpips|convnext|perceptual)')
 check 'fields of the page that no line has' "$silent" ''
 
 # Planted: another field, another event, text for a number.

@@ -15,9 +15,6 @@ refuses "expected a job"
 refuses "unknown job trian; did you mean train?" trian
 refuses "unknown job trian; did you mean train?" help trian
 refuses "unknown job --verion" --verion
-for job in check-data; do
-  refuses "the job $job comes in a later version" $job
-done
 
 train() { local text=$1; shift; refuses "$text" train run=run data=none.h5 "$@"; }
 train "did you mean fashion?" preset=fashoin
