@@ -30,7 +30,7 @@ worst=0
 for reader in "$@"; do
   mkdir -p "corpus/$reader"
   before=$(find found -name "$reader-*" | wc -l)
-  READER=$reader timeout -k 5 $((seconds + 120)) ./fuzz -max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 -malloc_limit_mb=1024 \
+  READER=$reader timeout -k 5 $((seconds + 120)) ./fuzz -max_total_time="$seconds" -len_control=0 -timeout=20 -rss_limit_mb=2048 -malloc_limit_mb=1024 \
     -print_final_stats=1 -artifact_prefix="found/$reader-" "corpus/$reader" "$PMF_SOURCE/tests/fuzz/seeds/$reader" >"$reader.log" 2>&1
   code=$?
   [ $code = 0 ] || worst=1
