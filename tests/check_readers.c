@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <hdf5.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #include "tests/fuzz/readers.h"
 #include "tests/harness.h"
@@ -61,6 +62,13 @@ START_TEST(every_find_is_read_or_refused) {
   ck_assert_uint_gt(files, 0);
 } END_TEST
 
+START_TEST(none_takes_much_memory) {   /* what a file claims is not what it is given */
+  struct rusage used;
+  getrusage(RUSAGE_SELF, &used);
+  if (!SANITIZED) ck_assert_int_lt(used.ru_maxrss >> 10, 512);   /* MiB */
+} END_TEST
+
 int main(void) {
-  return run_tests("readers", (const TTest *[]){ every_seed_is_read_or_refused, every_find_is_read_or_refused, NULL });
+  return run_tests("readers", (const TTest *[]){ every_seed_is_read_or_refused, every_find_is_read_or_refused,
+                                                 none_takes_much_memory, NULL });
 }

@@ -109,7 +109,7 @@ static hid_t choose_type(struct cursor *c) {
 }
 
 static hid_t choose_space(struct cursor *c) {
-  static const hsize_t odd[] = { 1 << 20, UINT32_MAX, (hsize_t)1 << 40, (hsize_t)1 << 61, (hsize_t)1 << 62 };
+  static const hsize_t odd[] = { 1 << 20, 1 << 28, (hsize_t)1 << 40, (hsize_t)1 << 61, (hsize_t)1 << 62 };
   hsize_t sizes[6];
   const int rank = take(c) % 7;
   for (int i = 0; i < rank; i++) {
