@@ -9,7 +9,7 @@
 set -u
 : "${PMF_SOURCE:=$(cd "$(dirname "$0")/.." && pwd)}" "${JOBS:=$(nproc)}" "${FLAGS:=}"
 [ $# != 0 ] || set -- cppcheck clang-tidy gcc
-read -ra flags <<<"-std=c11 -fopenmp -I. -I$PWD $FLAGS -DSTATIC_% -include tests/static.h"
+read -ra flags <<<"-std=c11 -fopenmp -I. -I$PWD $FLAGS -D_GNU_SOURCE -DSTATIC_% -include tests/static.h"
 for name in PRESETDIR SOURCE_PRESETDIR SLURMDIR SOURCE_SLURMDIR TEST_DATA; do flags+=("-D$name=\"\""); done
 out=$(mktemp -d) || exit 1
 trap 'rm -rf "$out"' EXIT
@@ -47,7 +47,8 @@ said_by_clang-tidy() {
 # shellcheck disable=SC2317
 said_by_gcc() {
   each "$1" -fanalyzer -O1 "${flags[@]}" -c -o /dev/null @ |
-    sed -nE 's/^([^/ :][^ :]*):([0-9]+):[0-9]+: (warning|error): (.*) \[-W([^]]+)\]$/\1 \5 \2 \4/p'
+    sed -nE 's/^([^/ :][^ :]*):([0-9]+):[0-9]+: (warning|error): (.*) \[-W([^]]+)\]$/\1 \5 \2 \4/p' |
+    grep -vE '^tests/[^ ]* analyzer-(possible-null|malloc-leak)'   # a test without memory may die, and does not tidy up
 }
 
 failed=0
