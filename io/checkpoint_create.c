@@ -76,7 +76,7 @@ static off_t size_estimate(const struct saving *s) {
 
 /* By the system call: posix_fallocate writes zeros where the file system cannot take room, and threads write there now. */
 int saving_take_room(const struct saving *s) {
-  struct stat made;
+  struct stat made = { 0 };
   const int fd = open(s->tmp, O_WRONLY | O_CLOEXEC);
   int why = fd < 0 || fstat(fd, &made) ? errno : 0;
   if (!why && fallocate(fd, 0, 0, made.st_size)) why = errno;

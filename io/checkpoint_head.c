@@ -1,6 +1,7 @@
 #include "io/checkpoint_head.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -193,9 +194,12 @@ static int columns_table(const char *path, const struct columns *c, size_t n, st
                            .second = c->second[i] == UINT64_MAX ? SIZE_MAX : c->second[i] };
     snprintf(x->name, sizeof x->name, "%.*s", TENSOR_NAME - 1, c->names + i * TENSOR_NAME);
     size_t product = 1;
-    if (c->ranks[i] < 1 || c->ranks[i] > 4) product = 0;
-    else for (int d = 0; d < x->rank; d++) product *= x->shape[d] = c->shapes[4 * i + (size_t)d];
-    if (product != x->size || x->size > t->size || x->offset > t->size - x->size)
+    bool fits = c->ranks[i] >= 1 && c->ranks[i] <= 4;
+    for (int d = 0; fits && d < x->rank; d++) {
+      x->shape[d] = c->shapes[4 * i + (size_t)d];
+      fits = !__builtin_mul_overflow(product, x->shape[d], &product);
+    }
+    if (!fits || product != x->size || x->size > t->size || x->offset > t->size - x->size)
       return because(STATUS_BAD, "%s: the index is damaged at tensor %zu (%s)", path, i, x->name);
   }
   return STATUS_OK;

@@ -1,6 +1,7 @@
 #include "io/hdf.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -100,11 +101,20 @@ int hdf_put(hid_t at, const char *name, hid_t type, int rank, const hsize_t *dim
   return bad;
 }
 
+/* Does the file hold as much as the dataset claims? A few bytes could else ask for all memory, to be filled with zeros. */
+static bool is_stored(hid_t set, hid_t space) {
+  const hid_t type = H5Dget_type(set);
+  const hssize_t n = H5Sget_simple_extent_npoints(space);
+  const size_t element = H5Tget_size(type);
+  H5Tclose(type);
+  return n >= 0 && element > 0 && (hsize_t)n <= H5Dget_storage_size(set) / element;
+}
+
 int hdf_get(hid_t at, const char *name, hid_t type, int rank, hsize_t *dims, void **data) {
   *data = NULL;
   const hid_t set = H5Dopen2(at, name, H5P_DEFAULT), space = set < 0 ? -1 : H5Dget_space(set);
   if (space < 0) return hdf_fail();
-  int bad = H5Sget_simple_extent_ndims(space) != rank || H5Sget_simple_extent_dims(space, dims, NULL) < 0;
+  int bad = H5Sget_simple_extent_ndims(space) != rank || H5Sget_simple_extent_dims(space, dims, NULL) < 0 || !is_stored(set, space);
   if (!bad) {
     const size_t n = (size_t)H5Sget_simple_extent_npoints(space);
     *data = calloc(n + 1, H5Tget_size(type));

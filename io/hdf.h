@@ -25,8 +25,8 @@ void hdf_quiet(void);
 
 /* Makes the dataset and writes data, unless that is NULL. */
 int hdf_put(hid_t at, const char *name, hid_t type, int rank, const hsize_t *dims, const void *data);
-/* Reads a whole dataset of that rank into malloc'ed *data (the caller frees it, also an empty one), with one zero element
- * behind it; dims receives its shape. */
+/* Reads a whole dataset of that rank, all of which the file holds, into malloc'ed *data (the caller frees it, also an empty one),
+ * with one zero element behind it; dims receives its shape. */
 int hdf_get(hid_t at, const char *name, hid_t type, int rank, hsize_t *dims, void **data);
 /* Attributes of the root. Text is cut to room - 1 characters. */
 int hdf_put_number(hid_t file, const char *name, uint64_t value);

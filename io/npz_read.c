@@ -39,8 +39,9 @@ static int read_header(struct npz_reader *r) {
   enum { MOST = 1 << 16 };
   unsigned char start[12];
   char header[MOST + 1];
-  const int two = zip_fread(r->entry, start, 10) == 10 && start[6] >= 2;
-  if (memcmp(start, "\x93NUMPY", 6) || (two && zip_fread(r->entry, start + 10, 2) != 2)) return damaged(r);
+  if (zip_fread(r->entry, start, 10) != 10 || memcmp(start, "\x93NUMPY", 6)) return damaged(r);
+  const int two = start[6] >= 2;
+  if (two && zip_fread(r->entry, start + 10, 2) != 2) return damaged(r);
   size_t n = start[8] | (size_t)start[9] << 8;
   if (two) n |= (size_t)start[10] << 16 | (size_t)start[11] << 24;
   if (n > MOST || zip_fread(r->entry, header, n) != (zip_int64_t)n) return damaged(r);
@@ -111,9 +112,9 @@ int npz_doubles(const char *path, const char *name, size_t n, double *to) {
   if (!status && r.size / r.item != n)
     status = because(STATUS_BAD, "%s: array %s has %zu numbers, expected %zu", path, name, r.size / r.item, n);
   for (size_t i = 0; i < n && !status; i++) {
-    unsigned char bytes[8];
+    unsigned char bytes[8] = { 0 };
     status = npz_reader_next(&r, r.item, bytes);
-    to[i] = number(r.type, bytes);
+    if (!status) to[i] = number(r.type, bytes);
   }
   npz_reader_close(&r);
   return status;

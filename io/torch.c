@@ -191,7 +191,7 @@ static int find_folder(struct torch *t) {
 
 static int list_zip(struct torch *t) {
   unsigned char *order, *data = NULL;
-  size_t size, used;
+  size_t size = 0, used;
   const struct pickle_value *root;
   struct pickle p = { 0 };
   int status = find_folder(t);
@@ -201,6 +201,7 @@ static int list_zip(struct torch *t) {
     status = because(STATUS_BAD, "%s: big-endian; expected little", t->w->path);
   free(order);
   if (!status) status = read_entry(t, "data.pkl", &data, &size);
+  if (!status && !data) status = because(STATUS_BAD, "%s: its data.pkl is not to be found by its name", t->w->path);
   if (!status) status = pickle_read(&p, t->w->path, data, size, knows, &root, &used);
   if (!status) status = add_root(t, root);
   pickle_free(&p);
