@@ -10,6 +10,8 @@ struct progress {
   uint64_t steps, batch;       /* of the whole run; images in a step */
   uint64_t first;              /* steps done before this start, less those made again: modulo 2^64 */
   double began, excluded;      /* seconds: clock at the start, time spent on saves */
+  double waiting;              /* the caller's: seconds of a step in which ranks wait for gradients; 0: not shown */
+  double until;                /* the caller's: when the time that this start has is over, by the clock; 0: it is not known */
 };
 /* Seconds of a clock that only runs forward. */
 double progress_clock(void);

@@ -8,13 +8,10 @@
 #include "io/words.h"
 #include "jobs/jobs.h"
 #include "jobs/needs.h"
-#include "jobs/perception.h"
-#include "jobs/rate.h"
+#include "jobs/predict.h"
 #include "jobs/setup.h"
 #include "mpi/agree.h"
 #include "src/base/status.h"
-#include "src/net/flops.h"
-#include "src/optim/share.h"
 
 static long ranks, threads;
 static struct word words[] = {
@@ -38,12 +35,7 @@ struct plan {
   struct settings s;
   struct net net;
   struct needs needs;
-  struct flops flops;
-  double newton_schulz;           /* flops of a step, all ranks together */
-  double guidance, tangents;      /* evaluations an image */
-  double gradient;                /* flops an image */
-  double perceptual, below;       /* flops of the perceptual terms for a sample below the threshold; share of those */
-  double rate, seconds[3];        /* a rank's products; gradient, Newton-Schulz, both */
+  struct predicted work;
   size_t sampling;                /* parameters without the v head */
 };
 
@@ -54,43 +46,13 @@ static size_t sampling_parameters(const struct table *t) {
   return sum;
 }
 
-/* The means over many draws. */
-static void count_evaluations(struct plan *p) {
-  const struct times times = setup_times(&p->s);
-  const struct guidance guidance = setup_guidance(&p->s);
-  enum { DRAWS = 1 << 15 };
-  size_t evaluations = 0, tangents = 0;
-  for (uint32_t i = 0; i < DRAWS; i++) {
-    real t, r, w, t_min, t_max;
-    int fm, drop;
-    times_draw(&times, 1, 0, i, &t, &r, &fm);
-    guidance_draw(&guidance, 1, 0, i, fm, &w, &t_min, &t_max, &drop);
-    tangents += !fm;
-    evaluations += !fm + (size_t)(!drop && (fm || (t_min <= t && t <= t_max)));
-  }
-  p->guidance = (double)evaluations / DRAWS;
-  p->tangents = (double)tangents / DRAWS;
-}
-
 static int make(struct plan *p) {
   const struct net_config config = setup_net(&p->s);
-  int status = net_init(&p->net, &config, p->s.training.optimizer == OPTIMIZER_ADAMW);
+  const int status = net_init(&p->net, &config, p->s.training.optimizer == OPTIMIZER_ADAMW);
   if (status) return status;
   p->needs = needs_of(&p->net, &p->s, (int)ranks, 0);
-  p->flops = flops_net(&p->net);
-  p->newton_schulz = p->s.training.optimizer == OPTIMIZER_MUON ? share_flops(&p->net.table) : 0;
   p->sampling = sampling_parameters(&p->net.table);
-  count_evaluations(p);
-  p->gradient = p->flops.forward + p->flops.backward + p->guidance * p->flops.guidance + p->tangents * p->flops.tangent;
-  p->perceptual = perception_flops(&p->s);
-  p->below = perception_share(&p->s);
-  p->gradient += p->perceptual * p->below;
-  const size_t rows = p->needs.micro * p->net.shape.T;
-  status = rate_measure(&p->net, rows, rows / 2, 1.5, &p->rate);
-  p->seconds[0] = p->gradient * (double)p->s.training.batch_size / (double)ranks / p->rate;
-  p->seconds[1] = p->newton_schulz > 0 ? share_matrices(&p->net.table, (int)ranks) / p->rate : 0;   /* of the busiest */
-  p->seconds[2] = p->seconds[0] + p->seconds[1];
-  return status;
+  return predict(&p->net, &p->s, (int)ranks, p->needs.micro, &p->work);
 }
 
 static void print_json(const struct plan *p) {
@@ -104,10 +66,10 @@ static void print_json(const struct plan *p) {
     { "rounded_bytes", (double)k->rounded }, { "optimizer_bytes", (double)k->optimizer }, { "loader_bytes", (double)k->loader },
     { "evaluation_bytes", (double)k->evaluation }, { "copy_bytes", (double)k->copy },
     { "messages_bytes", (double)k->messages }, { "perceptual_bytes", (double)k->perceptual },
-    { "perceptual_flops_per_sample", p->perceptual }, { "perceptual_share", p->below }, { "total_bytes", (double)k->total },
-    { "checkpoint_bytes", (double)k->checkpoint }, { "gradient_flops_per_image", p->gradient },
-    { "newton_schulz_flops", p->newton_schulz }, { "sgemm_gflops", p->rate / 1e9 }, { "gradient_seconds", p->seconds[0] },
-    { "newton_schulz_seconds", p->seconds[1] }, { "step_seconds", p->seconds[2] },
+    { "perceptual_flops_per_sample", p->work.perceptual }, { "perceptual_share", p->work.below }, { "total_bytes", (double)k->total },
+    { "checkpoint_bytes", (double)k->checkpoint }, { "gradient_flops_per_image", p->work.gradient },
+    { "newton_schulz_flops", p->work.newton_schulz }, { "sgemm_gflops", p->work.rate / 1e9 }, { "gradient_seconds", p->work.seconds[0] },
+    { "newton_schulz_seconds", p->work.seconds[1] }, { "step_seconds", p->work.seconds[2] },
   };
   cJSON *o = cJSON_CreateObject();
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) cJSON_AddNumberToObject(o, all[i].name, all[i].value);
@@ -119,7 +81,7 @@ static void print_json(const struct plan *p) {
 
 static void print_table(const struct plan *p) {
   const struct needs *k = &p->needs;
-  const struct flops *f = &p->flops;
+  const struct flops *f = &p->work.flops;
   const double MiB = 1 << 20, G = 1e9;
   printf("parameters %.1f M in training, %.1f M in sampling\n", (double)table_parameters(&p->net.table) / 1e6,
          (double)p->sampling / 1e6);
@@ -132,14 +94,14 @@ static void print_table(const struct plan *p) {
   printf("checkpoint %.1f MiB on disk, twice (the one before is kept)\n\n", (double)k->checkpoint / MiB);
   printf("GF an image: forward %.2f, guidance %.2f (%.2f evaluations), tangent %.2f (%.2f), backward %.2f%s;"
          " together %.2f\n",
-         f->forward / G, p->guidance * f->guidance / G, p->guidance, p->tangents * f->tangent / G, p->tangents, f->backward / G,
-         p->s.training.recompute ? " with the blocks again" : "", p->gradient / G);
-  if (p->perceptual > 0)
+         f->forward / G, p->work.guidance * f->guidance / G, p->work.guidance, p->work.tangents * f->tangent / G, p->work.tangents, f->backward / G,
+         p->s.training.recompute ? " with the blocks again" : "", p->work.gradient / G);
+  if (p->work.perceptual > 0)
     printf("of them %.2f by the perceptual terms: %.2f for each sample below the threshold, %.2f of all; the classifier that serves"
-           " without files is for this size of image\n", p->below * p->perceptual / G, p->perceptual / G, p->below);
-  printf("GF of Newton-Schulz a step: %.1f, shared by the ranks\n", p->newton_schulz / G);
+           " without files is for this size of image\n", p->work.below * p->work.perceptual / G, p->work.perceptual / G, p->work.below);
+  printf("GF of Newton-Schulz a step: %.1f, shared by the ranks\n", p->work.newton_schulz / G);
   printf("at the %.1f GF/s of this machine's products, were all else free: gradient %.3f s, Newton-Schulz %.3f s a step\n",
-         p->rate / G, p->seconds[0], p->seconds[1]);
+         p->work.rate / G, p->work.seconds[0], p->work.seconds[1]);
 }
 
 int plan_run(const struct world *w, int argc, char **argv) {

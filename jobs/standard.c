@@ -15,7 +15,7 @@
 #include "src/score/kernel.h"
 #include "src/score/limit.h"
 
-enum { D = INCEPTION_FEATURES, K = INCEPTION_LOGITS, SUBSET = 16, SUBSETS = 100 };
+enum { D = INCEPTION_FEATURES, SUBSET = 16, SUBSETS = 100 };
 static const char standard_sha256[] = "6726825d";   /* how the published file's begins; its name has it */
 
 static void features(void *context, int reference, size_t n, const uint8_t *u8, float *x, float *logits) {
@@ -43,7 +43,7 @@ static int allocate(struct standard *s, const size_t *const shape[2], const size
     if (bytes) inception_begin(&s->work[i]);
     if (bytes > pixels) pixels = bytes;
   }
-  s->extractor = (struct extractor){ D, K, features, s };
+  s->extractor = (struct extractor){ D, INCEPTION_LOGITS, features, s };
   s->scorer = (struct scorer){ .w = s->w, .extractor = &s->extractor, .pixels = pixels, .most = { most[1], most[0] } };
   return scorer_init(&s->scorer);
 }
@@ -92,12 +92,12 @@ int standard_statistics(const struct standard *s, double **mean) {
 /* COLLECTIVE. All features of a set in *rows on rank 0 (malloc'ed), NULL elsewhere. Only for few of them. */
 static int gather(struct standard *s, const struct feature_set *f, float **rows) {
   const int first = s->w->rank == 0;
-  *rows = first ? malloc(f->n * D * sizeof **rows) : NULL;
+  *rows = first ? malloc(f->n * f->D * sizeof **rows) : NULL;
   const int missing = first && !*rows;
   const int status = agree(s->w->comm, missing ? because(STATUS_NOMEM, "no memory for %zu images' features", f->n) : STATUS_OK);
   size_t at = 0;
   for (size_t i = 0; i < scorer_chunks(f) && !status; i++) {
-    const size_t n = scorer_images(f, i) * D;
+    const size_t n = scorer_images(f, i) * f->D;
     const float *x = scorer_pass(&s->scorer, f, i);
     if (first) memcpy(*rows + at, x, n * sizeof *x);
     at += n;
@@ -111,7 +111,7 @@ static int few(struct standard *s, double *fid) {
   float *x = NULL, *y = NULL;
   int status = gather(s, a, &x);
   if (!status) status = gather(s, b, &y);
-  if (!status) status = agree(s->w->comm, s->w->rank ? STATUS_OK : frechet_distance_rows(D, a->n, x, b->n, y, fid));
+  if (!status) status = agree(s->w->comm, s->w->rank ? STATUS_OK : frechet_distance_rows(a->D, a->n, x, b->n, y, fid));
   free(x), free(y);
   return status;
 }
@@ -121,7 +121,7 @@ static int many(struct standard *s, double *fid, double *limit) {
   struct feature_set *a = &s->scorer.images;
   const struct moments *to = s->statistics.D ? &s->statistics : &s->scorer.reference.moments;
   const size_t chunks = scorer_chunks(a);
-  const int last = LIMIT_POINTS - 1, with_limit = a->n / 2 > D && chunks / 2 > LIMIT_POINTS;
+  const int last = LIMIT_POINTS - 1, with_limit = a->n / 2 > a->D && chunks / 2 > LIMIT_POINTS;
   double n[LIMIT_POINTS], at[LIMIT_POINTS];
   size_t done = 0;
   int status = STATUS_OK;
@@ -148,7 +148,7 @@ static double pairs(struct standard *s, const struct feature_set *a, const struc
     const float *y = scorer_pass(&s->scorer, b, j);
     for (size_t i = from; i < to; i++)
       if (i >= a->begin && i < a->end)
-        rows[i - from] += kernel_sum(D, scorer_images(a, i), scorer_rows(a, i), scorer_images(b, j), y, s->scorer.scratch);
+        rows[i - from] += kernel_sum(a->D, scorer_images(a, i), scorer_rows(a, i), scorer_images(b, j), y, s->scorer.scratch);
   }
   reduce_sum_double(s->w->comm, to - from, rows);
   for (size_t i = 0; i < to - from; i++) sum += rows[i];
@@ -157,7 +157,7 @@ static double pairs(struct standard *s, const struct feature_set *a, const struc
 static double diagonal(struct standard *s, const struct feature_set *f, size_t from, size_t to) {
   double *rows = s->scorer.rows, sum = 0;
   for (size_t i = from; i < to; i++)
-    rows[i - from] = i >= f->begin && i < f->end ? kernel_diagonal(D, scorer_images(f, i), scorer_rows(f, i)) : 0;
+    rows[i - from] = i >= f->begin && i < f->end ? kernel_diagonal(f->D, scorer_images(f, i), scorer_rows(f, i)) : 0;
   reduce_sum_double(s->w->comm, to - from, rows);
   for (size_t i = 0; i < to - from; i++) sum += rows[i];
   return sum;
@@ -194,22 +194,23 @@ static void kernel(struct standard *s, struct standard_score *score) {
 
 /* COLLECTIVE. The splits' sums go from rank 0 to the last, each adding its images in their order, and back to all. */
 static int inception_scores(struct standard *s, struct standard_score *score) {
-  enum { SPLITS = INCEPTION_SCORE_SPLITS, SIZE = SPLITS * (K + 2) };
+  enum { SPLITS = INCEPTION_SCORE_SPLITS };
   const struct feature_set *f = &s->scorer.images;
+  const size_t K = f->K, size = SPLITS * (K + 2);
   const int rank = s->w->rank, last = s->w->ranks - 1;
   if (f->n < SPLITS) return STATUS_OK;
-  double *sums = calloc(SIZE, sizeof *sums), square = 0;
+  double *sums = calloc(size, sizeof *sums), square = 0;
   const int status = agree(s->w->comm, sums ? STATUS_OK : because(STATUS_NOMEM, "no memory for an Inception Score"));
   if (status) return free(sums), status;
-  if (rank > 0) MPI_Recv(sums, SIZE, MPI_DOUBLE, rank - 1, 1, s->w->comm, MPI_STATUS_IGNORE);
+  if (rank > 0) MPI_Recv(sums, (int)size, MPI_DOUBLE, rank - 1, 1, s->w->comm, MPI_STATUS_IGNORE);
   size_t split = 0;
   for (size_t c = f->begin; c < f->end; c++)
     for (size_t i = 0; i < scorer_images(f, c); i++) {
       while ((split + 1) * f->n / SPLITS <= c * EVALUATOR_CHUNK + i) split++;
       inception_score_add(K, scorer_logits(f, c) + i * K, sums + split * (K + 2));
     }
-  if (rank < last) MPI_Send(sums, SIZE, MPI_DOUBLE, rank + 1, 1, s->w->comm);
-  spread(s->w->comm, last, SIZE * sizeof *sums, sums);
+  if (rank < last) MPI_Send(sums, (int)size, MPI_DOUBLE, rank + 1, 1, s->w->comm);
+  spread(s->w->comm, last, size * sizeof *sums, sums);
   double each[SPLITS];
   score->is = 0;
   for (int k = 0; k < SPLITS; k++) score->is += (each[k] = inception_score_of(K, sums + k * (K + 2))) / SPLITS;
@@ -226,7 +227,7 @@ int standard_score(struct standard *s, const struct source *source, size_t n, st
   assert(n >= 2);
   *score = (struct standard_score){ n, m, NAN, NAN, NAN, NAN, 0, 0, NAN, NAN, NAN, NAN };
   int status = scorer_look(&s->scorer, &s->scorer.images, source, n);
-  if (!status) status = m && n <= D && m <= D ? few(s, &score->fid) : many(s, &score->fid, &score->fid_infinite);
+  if (!status) status = m && n <= s->scorer.D && m <= s->scorer.D ? few(s, &score->fid) : many(s, &score->fid, &score->fid_infinite);
   if (!status) status = inception_scores(s, score);
   if (!status && m) kernel(s, score);
   if (!status && m) status = recall_of(&s->scorer, &score->precision, &score->recall);

@@ -36,6 +36,6 @@ void standard_close(struct standard *s);
 int standard_reference(struct standard *s, const struct source *source, size_t n);
 /* Rank 0. mean[D] and covariance[D,D] of the reference just looked at. The caller frees *mean, behind which the covariance lies. */
 int standard_statistics(const struct standard *s, double **mean);
-/* COLLECTIVE. Errors: those of scorer_look and frechet_distance. */
+/* COLLECTIVE. By the features of s->scorer, Inception's or (in tests) another extractor's. Errors: those of scorer_look and frechet_distance. */
 int standard_score(struct standard *s, const struct source *source, size_t n, struct standard_score *score);
 #endif

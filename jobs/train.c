@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "io/binding.h"
 #include "io/checkpoint_io.h"
@@ -22,6 +23,7 @@
 #include "jobs/grids.h"
 #include "jobs/jobs.h"
 #include "jobs/precision.h"
+#include "jobs/predict.h"
 #include "jobs/recover.h"
 #include "jobs/saves.h"
 #include "jobs/straggler.h"
@@ -162,6 +164,19 @@ static void tell_plan(const struct run *run) {
   printf("# MiB a rank: %.1f =", (double)k->total / MiB);
   for (int i = 0; i < NEEDS_PARTS; i++) printf("%s %s %.1f", i ? "," : "", parts[i].name, (double)parts[i].bytes / MiB);
   puts("");
+  printf("# checkpoint %.1f MiB, %ld files are kept\n", (double)k->checkpoint / MiB, t->s.checkpoint.keep);
+}
+
+/* COLLECTIVE. All ranks measure at once, as they will compute. */
+static int tell_time(struct run *run) {
+  struct trainer *t = &run->t;
+  struct predicted p;
+  const int status = agree(run->w->comm, predict(&t->net, &t->s, run->w->ranks, t->needs.micro, &p));
+  if (status || run->w->rank) return status;
+  const double all = (double)t->steps * p.seconds[2];
+  printf("# predicted: at least %.3g s a step, %.0f:%02.0f:%02.0f in all, at the %.1f GF/s of a rank's products here; measure with pmf bench step\n", p.seconds[2],
+         floor(all / 3600), floor(fmod(all, 3600) / 60), floor(fmod(all, 60)), p.rate / 1e9);
+  return STATUS_OK;
 }
 
 static void write_status(const struct run *run, const char *what) {
@@ -216,6 +231,13 @@ static int open_events(struct run *run) {
   return events_verbatim(&run->events, "settings", step, run->t.text);
 }
 
+/* By the clock: training.max_time, or what Slurm says of the job's end, whichever is earlier; 0: neither. */
+static double time_ends(const struct run *run) {
+  const char *end = getenv("SLURM_JOB_END_TIME");   /* seconds since 1970 */
+  const double slurm = end && atof(end) > 0 ? progress_clock() + atof(end) - (double)time(NULL) : 0;
+  return run->deadline > 0 && slurm > 0 ? fmin(run->deadline, slurm) : fmax(run->deadline, slurm);
+}
+
 static int start(struct run *run, const struct binding *bindings) {
   const int first = run->w->rank == 0;
   int status = agree(run->w->comm, first ? folder_lock(run->folder, &run->lock) : STATUS_OK);
@@ -250,6 +272,7 @@ static int start(struct run *run, const struct binding *bindings) {
   run->saves.sure = run->t.state.step;
   evaluate_start(&run->evaluation);
   if (run->t.s.training.max_time > 0) run->deadline = run->began + 60 * run->t.s.training.max_time;
+  run->progress.until = time_ends(run);
   run->step_began = progress_clock();
   if (first) {
     progress_say(&run->progress, "%s: %zu parameters, %zu training images, %d rank%s, batch %zu in micro-batches of %zu",
@@ -407,6 +430,7 @@ static int report(struct run *run, double rate) {
   const double n = none + (double)s->images, others = fmax(1, (double)(s->images - s->fm));
   const int due = report_due(run);
   const struct travel *travel = &run->travel;
+  run->progress.waiting = run->w->ranks > 1 ? travel->exposed_mean : 0;
   progress_show(&run->progress, done, s->loss / n, s->mse_u / n, s->mse_v / n, seconds_to_save(run), due);
   if (!due) return STATUS_OK;
   write_status(run, "running");
@@ -603,6 +627,7 @@ int train_run(const struct world *w, int argc, char **argv) {
   int status = prepare(&run, argc, argv);
   if (!status && words[DRY_RUN].given) {
     if (w->rank == 0) tell_plan(&run);
+    status = tell_time(&run);
   } else if (!status) {
     status = train(&run);
   }

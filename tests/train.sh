@@ -181,6 +181,24 @@ said "warning: the checkpoint was made with max_time: 0"
 check 'what a stop leaves' "$(cd alone && echo *)" \
   'blas_core checkpoint.h5 checkpoint.h5.prev lock metrics.jsonl provenance.json status used_parameters.yml'
 
+# --dry-run tells sizes and the least time, and leaves nothing; settings that a run has written make the same run.
+on 2 train config=tiny.yml data=set.h5 run=dry --dry-run || fail "--dry-run: exit code $?: $(cat err)"
+for words in '^# [0-9]+ parameters, ' '^# MiB a rank: [0-9.]+ = ' '^# checkpoint [0-9.]+ MiB, 2 files are kept$' \
+  '^# predicted: at least [0-9.e-]+ s a step, [0-9]+:[0-9][0-9]:[0-9][0-9] in all, '; do
+  grep -qE -- "$words" out || fail "--dry-run: no line $words: $(cat out)"
+done
+[ ! -e dry ] || fail '--dry-run left a folder'
+trains 0 1 run=first training.steps=4
+"$PMF" train config=first/used_parameters.yml run=again >out 2>err </dev/null || fail "used_parameters.yml: exit code $?: $(cat err)"
+cmp -s first/used_parameters.yml again/used_parameters.yml || fail 'used_parameters.yml of a run from used_parameters.yml'
+check 'arrays of a run from used_parameters.yml' "$(arrays again/checkpoint.h5)" "$(arrays first/checkpoint.h5)"
+
+# How much time is left: of training.max_time, or of Slurm's job where that is less.
+trains 0 1 run=timed training.steps=3 training.log_per_step=1 training.max_time=60
+grep -qE '  time left (1:00:00|59:[0-9]+)$' err || fail "no time left: $(cat err)"
+SLURM_JOB_END_TIME=$(($(date +%s) + 1000)) trains 0 1 run=job training.steps=3 training.log_per_step=1 training.max_time=60
+grep -qE '  time left 16:[0-9]+$' err || fail "no time left of the job: $(cat err)"
+
 # A checkpoint with other settings than asked for.
 train() {
   local text=$1
