@@ -191,7 +191,8 @@ static int helped(const struct rank *r, const struct tensor *t) {
 
 static void update(struct rank *r) {
   static float nothing[1];
-  if (travels(r)) owners_begin(&r->owners, nothing);
+  const int in_crew = r->crew.size > 1;
+  if (travels(r) && !in_crew) owners_begin(&r->owners, nothing);
   for (size_t i = 0; i < layers.table.count; i++) {
     const struct tensor *t = &layers.table.tensors[i];
     if (travels(r) && t->owner != r->w.rank) continue;
@@ -200,6 +201,7 @@ static void update(struct rank *r) {
     else simulate_seconds(optimizer_scale * layers.optimizer * newton_schulz(t) / (travels(r) ? 1 : r->w.ranks));
   }
   crew_help(&r->crew, &layers.table, r->work, breathe, r);
+  if (in_crew) owners_begin(&r->owners, nothing);
   ends(r, NEWTON_SCHULZ);
   if (travels(r)) owners_done(&r->owners);
   const double part = travels(r) ? (double)r->mine.count / (double)layers.table.size : 1.0 / r->w.ranks;

@@ -256,9 +256,11 @@ void state_step(const struct world *w, struct state *state, const struct net *n,
   optimizer.help = state->crew.size > 1 ? &help : NULL;
   state_pass(state, s);
   phases_begin(state->phases, PHASE_OPTIMIZER);
-  if (state->sharded) owners_begin(&state->owners, state->weights);
+  const int in_crew = state->crew.size > 1;   /* its pieces go first: 48 copies at once would leave them a fiftieth of the wire */
+  if (state->sharded && !in_crew) owners_begin(&state->owners, state->weights);
   optimizer_step(&optimizer, &n->table, state->step, rate, grads, state->m, state->s, state->weights, work);
   crew_help(&state->crew, &n->table, work, breathe, state);
+  if (in_crew) owners_begin(&state->owners, state->weights);
   if (state->sharded) owners_done(&state->owners);
   else if (!optimizer.adamw) owners_spread(w->comm, &n->table, state->weights);
   phases_begin(state->phases, PHASE_EMA);
