@@ -235,7 +235,8 @@ static int pack(const struct order *o, bool shapes, const char *command) {
     names = name_classes(part[0].classes, shapes ? shapes_names : idx_names(&part[0]));
     if (!names) status = because(STATUS_NOMEM, "no memory for class names");
   }
-  if (o->first && (size_t)o->first < part[SPLIT_TRAIN].count) part[SPLIT_TRAIN].count = (size_t)o->first;   /* all had to be there for the names */
+  struct images *train = &part[SPLIT_TRAIN];   /* all of which had to be there for the names */
+  if (o->first && (size_t)o->first < train->count) train->count = (size_t)o->first;
   if (shapes) snprintf(source, sizeof source, "shapes, seed %ld", o->seed);
   else snprintf(source, sizeof source, "IDX files of %s", o->idx);
   if (!status) status = dataset_write(o->out, &part[0], &part[1], names, source, command, &dropped);

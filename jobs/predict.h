@@ -1,5 +1,5 @@
-/* predict.h - what a training step computes, counted, and how long its products take at the rate measured here: the least that it can
- * take, as all else (other layers, waiting, saves) comes on top.
+/* predict.h - what a training step computes, counted, and how long its products take at the rate measured here. All else (other
+ * layers, waiting, saves) comes on top; what crews save of Newton-Schulz on very many ranks (mpi/crew.h) is not taken off.
  * Units: floating-point operations; seconds. Memory: freed inside. Ranks: local. */
 #ifndef JOBS_PREDICT_H
 #define JOBS_PREDICT_H

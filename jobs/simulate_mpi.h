@@ -1,6 +1,7 @@
 /* simulate_mpi.h - what the schedule of a step (mpi/) calls, for SimGrid's SMPI: messages carry nothing, and adding takes the time
  * that it is said to take. Messages themselves travel while a rank computes, as a network card carries them, once both ends have
- * called; products of Newton-Schulz take the time of their flops. Compiled in front of mpi/ (-include), whose calls it takes over; mpi/add.c and src/optim/newton_schulz.c are left out.
+ * called; products of Newton-Schulz take the time of their flops. Compiled in front of mpi/ (-include), whose calls it
+ * takes over; mpi/add.c and src/optim/newton_schulz.c are left out.
  * Memory: a shared piece. Ranks: as the MPI calls. */
 #ifndef JOBS_SIMULATE_MPI_H
 #define JOBS_SIMULATE_MPI_H

@@ -253,10 +253,10 @@ void state_step(const struct world *w, struct state *state, const struct net *n,
   optimizer.breathe = breathe;
   optimizer.context = state;
   const struct muon_help help = { newton_schulz, state };
-  optimizer.help = state->crew.size > 1 ? &help : NULL;
+  const int in_crew = state->crew.size > 1;   /* its pieces go first: 48 copies at once would leave them a fiftieth of the wire */
+  optimizer.help = in_crew ? &help : NULL;
   state_pass(state, s);
   phases_begin(state->phases, PHASE_OPTIMIZER);
-  const int in_crew = state->crew.size > 1;   /* its pieces go first: 48 copies at once would leave them a fiftieth of the wire */
   if (state->sharded && !in_crew) owners_begin(&state->owners, state->weights);
   optimizer_step(&optimizer, &n->table, state->step, rate, grads, state->m, state->s, state->weights, work);
   crew_help(&state->crew, &n->table, work, breathe, state);

@@ -72,7 +72,8 @@ int study_child(const struct study_job *j, long ranks, const struct child_words 
 /* The words that training, plan and bench of the study begin with. */
 void study_words(const struct study_job *j, const char *job, struct child_words *w);
 
-/* study_cost.c: "seconds an image", "Gflop an image" and "idle share" (of the machine's own sgemm rate) of a gradient, by pmf bench step: steps= steps are measured, of n= images. */
+/* study_cost.c: "seconds an image", "Gflop an image" and "idle share" (of the machine's own sgemm rate) of a gradient, by pmf bench
+ * step: steps= steps are measured, of n= images. */
 int study_cost_run(const struct study_job *j, const struct study_arm *a, long seed, double *value);
 int study_cost_context(const struct study_job *j, const struct study_arm *a, double floor[], double ceiling[]);
 

@@ -18,12 +18,12 @@
 #include "io/words.h"
 #include "jobs/bad_images.h"
 #include "jobs/core.h"
+#include "jobs/dry_run.h"
 #include "jobs/evaluate.h"
 #include "jobs/fault.h"
 #include "jobs/grids.h"
 #include "jobs/jobs.h"
 #include "jobs/precision.h"
-#include "jobs/predict.h"
 #include "jobs/recover.h"
 #include "jobs/saves.h"
 #include "jobs/straggler.h"
@@ -148,35 +148,6 @@ static int resume(struct run *run) {
     fprintf(stderr, "begins with the weights of %s\n", words_from);
   free(before);
   return status;
-}
-
-/* What would be trained, and the bytes that a rank would hold for it. */
-static void tell_plan(const struct run *run) {
-  const struct trainer *t = &run->t;
-  const struct needs *k = &t->needs;
-  const double MiB = 1 << 20;
-  fputs(t->text, stdout);
-  printf("# %zu parameters, %llu steps of %ld images from %zu; ranks: %d; micro-batches of %zu\n",
-         table_parameters(&t->net.table), (unsigned long long)t->steps, t->s.training.batch_size, t->data.count[SPLIT_TRAIN],
-         run->w->ranks, k->micro);
-  struct needs_part parts[NEEDS_PARTS];
-  needs_parts(k, parts);
-  printf("# MiB a rank: %.1f =", (double)k->total / MiB);
-  for (int i = 0; i < NEEDS_PARTS; i++) printf("%s %s %.1f", i ? "," : "", parts[i].name, (double)parts[i].bytes / MiB);
-  puts("");
-  printf("# checkpoint %.1f MiB, %ld files are kept\n", (double)k->checkpoint / MiB, t->s.checkpoint.keep);
-}
-
-/* COLLECTIVE. All ranks measure at once, as they will compute. */
-static int tell_time(struct run *run) {
-  struct trainer *t = &run->t;
-  struct predicted p;
-  const int status = agree(run->w->comm, predict(&t->net, &t->s, run->w->ranks, t->needs.micro, &p));
-  if (status || run->w->rank) return status;
-  const double all = (double)t->steps * p.seconds[2];
-  printf("# predicted: at least %.3g s a step, %.0f:%02.0f:%02.0f in all, at the %.1f GF/s of a rank's products here; measure with pmf bench step\n", p.seconds[2],
-         floor(all / 3600), floor(fmod(all, 3600) / 60), floor(fmod(all, 60)), p.rate / 1e9);
-  return STATUS_OK;
 }
 
 static void write_status(const struct run *run, const char *what) {
@@ -626,8 +597,7 @@ int train_run(const struct world *w, int argc, char **argv) {
   watchdog_prepare();
   int status = prepare(&run, argc, argv);
   if (!status && words[DRY_RUN].given) {
-    if (w->rank == 0) tell_plan(&run);
-    status = tell_time(&run);
+    status = dry_run_tell(&run.t);
   } else if (!status) {
     status = train(&run);
   }

@@ -22,8 +22,9 @@ void crew_free(struct crew *c);
 /* COLLECTIVE over the crew. Are its messages and sums right (mpi/selftest.h)? A matrix made together against the owner's own. Memory: statics.
  * Errors, on the owner alone: STATUS_BAD. */
 int crew_test(const struct crew *c);
-/* COLLECTIVE over the crew: the owner calls the first for a matrix, what muon_newton_schulz does with the same arrays; the others call the second, once a step,
- * for all matrices of their owner, in the table's order; work: muon_work of the largest. What else is on its way through this rank is moved on by `breathe` (may be NULL) between the steps. */
+/* COLLECTIVE over the crew: the owner calls the first for each matrix, with the arrays of muon_newton_schulz; the others the second,
+ * once a step, for all matrices of their owner in the table's order; work: muon_work of the largest. Between the five steps `breathe`
+ * (may be NULL) moves on what else goes through this rank. */
 void crew_newton_schulz(const struct crew *c, size_t out, size_t in, real *X, real *work, void (*breathe)(void *), void *context);
 void crew_help(const struct crew *c, const struct table *t, real *work, void (*breathe)(void *), void *context);
 #endif
