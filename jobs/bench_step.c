@@ -193,7 +193,7 @@ int bench_step(struct bench *b) {
   if (status) return status;
   snprintf(t.s.dataset.root, sizeof t.s.dataset.root, "%s", path);
   t.s.training.steps = b->steps + 1;
-  t.s.fid.every_steps = 0;   /* steps alone */
+  t.s.fid.every_steps = t.s.sampling.grid_every_steps = 0;   /* steps alone */
   status = trainer_open(&t);
   MPI_Barrier(b->w->comm);
   if (b->w->rank == 0) unlink(path);   /* all have it open, or none needs it */
