@@ -20,6 +20,7 @@
 #include "mpi/reduction.h"
 #include "src/base/status.h"
 #include "src/optim/muon.h"
+#include "src/optim/newton_schulz.h"
 #include "src/optim/share.h"
 
 /* Words and tables of all ranks: under SMPI they are threads of one process, which take turns only at calls of MPI. */
@@ -166,11 +167,11 @@ static void gradient(struct rank *r) {
   }
   ends(r, GRADIENT);
   if (!travels(r)) return;
-  double sums[13] = { 0 }, most[2] = { 0 };
+  double sums[14] = { 0 }, most[7] = { 0 };
   reduction_wait(&r->reduction);
   ends(r, OWN_SUMS);
-  reduce_sum_double(r->w.comm, 13, sums);
-  reduce_max_double(r->w.comm, 2, most);
+  reduce_sum_double(r->w.comm, 14, sums);
+  reduce_max_double(r->w.comm, 7, most);
   ends(r, AGREEMENT);
 }
 
@@ -189,19 +190,42 @@ static int helped(const struct rank *r, const struct tensor *t) {
   return r->crew.size > 1 && t->rule == RULE_MUON && muon_flops(t->shape[0], t->shape[1]) >= crew_least;
 }
 
+/* Matrices that this rank does at the same time, a thread each (src/optim/optimizer.c): MPI is called between such rounds. */
+static int at_once(const struct rank *r) {
+  int mine = 0;
+  for (size_t i = 0; i < layers.table.count; i++)
+    mine += layers.table.tensors[i].rule == RULE_MUON && layers.table.tensors[i].owner == r->w.rank;
+  return r->crew.size < 2 && mine >= threads ? (int)threads : 1;
+}
+
+static void by_itself(struct rank *r, double seconds) {
+  for (int step = 0; step < NEWTON_SCHULZ_STEPS && seconds > 0; step++) {
+    if (step && travels(r)) move_on(r);
+    simulate_seconds(seconds / NEWTON_SCHULZ_STEPS);
+  }
+}
+
 static void update(struct rank *r) {
   static float nothing[1];
-  const int in_crew = r->crew.size > 1;
-  if (travels(r) && !in_crew) owners_begin(&r->owners, nothing);
+  const int round = at_once(r);
+  int in_round = 0;
+  double alone = 0;
+  if (travels(r)) owners_begin(&r->owners, nothing);
   for (size_t i = 0; i < layers.table.count; i++) {
     const struct tensor *t = &layers.table.tensors[i];
-    if (travels(r) && t->owner != r->w.rank) continue;
-    if (travels(r)) move_on(r);
+    if (t->rule != RULE_MUON || (travels(r) && t->owner != r->w.rank)) continue;
+    if (in_round == 0 && travels(r)) {
+      by_itself(r, alone);
+      alone = 0;
+      if (r->crew.size < 2) owners_ready(&r->owners, t->offset);
+      move_on(r);
+    }
+    in_round = (in_round + 1) % round;
     if (helped(r, t)) crew_newton_schulz(&r->crew, t->shape[0], t->shape[1], r->work, r->work + t->size, breathe, r);
-    else simulate_seconds(optimizer_scale * layers.optimizer * newton_schulz(t) / (travels(r) ? 1 : r->w.ranks));
+    else alone += optimizer_scale * layers.optimizer * newton_schulz(t) / (travels(r) ? 1 : r->w.ranks);
   }
+  by_itself(r, alone);
   crew_help(&r->crew, &layers.table, r->work, breathe, r);
-  if (in_crew) owners_begin(&r->owners, nothing);
   ends(r, NEWTON_SCHULZ);
   if (travels(r)) owners_done(&r->owners);
   const double part = travels(r) ? (double)r->mine.count / (double)layers.table.size : 1.0 / r->w.ranks;
@@ -209,8 +233,6 @@ static void update(struct rank *r) {
   ends(r, AVERAGES);
   if (travels(r) && !later) r->exposed += owners_finish(&r->owners);
   if (travels(r)) reduction_finish(&r->reduction);
-  double due[4] = { 0 };   /* is there a reason to stop, or to save? */
-  if (travels(r)) reduce_max_double(r->w.comm, 4, due);
   ends(r, STEP);
 }
 

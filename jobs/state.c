@@ -213,12 +213,18 @@ int state_save(const struct world *w, const struct state *state, const struct ne
   return state_save_as(w, state, n, run, "checkpoint.h5", settings);
 }
 
-/* Between the optimizer's tensors. */
 static void breathe(void *context) {
   struct state *state = context;
   watch_move();
   if (state->reduction) reduction_progress(state->reduction);
   if (state->sharded) owners_progress(&state->owners);
+}
+
+/* Between the optimizer's tensors. A crew's pieces go first: weights on their way would take its wires. */
+static void hand_out(void *context, size_t final) {
+  struct state *state = context;
+  if (state->sharded && state->crew.size < 2) owners_ready(&state->owners, final);
+  breathe(state);
 }
 
 /* What is still on its way, of the gradients to other owners and of the weights from them. */
@@ -250,17 +256,16 @@ void state_step(const struct world *w, struct state *state, const struct net *n,
   struct optimizer optimizer = setup_optimizer(s);
   optimizer.rank = w->rank;
   optimizer.sharded = state->sharded;
-  optimizer.breathe = breathe;
+  optimizer.breathe = hand_out;
   optimizer.context = state;
   const struct muon_help help = { newton_schulz, state };
-  const int in_crew = state->crew.size > 1;   /* its pieces go first: 48 copies at once would leave them a fiftieth of the wire */
-  optimizer.help = in_crew ? &help : NULL;
+  optimizer.help = &help;
+  optimizer.in_turn = state->crew.size > 1;
   state_pass(state, s);
   phases_begin(state->phases, PHASE_OPTIMIZER);
-  if (state->sharded && !in_crew) owners_begin(&state->owners, state->weights);
+  if (state->sharded) owners_begin(&state->owners, state->weights);
   optimizer_step(&optimizer, &n->table, state->step, rate, grads, state->m, state->s, state->weights, work);
   crew_help(&state->crew, &n->table, work, breathe, state);
-  if (in_crew) owners_begin(&state->owners, state->weights);
   if (state->sharded) owners_done(&state->owners);
   else if (!optimizer.adamw) owners_spread(w->comm, &n->table, state->weights);
   phases_begin(state->phases, PHASE_EMA);

@@ -187,22 +187,26 @@ static int fit(const struct step *t, const struct objective_sums *s) {
 
 /* Sums over the ranks, of g^2 too, and the greatest du/dt; with that goes the question whether a rank has found the step bad, as
  * one number: 0 for no, 1 for yes, 1 + ranks - k where it is the own loss of rank k, so that the lowest of these wins. */
-static void add_up(struct step *t, const struct world *w, double square, struct objective_sums *s) {
+/* All that the ranks must know of one another in a step; lost: this one has no images. Returns how many have none. */
+static int add_up(struct step *t, const struct world *w, double square, int lost, struct objective_sums *s) {
   const int own = fit(t, s);
   double v[] = { s->loss, s->mse_u, s->mse_v, s->mse_u_fm, s->du_dt_square,
                  s->distance[0], s->distance[1], (double)s->images, (double)s->fm, (double)s->guidance, (double)s->tangents,
-                 (double)s->seen, square };
+                 (double)s->seen, square, lost };
   reduce_sum_double(w->comm, sizeof v / sizeof *v, v);
   add_losses(t, w->comm, v);
   t->norm = sqrt(v[12]);
   const int good = isfinite((real)t->norm) && t->norm <= t->most_norm && v[0] / v[7] <= t->most_loss;
-  double most[] = { isnan(s->du_dt_max) ? INFINITY : s->du_dt_max, own ? !good : 1 + w->ranks - w->rank };
-  reduce_max_double(w->comm, 2, most);
+  double most[2 + STEP_ASKED] = { isnan(s->du_dt_max) ? INFINITY : s->du_dt_max, own ? !good : 1 + w->ranks - w->rank };
+  if (t->ask) t->ask(t->asker, most + 2);
+  reduce_max_double(w->comm, 2 + STEP_ASKED, most);
+  memcpy(t->asked, most + 2, sizeof t->asked);
   t->bad = most[1] > 0;
   t->bad_rank = most[1] > 1 ? 1 + w->ranks - (int)most[1] : -1;
   *s = (struct objective_sums){ .loss = v[0], .mse_u = v[1], .mse_v = v[2], .mse_u_fm = v[3], .du_dt_square = v[4],
                                 .du_dt_max = most[0], .images = (size_t)v[7], .fm = (size_t)v[8], .guidance = (size_t)v[9],
                                 .tangents = (size_t)v[10], .distance = { v[5], v[6] }, .seen = (size_t)v[11] };
+  return (int)v[13];
 }
 
 /* This rank's samples, micro-batch for micro-batch. */
@@ -249,12 +253,19 @@ static double take_mean(struct step *t, const struct world *w) {
   return t->overflow ? INFINITY : square;
 }
 
+/* A rank whose images cannot be had goes through the step with others, whose sums are told to be of no use at its end: to agree before it would
+ * make every rank wait where new weights are on their way through it. */
+static void forget_images(struct step *t) {
+  memset(t->x, 0, t->count * t->net->pixels * sizeof *t->x);
+  memset(t->y, 0, t->count * sizeof *t->y);
+}
+
 int step_gradient(struct step *t, const struct world *w, struct loader *loader, uint64_t k, const real *weights,
                   struct objective_sums *sums) {
   phases_begin(t->phases, PHASE_DATA);
   fault_sleep(k + 1);
-  const int status = agree(w->comm, loader_next(loader, t->x, t->y, NULL));
-  if (status) return status;
+  const int status = loader_next(loader, t->x, t->y, NULL);
+  if (status) forget_images(t);
   if (!t->net->config.classes) memset(t->y, 0, t->count * sizeof *t->y);   /* the null row is the table's only one */
   if (fault_strikes(FAULT_NAN, k + 1) && t->count) *t->x = (real)NAN;
   *sums = (struct objective_sums){ 0 };
@@ -267,7 +278,7 @@ int step_gradient(struct step *t, const struct world *w, struct loader *loader, 
   fault_stay_away(FAULT_AWAY, k + 1);
   phases_begin(t->phases, PHASE_REDUCE);
   reduction_wait(&t->reduction);
-  add_up(t, w, take_mean(t, w), sums);
+  const int lost = add_up(t, w, take_mean(t, w), status != STATUS_OK, sums);
   phases_begin(t->phases, PHASE_OTHER);
-  return STATUS_OK;
+  return lost ? agree(w->comm, status) : STATUS_OK;
 }

@@ -18,6 +18,7 @@
 #include "src/optim/share.h"
 
 enum { STEP_LOSSES = 7 };   /* the first of a report's sums */
+enum { STEP_ASKED = 5 };
 struct step {
   const struct net *net;
   struct times times;
@@ -48,6 +49,10 @@ struct step {
   double most_loss, most_norm;          /* the caller's: of a good step; loss: mean over the images. INFINITY: any */
   int bad, bad_rank;                    /* of the last one, the same on all ranks; the lowest rank whose loss is no number, -1 */
   double norm;                          /* of the mean gradient */
+  /* The caller's, or NULL: what each rank asks for, at the end of its gradient; `asked` is then the largest of all ranks. */
+  void (*ask)(void *asker, double asked[STEP_ASKED]);
+  void *asker;
+  double asked[STEP_ASKED];
 };
 /* What the layout takes, in numbers of `real`: all, the net's part of it, and that without rows of tangents; the size of
  * the micro-batch and how many of it may have tangents; the exact sums' part; the images of the rank. For the largest share

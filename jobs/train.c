@@ -55,6 +55,7 @@ struct run {
   struct saves saves;
   int resumed;                     /* from a checkpoint, when the run was loaded last */
   double began, deadline;          /* clock of the start; of the end of training.max_time, or 0 */
+  const char *reason;             /* to stop, of this rank, or NULL */
   double step_began, longest_step; /* seconds; a tenth of it is forgotten with every step */
   struct evaluation evaluation;
   struct grids grids;
@@ -295,29 +296,35 @@ static double seconds_to_save(const struct run *run) {
 /* What is to be done at a step boundary. */
 struct due { int stop, save, score, commit, bad_images; };
 
-/* Rank 0's clock says whether a score may be taken now. */
+/* Rank 0's clock says whether a score may be taken after this step. */
 static int score_due(const struct run *run) {
   const double to_end = run->deadline > 0 ? run->deadline - progress_clock() : -1;
-  return evaluate_due(&run->evaluation, run->t.state.step, seconds_to_save(run), 60 * run->t.s.checkpoint.every_minutes,
+  return evaluate_due(&run->evaluation, run->t.state.step + 1, seconds_to_save(run), 60 * run->t.s.checkpoint.every_minutes,
                       to_end);
 }
 
-/* COLLECTIVE. Agreed at the step boundary: is there a reason to stop on any rank, does rank 0's clock ask for more, has every
- * rank written what is under way? */
-static struct due ask(struct run *run) {
-  const uint64_t every = setup_save_steps(&run->t.s, run->t.data.count[SPLIT_TRAIN]);
+/* Of this rank, while its last gradients are on their way: is there a reason to stop, does rank 0's clock ask for more, is it still writing
+ * what is under way? Agreed on with the gradient's sums (jobs/step.h), as ranks that wait for one another after a step cannot
+ * hand on its new weights. */
+static void ask(void *asker, double asked[STEP_ASKED]) {
+  struct run *run = asker;
   const int first = run->w->rank == 0;
-  const char *reason = reason_to_stop(run);
-  if (reason && first) progress_say(&run->progress, "stopping: %s", reason);
-  const double now = progress_clock();
-  run->longest_step = fmax(now - run->step_began, 0.9 * run->longest_step);
-  int flags[5] = { reason != NULL, first && run->t.s.checkpoint.every_minutes > 0 && seconds_to_save(run) <= 0,
-                   first && score_due(run), saves_busy(&run->saves), bad_images_here(&run->t) };
-  watch_enter("what is due after the step");
-  MPI_Allreduce(MPI_IN_PLACE, flags, 5, MPI_INT, MPI_MAX, run->w->comm);
-  watch_leave();
-  return (struct due){ flags[0], flags[1] || (every && run->t.state.step % every == 0), flags[2],
-                       run->saves.under_way && !flags[3], flags[4] };
+  run->reason = reason_to_stop(run);
+  asked[0] = run->reason != NULL;
+  asked[1] = first && run->t.s.checkpoint.every_minutes > 0 && seconds_to_save(run) <= 0;
+  asked[2] = first && score_due(run);
+  asked[3] = saves_busy(&run->saves);
+  asked[4] = bad_images_here(&run->t) > 0;
+}
+
+/* What all have agreed on. */
+static struct due due_now(struct run *run) {
+  const uint64_t every = setup_save_steps(&run->t.s, run->t.data.count[SPLIT_TRAIN]);
+  const double *asked = run->t.step.asked;
+  if (run->reason && run->w->rank == 0) progress_say(&run->progress, "stopping: %s", run->reason);
+  run->longest_step = fmax(progress_clock() - run->step_began, 0.9 * run->longest_step);
+  return (struct due){ asked[0] > 0, asked[1] > 0 || (every && run->t.state.step % every == 0), asked[2] > 0,
+                       run->saves.under_way && asked[3] == 0, asked[4] > 0 };
 }
 
 static void report_score(struct run *run, const struct score *score, int best, double seconds) {
@@ -509,6 +516,8 @@ static int tell_bad_images(struct run *run) {
 
 static int loop(struct run *run) {
   struct due due = { 0 };
+  run->t.step.ask = ask;
+  run->t.step.asker = run;
   while (run->t.state.step < run->t.steps) {
     run->step_began = progress_clock();
     int status = take_step(run);
@@ -521,7 +530,7 @@ static int loop(struct run *run) {
       continue;
     }
     if (grids_due(&run->grids, run->t.state.step)) make_grids(run);   /* before a save or a stop: a run that goes on has it */
-    due = ask(run);
+    due = due_now(run);
     if (due.bad_images && (status = tell_bad_images(run))) return status;
     if (due.commit && (status = saves_finish(&run->saves))) return status;
     if (run->t.state.step == run->t.steps) break;

@@ -66,7 +66,7 @@ static void together(const struct crew *c, size_t out, size_t in, real *X, real 
 
 void crew_newton_schulz(const struct crew *c, size_t out, size_t in, real *X, real *work, void (*breathe)(void *), void *context) {
   if (shared(c, out, in)) together(c, out, in, X, work, breathe, context);
-  else muon_newton_schulz(out, in, X, work);
+  else muon_newton_schulz(out, in, X, work, breathe, context);
 }
 
 int crew_test(const struct crew *c) {
@@ -77,7 +77,7 @@ int crew_test(const struct crew *c) {
   for (int i = 0; i < OUT * IN; i++) X[i] = own[i] = (real)((i * 37 % 101) - 50) / (30 * (real)sqrt((double)(OUT * IN)));
   together(c, OUT, IN, X, work, NULL, NULL);
   if (c->place) return STATUS_OK;
-  muon_newton_schulz(OUT, IN, own, work);
+  muon_newton_schulz(OUT, IN, own, work, NULL, NULL);
   for (int i = 0; i < OUT * IN; i++) worst = fmax(worst, fabs((double)X[i] - (double)own[i]));
   if (worst < 1e-4) return STATUS_OK;
   return because(STATUS_BAD, "Newton-Schulz on %d ranks is not that of one (by %g): this MPI library cannot be trusted with MPI_Scatterv,"

@@ -15,4 +15,10 @@ static inline int tree_below(const struct tree *t, int step) {
   const int is_one = t->place + step < t->ranks && (!t->place || step < (t->place & -t->place));
   return is_one ? (t->place + step + t->root) % t->ranks : -1;
 }
+/* The greatest step, 0 for one rank. */
+static inline int tree_farthest(int ranks) {
+  int step = 0;
+  for (int n = 1; n < ranks; n *= 2) step = n;
+  return step;
+}
 #endif

@@ -46,7 +46,7 @@ static double apart(size_t count, size_t out, size_t in, int *size) {
     if (t.tensors[i].owner != world.rank) continue;
     real *X = drawn((uint32_t)i, out * in), *alone_made = drawn((uint32_t)i, out * in);
     crew_newton_schulz(&c, out, in, X, work, breathe, &breaths);
-    muon_newton_schulz(out, in, alone_made, work);
+    muon_newton_schulz(out, in, alone_made, work, NULL, NULL);
     for (size_t k = 0; k < out * in; k++) worst = fmax(worst, fabs((double)X[k] - (double)alone_made[k]));
     free(X), free(alone_made);
   }

@@ -236,9 +236,27 @@ START_TEST(parts_are_as_even_as_cuts_can_be) {
     }
 } END_TEST
 
+/* Forty matrices, the last so large that nobody need have less than three of the others: the first, which the next step waits for, are
+ * alone on their ranks as far as ranks are left, and as many help each owner as before. */
+START_TEST(first_tensors_are_ready_first) {
+  for (int ranks = 14; ranks <= 45; ranks++) {
+    struct table t = { 0 };
+    const size_t small[2] = { 8, 8 }, large[2] = { 8, 21 };   /* 5 (3 n n L + n n n) flops: 10240 and 22720 */
+    for (int i = 0; i < 40; i++) table_add(&t, "matrix", 2, i < 39 ? small : large, RULE_MUON, INIT_ONE, 0, 0);
+    table_place_second(&t, 0);
+    const double limit = share_matrices(&t, ranks);
+    const int owners = t.tensors[39].owner + 1, spare = ranks >= 21 ? ranks % 21 : 0;
+    ck_assert_double_eq(limit, ranks >= 21 ? 22720 : 30720);
+    ck_assert_int_eq(ranks / owners, ranks >= 42 ? 2 : 1);
+    if (ranks >= 21 && spare > 1) ck_assert_int_eq(t.tensors[1].owner, 1);
+    if (ranks == 14) ck_assert_int_eq(t.tensors[2].owner, 0);
+    table_free(&t);
+  }
+} END_TEST
+
 int main(int argc, char **argv) {
   return run_mpi_tests(&argc, &argv, "optimizer",
                        (const TTest *[]){ any_ranks_give_the_bits_of_one_alone, memory_falls_with_the_ranks, a_rank_does_its_own_matrices_alone,
                                           few_matrices_on_many_ranks_and_faults_that_are_seen,
-                                          parts_are_as_even_as_cuts_can_be, NULL });
+                                          parts_are_as_even_as_cuts_can_be, first_tensors_are_ready_first, NULL });
 }

@@ -29,11 +29,14 @@ static struct table new_table(int ranks) {
 
 static float value(int round, size_t i) { return (float)(i % 8191) + (float)round / 8; }
 
+/* A tensor of this rank's becomes the round's; another's stays. */
+static void compute_one(const struct tensor *n, int round, float *x) {
+  for (size_t k = n->offset; n->owner == world.rank && k < n->offset + n->size; k++) x[k] = value(round, k);
+}
+
 /* This rank's part of x becomes the round's. */
 static void compute(const struct table *t, int round, float *x) {
-  for (size_t i = 0; i < t->count; i++)
-    for (size_t k = 0; t->tensors[i].owner == world.rank && k < t->tensors[i].size; k++)
-      x[t->tensors[i].offset + k] = value(round, t->tensors[i].offset + k);
+  for (size_t i = 0; i < t->count; i++) compute_one(&t->tensors[i], round, x);
 }
 
 /* Elements of [first, end) that are not the round's. */
@@ -73,7 +76,6 @@ START_TEST(what_is_asked_for_is_there) {
     reduce_limit = cuts[cut].most;
     ck_assert_int_eq(owners_init(&o, &world, &t, cuts[cut].bytes), STATUS_OK);
     reduce_limit = usual;
-    if (!cut) o.most = 5;   /* of hundreds */
     ck_assert(cut || o.buckets.count > 100);
     ck_assert_uint_eq(owners_left(&o), 0);
     for (int round = 1; round <= ROUNDS; round++) {
@@ -123,6 +125,42 @@ START_TEST(done_and_progress_do_not_wait) {
   table_free(&t);
 } END_TEST
 
+/* What is ready reaches all while its owner computes the rest, of which nothing goes out. */
+START_TEST(what_is_ready_does_not_wait_for_the_rest) {
+  struct table t = new_table(world.ranks);
+  struct owners o;
+  float *x = new_zeros(t.size);
+  ck_assert_int_eq(owners_init(&o, &world, &t, 1), STATUS_OK);
+  for (int round = 1; round <= ROUNDS; round++) {
+    size_t last = t.count;   /* this rank's last tensor: it comes later */
+    owners_begin(&o, x);
+    for (size_t i = 0; i < t.count; i++)
+      if (t.tensors[i].owner == world.rank) last = i;
+    for (size_t i = 0; i < last && last < t.count; i++) compute_one(&t.tensors[i], round, x);
+    if (last < t.count) owners_ready(&o, t.tensors[last].offset);
+    else owners_done(&o);
+    for (size_t i = 0; i + 1 < t.count; i++) {
+      const struct tensor *n = &t.tensors[i];
+      if (t.tensors[i + 1].owner != n->owner) continue;
+      while (n->owner != world.rank && others(x, round, n->offset, n->offset + n->size)) owners_progress(&o);
+    }
+    int seen = 0;
+    MPI_Request all;
+    MPI_Ibarrier(world.comm, &all);
+    while (!seen) owners_progress(&o), MPI_Test(&all, &seen, MPI_STATUS_IGNORE);
+    for (size_t i = 0; i < t.count; i++)   /* nobody has what is not ready */
+      if ((i + 1 == t.count || t.tensors[i + 1].owner != t.tensors[i].owner) && t.tensors[i].owner != world.rank)
+        ck_assert_uint_eq(others(x, round, t.tensors[i].offset, t.tensors[i].offset + t.tensors[i].size), t.tensors[i].size);
+    MPI_Barrier(world.comm);
+    if (last < t.count) compute_one(&t.tensors[last], round, x), owners_done(&o);
+    owners_finish(&o);
+    ck_assert_uint_eq(others_of_all(&t, x, round), 0);
+  }
+  owners_free(&o);
+  free(x);
+  table_free(&t);
+} END_TEST
+
 START_TEST(what_another_rank_computed_is_seen) {
   struct table t = new_table(world.ranks), wrong = table_copy(&t);
   struct owners o;
@@ -143,5 +181,6 @@ START_TEST(what_another_rank_computed_is_seen) {
 int main(int argc, char **argv) {
   return run_mpi_tests(&argc, &argv, "owners",
                        (const TTest *[]){ what_is_asked_for_is_there, done_and_progress_do_not_wait,
+                                          what_is_ready_does_not_wait_for_the_rest,
                                           what_another_rank_computed_is_seen, NULL });
 }

@@ -161,6 +161,39 @@ START_TEST(with_networks_that_look_at_images) {
   ck_assert(!agree_any(world.comm, !some || !none));
 } END_TEST
 
+/* What one rank asks for, all learn; that is how a step ends without another collective (jobs/train.c). */
+static void ask(void *asker, double asked[STEP_ASKED]) {
+  ++*(int *)asker;
+  for (int k = 0; k < STEP_ASKED; k++)
+    if (k % world.ranks == world.rank) asked[k] = k + 1;
+}
+
+START_TEST(what_a_rank_asks_for_all_learn) {
+  struct settings s = step_settings();
+  struct net net;
+  struct step step;
+  struct loader *loader;
+  struct objective_sums sums;
+  int asked = 0, right = 1;
+  s.training.batch_size = 5;
+  tiny_net(&net, &s);
+  real *weights = random_weights(&net);
+  tiny_must(step_init(&step, &world, &net, &s));
+  tiny_must(loader_start(&loader, &tiny_data, step.seed, 0, step.batch, step.first, step.count, 0));
+  step.ask = ask;
+  step.asker = &asked;
+  tiny_must(step_gradient(&step, &world, loader, 0, weights, &sums));
+  for (int k = 0; k < STEP_ASKED; k++) right &= step.asked[k] == k + 1;
+  step.ask = NULL;
+  tiny_must(step_gradient(&step, &world, loader, 1, weights, &sums));
+  for (int k = 0; k < STEP_ASKED; k++) right &= step.asked[k] == 0;
+  loader_stop(loader);
+  step_free(&step);
+  free(weights);
+  net_free(&net);
+  ck_assert(!agree_any(world.comm, !right || asked != 1));
+} END_TEST
+
 /* A set with classes serves a net without: its labels are not looked at. */
 START_TEST(without_classes_labels_do_not_matter) {
   struct settings s = step_settings();
@@ -319,7 +352,7 @@ int main(int argc, char **argv) {
                        (const TTest *[]){ images_are_packed, any_ranks_and_micro_batches_give_one_gradient,
                                           with_every_sampler_of_times_and_either_prediction,
                                           with_any_share_of_flow_matching_and_dropped_labels,
-                                          with_networks_that_look_at_images, without_classes_labels_do_not_matter,
+                                          with_networks_that_look_at_images, what_a_rank_asks_for_all_learn, without_classes_labels_do_not_matter,
                                           every_way_over_the_ranks_gives_one_gradient, an_owner_gets_its_part,
                                           reproducible_gradients_have_one_ranks_bits,
                                           the_same_again_has_the_same_bits, a_rank_with_the_wrong_samples_is_seen,

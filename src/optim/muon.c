@@ -15,11 +15,12 @@ double muon_flops(size_t out, size_t in) {
   return 5 * (rows * rows * cols + rows * rows * rows + 2 * rows * rows * cols);
 }
 
-void muon_newton_schulz(size_t out, size_t in, real *X, real *work) {
+void muon_newton_schulz(size_t out, size_t in, real *X, real *work, void (*breathe)(void *), void *context) {
   const int tall = out > in;
   const size_t n = tall ? in : out;
   real *A = work, *Q = A + n * n, *next = Q + n * n, *now = X;
   for (int step = 0; step < NEWTON_SCHULZ_STEPS; step++) {
+    if (step && breathe) breathe(context);
     newton_schulz_gram(tall, n, tall ? out : in, now, A);
     newton_schulz_turn(tall, n, tall ? out : in, A, Q, now, next);
     real *swap = now;
@@ -50,7 +51,7 @@ void muon_update(size_t out, size_t in, uint64_t k, double rate, const real *g, 
   const real scale = (real)(1 / (sqrt(square) + 1e-8));
   for (size_t j = 0; j < out * in; j++) X[j] *= scale;
   if (help) help->newton_schulz(help->context, out, in, X, work + out * in);
-  else muon_newton_schulz(out, in, X, work + out * in);
+  else muon_newton_schulz(out, in, X, work + out * in, NULL, NULL);
   const real step = (real)(rate * sqrt(out > in ? (double)out / (double)in : 1));
   for (size_t j = 0; j < out * in; j++) w[j] -= step * X[j];
 }

@@ -17,13 +17,13 @@ size_t muon_work(size_t out, size_t in);
 double muon_flops(size_t out, size_t in);
 /* m = 0.95 m + 0.05 g, of n numbers. */
 void muon_momentum(size_t n, const real *g, real *m);
-/* Who else may do what muon_newton_schulz does, with others' help (mpi/crew.h). */
+/* Who else may do what muon_newton_schulz does: with others' help (mpi/crew.h), or breathing. */
 struct muon_help { void (*newton_schulz)(void *context, size_t out, size_t in, real *X, real *work); void *context; };
 /* The rest of the step, with m as muon_momentum left it. help: NULL, or who does the five steps. */
 void muon_update(size_t out, size_t in, uint64_t k, double rate, const real *g, const real *m, real *w,
                  const struct muon_help *help, real *work);
 /* X[out,in] of Frobenius norm at most 1 -> nearly the nearest matrix with orthonormal rows (out <= in) or columns: a tall
  * matrix is not turned but multiplied from the other side, X <- X (a I + b A + c A^2), A = X^T X, which is the same.
- * work: 2 min(out,in)^2 + out in numbers. */
-void muon_newton_schulz(size_t out, size_t in, real *X, real *work);
+ * work: 2 min(out,in)^2 + out in numbers. breathe (may be NULL) is called between the steps. */
+void muon_newton_schulz(size_t out, size_t in, real *X, real *work, void (*breathe)(void *), void *context);
 #endif

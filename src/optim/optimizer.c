@@ -25,6 +25,23 @@ static int matrices(const struct optimizer *o, const struct table *t) {
   return n;
 }
 
+/* Who counts more threads is told of weights at the end alone. */
+enum { THREADS = 256 };
+
+/* What no thread is at, nor will come to: the tensors are given out in their order. */
+static size_t final(const struct table *t, const size_t *at) {
+  size_t least = t->count;
+  for (int k = 0; k < omp_get_num_threads(); k++) {
+    size_t now = 0;
+    if (k < THREADS) {
+#pragma omp atomic read seq_cst
+      now = at[k];
+    }
+    if (now < least) least = now;
+  }
+  return least < t->count ? t->tensors[least].offset : t->size;
+}
+
 size_t optimizer_work(const struct optimizer *o, const struct table *t) {
   return o->adamw ? 0 : (size_t)omp_get_max_threads() * work_of_thread(t);
 }
@@ -35,25 +52,31 @@ void optimizer_step(const struct optimizer *o, const struct table *t, uint64_t k
   const size_t share = work_of_thread(t);
   const size_t m_first = o->sharded ? share_flat(t, o->rank).first : 0;
   const size_t s_first = o->sharded ? share_second(t, o->rank).first : 0;
-  const int each = !o->help && (o->one_thread_each || matrices(o, t) >= omp_get_max_threads());
+  const int each = !o->in_turn && (o->one_thread_each || matrices(o, t) >= omp_get_max_threads());
 #pragma omp parallel for schedule(dynamic)
   for (size_t i = 0; i < t->count; i++) {
     const struct tensor *n = &t->tensors[i];
     const size_t at = n->offset;
     if (o->sharded && n->owner != o->rank) continue;
-    if (o->breathe && omp_get_thread_num() == 0) o->breathe(o->context);
+    if (o->breathe && omp_get_thread_num() == 0) o->breathe(o->context, 0);
     real *m_here = m + (at - m_first);
     if (o->adamw || n->rule != RULE_MUON) adam_update(&adam, n->size, k, rate, g + at, m_here, s + (n->second - s_first), w + at);
     else muon_momentum(n->size, g + at, m_here);
   }
   if (o->adamw) return;
+  size_t at[THREADS] = { 0 };   /* the tensor that each thread is at */
 #pragma omp parallel for schedule(dynamic) if (each)   /* a matrix a thread: its products run on that thread alone */
   for (size_t i = 0; i < t->count; i++) {
     const struct tensor *n = &t->tensors[i];
+    const int thread = omp_get_thread_num();
+    if (thread < THREADS) {
+#pragma omp atomic write seq_cst
+      at[thread] = i;
+    }
     if (n->rule != RULE_MUON || n->owner != o->rank) continue;
-    if (o->breathe && omp_get_thread_num() == 0) o->breathe(o->context);
-    muon_update(n->shape[0], n->shape[1], k, rate, g + n->offset, m + (n->offset - m_first), w + n->offset, o->help,
-                work + (size_t)omp_get_thread_num() * share);
+    if (o->breathe && thread == 0) o->breathe(o->context, final(t, at));
+    muon_update(n->shape[0], n->shape[1], k, rate, g + n->offset, m + (n->offset - m_first), w + n->offset, thread == 0 ? o->help : NULL,
+                work + (size_t)thread * share);
   }
 }
 

@@ -1,6 +1,7 @@
 /* share.h - Newton-Schulz shared over ranks: every matrix of Muon's has one owner (tensor.owner), which alone does its five
  * steps. An owner's tensors follow one another in the table, so that what it hands out is one piece of the weights; the
- * pieces are cut so that the most flops that a rank gets are as few as such cuts allow.
+ * pieces are cut so that the most flops that a rank gets are as few as such cuts allow, and then so that the owners of the first tensors,
+ * for which a step waits (mpi/owners.h), get as few as the ranks that would own nothing allow.
  * A function of the table alone. Memory: none of its own. Errors: none. Ranks: local; every rank computes the same. */
 #ifndef OPTIM_SHARE_H
 #define OPTIM_SHARE_H
