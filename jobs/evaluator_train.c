@@ -8,6 +8,7 @@
 
 #include "io/loader.h"
 #include "io/progress.h"
+#include "io/stop.h"
 #include "mpi/agree.h"
 #include "mpi/reduce.h"
 #include "mpi/shard.h"
@@ -124,7 +125,10 @@ static void add_up(const struct training *t, size_t lo, size_t hi, int apart) {
 static int step(struct training *t, uint64_t k, double now, real *weights) {
   static const struct adam adam = { .b1 = 0.9, .b2 = 0.999 };
   const size_t n = t->net->table.size;
-  const int status = agree(t->w->comm, loader_next(t->loader, t->x, t->y, NULL));
+  int status = loader_next(t->loader, t->x, t->y, NULL);
+  if (!status && stop_reason(NULL, 0))
+    status = because(STATUS_SAVED, "stopped while the classifier was learning: nothing was there to save; the same command begins again");
+  status = agree(t->w->comm, status);
   if (status) return status;
   gradients(t, weights);
   add_up(t, 0, t->shards, 1);
