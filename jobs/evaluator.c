@@ -128,7 +128,7 @@ static int make(struct evaluator *e, const struct world *w, const struct dataset
   if (show)
     fprintf(stderr, "pmf: training a classifier on %zu images of %s, %.0f times each, to %s\n", d->count[SPLIT_TRAIN], d->path,
             evaluator_train_epochs(d), roles[e->role].purpose);
-  status = evaluator_train(&e->net, w, d, e->seed, evaluator_train_steps(d), e->weights);
+  status = evaluator_train(&e->net, w, d, e->seed, evaluator_train_steps(d), e->weights, show);
   if (!status) status = measure(e, w, d);
   facts->seed = e->seed;
   facts->accuracy = e->accuracy;

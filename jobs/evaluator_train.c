@@ -2,10 +2,13 @@
 
 #include <math.h>
 #include <omp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "io/loader.h"
+#include "io/progress.h"
+#include "io/stop.h"
 #include "mpi/agree.h"
 #include "mpi/reduce.h"
 #include "mpi/shard.h"
@@ -122,7 +125,10 @@ static void add_up(const struct training *t, size_t lo, size_t hi, int apart) {
 static int step(struct training *t, uint64_t k, double now, real *weights) {
   static const struct adam adam = { .b1 = 0.9, .b2 = 0.999 };
   const size_t n = t->net->table.size;
-  const int status = agree(t->w->comm, loader_next(t->loader, t->x, t->y, NULL));
+  int status = loader_next(t->loader, t->x, t->y, NULL);
+  if (!status && stop_reason(NULL, 0))
+    status = because(STATUS_SAVED, "stopped while the classifier was learning: nothing was there to save; the same command begins again");
+  status = agree(t->w->comm, status);
   if (status) return status;
   gradients(t, weights);
   add_up(t, 0, t->shards, 1);
@@ -139,12 +145,18 @@ static int check_finite(size_t n, const real *weights) {
 }
 
 int evaluator_train(const struct classifier *net, const struct world *w, const struct dataset *d, uint64_t seed,
-                    size_t steps, real *weights) {
+                    size_t steps, real *weights, int show) {
   struct training t;
+  struct progress progress;
   const struct schedule schedule = { .cosine = 1, .rate = rate, .warmup = warmup, .steps = (double)steps };
   int status = agree(w->comm, start(&t, net, w, d, seed));
   table_init_weights(&net->table, seed, weights);
-  for (size_t k = 0; k < steps && !status; k++) status = step(&t, k + 1, schedule_rate(&schedule, k), weights);
+  progress_start(&progress, steps * t.batch, 1, 0);
+  for (size_t k = 0; k < steps && !status; k++) {
+    status = step(&t, k + 1, schedule_rate(&schedule, k), weights);
+    if (show) progress_count(&progress, "images", (k + 1) * t.batch);
+  }
+  if (progress.live) fputc('\n', stderr);
   if (!status) status = check_finite(net->table.size, weights);
   end(&t);
   return status;

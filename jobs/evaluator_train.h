@@ -11,8 +11,9 @@
 /* Steps of a whole training on d, and how often it sees each image. */
 size_t evaluator_train_steps(const struct dataset *d);
 double evaluator_train_epochs(const struct dataset *d);
-/* COLLECTIVE. weights[net->table.size] become those after so many steps, equal on all ranks. Errors: STATUS_DIVERGED: they are
- * no numbers; STATUS_IO, STATUS_NOMEM. */
+/* COLLECTIVE. weights[net->table.size] become those after so many steps, equal on all ranks. show, on one rank: how far it is, on
+ * standard error. Errors: STATUS_DIVERGED: they are no numbers; STATUS_SAVED: asked to stop (io/stop.h); STATUS_IO,
+ * STATUS_NOMEM. */
 int evaluator_train(const struct classifier *net, const struct world *w, const struct dataset *d, uint64_t seed,
-                    size_t steps, real *weights);
+                    size_t steps, real *weights, int show);
 #endif

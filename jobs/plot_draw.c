@@ -83,7 +83,7 @@ static void put_losses(const struct drawing *d) {
     }
   put_minutes(d);
   gnuplot_log_axis(d->f, low / 1.15, high * 1.15);
-  fputs("set ylabel 'mean square error'\nset y2label 'loss'\nset y2tics\nplot ", d->f);
+  fputs("set ylabel 'mean square error'\nset y2label 'loss'\nset y2tics\nset format y2 '%.8g'\nplot ", d->f);
   for (int c = 0; c < PLOT_CURVES; c++)
     fprintf(d->f, "$steps using 1:%d axes %s with lines lw 1 lc rgb '%s' notitle, ", 2 + 2 * c, curves[c].axes, curves[c].thin);
   for (int c = 0; c < PLOT_CURVES; c++)

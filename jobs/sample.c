@@ -118,7 +118,8 @@ static int read_labels(struct sampling *p) {
     const int bad = end == c;
     if (!bad && *end == '-') c = end + 1, last = strtol(c, &end, 10);
     if (bad || end == c || (*end && *end != ','))
-      return because(STATUS_BAD, "classes=%s: expected all, a number, a list as 0,4,7 or a range as 2-5", classes);
+      return because(STATUS_BAD, "classes=%s: expected all, a number, a list as 0,4,7 or a range as 2-5; pmf inspect of the data names them",
+                     classes);
     const int status = add_labels(p, first, last);
     if (status || !*end) return status;
   }

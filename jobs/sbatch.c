@@ -10,6 +10,7 @@
 #include "jobs/jobs.h"
 #include "jobs/needs.h"
 #include "jobs/setup.h"
+#include "jobs/trainer.h"
 #include "mpi/agree.h"
 #include "src/base/status.h"
 
@@ -45,7 +46,7 @@ enum { RUN, OUT, NODES, TASKS, THREADS, CORES, TIME, LEAD, STEP_SECONDS, MB_PER_
 void sbatch_help(void) {
   puts("usage: pmf sbatch preset=NAME | config=FILE.yml  data=FILE.h5 run=DIR  [nodes= tasks= threads= time= ...] [key=value ...]\n\n"
        "Writes a batch script for Slurm that trains in RUN, is saved before its time is up or when it is preempted, and goes on\n"
-       "by itself until the training is done. What does not fit together is refused.\n\nwords (all others go to pmf train):");
+       "by itself until the training is done. What does not fit together is refused, also images that FILE.h5 has not, if it is here.\n\nwords (all others go to pmf train):");
   words_help(words, WORDS);
   puts("\nexample:\n"
        "  pmf sbatch preset=pMF_B_16 data=imagenet.h5 run=runs/b16 nodes=4 tasks=8 threads=8 out=b16.sbatch\n"
@@ -79,6 +80,20 @@ static int checkpoint_bytes(const struct settings *s, double *bytes) {
   return status;
 }
 
+/* Images that lie on the cluster alone cannot be looked at here: a note says so. */
+static int check_images(const struct settings *s) {
+  struct dataset d;
+  if (access(s->dataset.root, F_OK)) {
+    fprintf(stderr, "note: %s is not here: whether its images are those of the settings was not looked at\n", s->dataset.root);
+    return STATUS_OK;
+  }
+  int status = dataset_open(&d, s->dataset.root);
+  if (status) return status;
+  status = trainer_fits(s, &d);
+  dataset_close(&d);
+  return status;
+}
+
 static int check(const struct settings *s) {
   if (!words[RUN].given) return because(STATUS_BAD, "run=DIR is missing: the folder of this run");
   if (!*s->dataset.root) return because(STATUS_BAD, "data=FILE.h5 is missing: a file that `pmf pack` wrote");
@@ -106,7 +121,7 @@ static int check(const struct settings *s) {
   if (limit < lead + 120)
     return because(STATUS_BAD, "time=%s leaves no time to train before the signal, lead=%g s earlier and up to a minute more",
                    words_time, lead);
-  return STATUS_OK;
+  return check_images(s);
 }
 
 /* 'text' for the shell. */

@@ -16,8 +16,7 @@
 #include "src/base/status.h"
 #include "src/optim/share.h"
 
-/* The packed images must be those that the net is for. */
-static int check_data(const struct settings *s, const struct dataset *d) {
+int trainer_fits(const struct settings *s, const struct dataset *d) {
   const char *file = s->dataset.root;
   if (d->image_size != (size_t)s->dataset.image_size)
     return because(STATUS_BAD, "%s has images of %zu x %zu, dataset.image_size is %ld", file, d->image_size, d->image_size,
@@ -62,7 +61,7 @@ static void agree_micro(struct trainer *t) {
 
 static int open_local(struct trainer *t) {
   int status = dataset_open(&t->data, t->s.dataset.root);
-  if (!status) status = check_data(&t->s, &t->data);
+  if (!status) status = trainer_fits(&t->s, &t->data);
   if (!status) status = judge_choose(&t->s, NULL, &(enum evaluator_role){ 0 });
   if (status) return status;
   t->steps = setup_steps(&t->s, t->data.count[SPLIT_TRAIN]);

@@ -28,6 +28,8 @@ struct trainer {
   struct phases phases;
   struct guard guard;              /* its memory is the state's */
 };
+/* The packed images must be those that the net of these settings is for. Local. Errors: STATUS_BAD. */
+int trainer_fits(const struct settings *s, const struct dataset *d);
 /* COLLECTIVE. Opens the data and builds the net: all that is known before memory is taken. Errors: STATUS_BAD: data that
  * the net is not for, ranks that see different settings or data, or more memory than the node has (the reason names the
  * largest micro-batch that fits; training.micro_batch=0 takes that). */

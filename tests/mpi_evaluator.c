@@ -60,7 +60,7 @@ enum { STEPS = 12, SEED = 3 };
 /* COLLECTIVE over w. The weights after some steps; the caller frees them. */
 static real *train(const struct world *w, const struct classifier *net, const struct dataset *d) {
   real *weights = new_zeros(net->table.size);
-  tiny_must(evaluator_train(net, w, d, SEED, STEPS, weights));
+  tiny_must(evaluator_train(net, w, d, SEED, STEPS, weights, 0));
   return weights;
 }
 

@@ -17,7 +17,10 @@ wants 'time=5 leaves no time' time=5
 wants 'launcher=orun: expected mpirun or srun' launcher=orun
 wants 'are more ranks than a batch has images' nodes=8 tasks=2
 wants 'unknown word' nods=2
+wants 'has images of 16 x 16, dataset.image_size is 32' dataset.image_size=32
 refuses 'run=DIR is missing' sbatch config=tiny.yml data=set.h5
+"$PMF" sbatch config=tiny.yml data=elsewhere.h5 run=r cores=4 2>err >out || fail "images that are not here: $(cat err)"
+grep -q '^note: elsewhere.h5 is not here' err || fail "no note of images that are not here: $(cat err)"
 
 "$PMF" sbatch "${made[@]}" tasks=2 time=1-00:00:00 "dataset.root=set.h5" out=job.sbatch 2>err || fail "sbatch: $(cat err)"
 for line in --ntasks-per-node=2 --signal=B:USR1@300 --requeue --open-mode=append --time=1-00:00:00; do

@@ -1,7 +1,7 @@
 #!/bin/bash
 # pmf score and scores during training as a user meets them: the same on any number of ranks, training images nearer than
 # what a hasty net makes, and what a longer training makes nearer than that and than noise; a score on the way changes nothing, is the one that pmf score gives of
-# the checkpoint it kept, and gives way to a stop; what is wrong is one line and exit 65.
+# the checkpoint it kept, and gives way to a stop, as does the classifier that learns first; what is wrong is one line and exit 65.
 . "$(dirname "$0")/lib.sh"
 
 # value KEY [IMAGES]: a number of the JSON line `out`, of the row of these images.
@@ -145,6 +145,19 @@ wait $launched
 check 'exit code of a stop in a score' $? 75
 check 'scores of a run that was stopped in one' "$(scores stopped | wc -l)" 0
 check 'status after it' "$(cat stopped/status)" 'saved step 3 of 100000'
+# A stop while the classifier learns (for seconds, of so many images): at once, and nothing is left.
+"$PMF" pack shapes n=20000 size=8 holdout=300 out=many.h5 >out 2>err || fail "pack: $(cat err)"
+"$MPIRUN" -n 2 "$PMF" train config=tiny.yml data=many.h5 run=unborn fid.every_steps=2 >out 2>err </dev/null &
+launched=$!
+until grep -q 'training a classifier' err; do
+  kill -0 $launched 2>/dev/null || { fail "ended before its classifier: $(cat err)"; break; }
+  sleep 0.05
+done
+kill -USR1 $launched
+wait $launched
+check 'exit code of a stop while the classifier learns' $? 75
+said 'stopped while the classifier was learning'
+[ ! -e unborn ] && [ ! -e many.classifier.h5 ] || fail 'a stop while the classifier learned left something'
 
 refuses 'expected one of run=DIR and checkpoint=FILE.h5' score
 refuses 'expected one of run=DIR and checkpoint=FILE.h5' score run=plain checkpoint=plain/checkpoint.h5
