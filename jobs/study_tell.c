@@ -118,7 +118,7 @@ static void put_places(FILE *f, const struct drawn *d) {
   for (size_t i = 0; i < d->j->n_arms; i++) {
     const double x = place(d->j, i);
     char label[64];
-    snprintf(label, sizeof label, "%g", x);
+    snprintf(label, sizeof label, d->j->study->x_measure ? "%.2g" : "%g", x);   /* counted, or given */
     if (i) fputs(", ", f);
     gnuplot_text(f, d->j->study->x_name ? label : d->j->arms[i]->name);
     fprintf(f, " %.9g", x);
