@@ -34,9 +34,9 @@ int owners_init(struct owners *o, const struct world *w, const struct table *t, 
   int status = buckets_cut(&o->buckets, t, usual < piece ? usual : piece, piece, 1);
   const size_t n = o->buckets.count, all = n * o->slots, owners = n ? (size_t)o->buckets.list[0].owner + 1 : 1;
   o->most = OWNERS_AT_ONCE * n / owners > OWNERS_IN_FLIGHT ? OWNERS_AT_ONCE * n / owners : OWNERS_IN_FLIGHT;
-  if (!status) o->requests = malloc(all * sizeof *o->requests);
-  if (!status) o->arrived = malloc(all * sizeof *o->arrived);
-  if (!status) o->left = malloc(n * sizeof *o->left);
+  if (!status) o->requests = malloc((all + 1) * sizeof *o->requests);
+  if (!status) o->arrived = malloc((all + 1) * sizeof *o->arrived);
+  if (!status) o->left = malloc((n + 1) * sizeof *o->left);
   if (!status && (!o->requests || !o->arrived || !o->left)) status = because(STATUS_NOMEM, "no memory for %zu copies", n);
   o->begun = o->first = n;
   return agree(w->comm, status);
