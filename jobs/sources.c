@@ -1,5 +1,6 @@
 #include "jobs/sources.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -85,7 +86,7 @@ int source_class_means(const struct world *w, const struct dataset *d, uint8_t *
   if (!(status = agree(w->comm, status))) {
     reduce_sum_double(w->comm, n + d->classes, sums);
     for (size_t i = 0; i < n; i++)
-      (*means)[i] = counts[i / bytes] > 0 ? (uint8_t)(sums[i] / counts[i / bytes] + 0.5) : 0;
+      (*means)[i] = counts[i / bytes] > 0 ? (uint8_t)lround(sums[i] / counts[i / bytes]) : 0;
   }
   free(sums);
   free(image);

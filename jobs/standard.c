@@ -133,7 +133,7 @@ static int many(struct standard *s, double *fid, double *limit) {
     status = agree(s->w->comm, s->w->rank ? STATUS_OK : frechet_distance(&a->moments, to, &at[i]));
   }
   if (status) return status;
-  *fid = at[last];
+  *fid = s->w->rank == 0 ? at[last] : NAN;
   *limit = with_limit && s->w->rank == 0 ? limit_of(n, at) : NAN;
   return STATUS_OK;
 }

@@ -38,7 +38,7 @@ int owners_init(struct owners *o, const struct world *w, const struct table *t, 
   const size_t n = o->buckets.count, all = n + OWNERS_SENDS;
   if (!status) o->requests = malloc(all * sizeof *o->requests);
   if (!status) o->ended = malloc(all * sizeof *o->ended);
-  if (!status) o->step = calloc(n, sizeof *o->step);
+  if (!status) o->step = calloc(n + 1, sizeof *o->step);
   if (!status && (!o->requests || !o->ended || !o->step)) status = because(STATUS_NOMEM, "no memory for %zu copies", n);
   for (size_t k = 0; k < all && !status; k++) o->requests[k] = MPI_REQUEST_NULL;
   return agree(w->comm, status);

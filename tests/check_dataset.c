@@ -428,8 +428,9 @@ START_TEST(an_image_that_goes_bad_gives_way_to_the_next_good_one) {
         const uint64_t by = !damaged ? image : image == TRAIN - 1 ? 0 : 704;
         ck_assert_uint_eq(number[j], by);
         ck_assert_int_eq(y[j], train_labels[by]);
-        for (size_t p = 0; p < BYTES; p++)
-          ck_assert(x[j * BYTES + p] == ((float)train_pixels[by * BYTES + p] / 255 - 0.5f) / 0.5f);
+        size_t other = 0;
+        for (size_t p = 0; p < BYTES; p++) other += x[j * BYTES + p] != ((float)train_pixels[by * BYTES + p] / 255 - 0.5f) / 0.5f;
+        ck_assert_uint_eq(other, 0);
         if (!damaged) continue;
         ck_assert(k < n && list[k].image == image && list[k].by == by && list[k].status == STATUS_BAD);
         ck_assert_ptr_nonnull(strstr(list[k++].why, "differs from its checksum"));

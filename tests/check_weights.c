@@ -180,13 +180,13 @@ struct one {
   size_t n[4];                 /* their bytes */
 };
 #define PICKLED(elements, first, shape, strides) \
-  { elements, first, shape, strides, { sizeof elements - 1, sizeof first - 1, sizeof shape - 1, sizeof strides - 1 } }
+  { elements, first, shape, strides, { sizeof(elements) - 1, sizeof(first) - 1, sizeof(shape) - 1, sizeof(strides) - 1 } }
 
 static void add(char *all, size_t *used, const void *bytes, size_t n) {
   memcpy(all + *used, bytes, n);
   *used += n;
 }
-#define ADD(text) add(all, &used, text, sizeof text - 1)
+#define ADD(text) add(all, &used, text, sizeof(text) - 1)
 
 static void put_one(const struct one *o, bool little, const char *kind) {
   char all[1024];

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Tests of one rank under valgrind: reads of memory that was never written, which the sanitizers do not see, bad accesses, and blocks
 # lost for good. `make check-valgrind` runs it, in valgrind/ of the build folder, built for x86-64-v3: valgrind has no AVX-512.
-#   valgrind.sh [TEST ...]      those that read files and count, but for check_pickle and check_readers, which take long; or those named
+#   valgrind.sh [TEST ...]      those that read files and count, but for check_readers, which takes long; or those named
 # Nothing had to be suppressed. Environment: PMF_SOURCE; JOBS for the compiler. Exit code 1 after an error.
 set -u
 : "${PMF_SOURCE:=$(cd "$(dirname "$0")/.." && pwd)}" "${JOBS:=$(nproc)}"
@@ -9,7 +9,7 @@ if ! command -v valgrind >/dev/null; then
   echo "valgrind is not installed" >&2
   exit 69
 fi
-[ $# != 0 ] || set -- check_authors check_binding check_crop check_dataset check_fixed check_guard check_npz check_picture \
+[ $# != 0 ] || set -- check_authors check_binding check_crop check_dataset check_fixed check_guard check_npz check_pickle check_picture \
   check_png check_presets check_safetensors check_sources check_table check_verdict check_weights
 mkdir -p valgrind && cd valgrind || exit 1
 if [ ! -f Makefile ]; then
