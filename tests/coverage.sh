@@ -17,7 +17,11 @@ if [ ! -f Makefile ]; then "$PMF_SOURCE/configure" --quiet --enable-coverage >co
 { make -s -j "$JOBS" && make -s -j "$JOBS" test-programs; } >build.log 2>&1 || { tail -n 20 build.log; exit 1; }
 [ $# != 0 ] || read -ra words <<<"$(make -s -f - list <<<$'include Makefile\nlist:\n\t@echo $(notdir $(TESTS))')"
 [ $# = 0 ] || words=("$@")
-[ "${KEEP:-0}" = 1 ] || lcov --quiet --directory . --zerocounters 2>/dev/null
+if [ "${KEEP:-0}" = 1 ]; then   # but for files that were compiled anew: lcov takes no counts of another build
+  find . -name '*.gcda' | while read -r counts; do [ "$counts" -nt "${counts%.gcda}.gcno" ] || rm "$counts"; done
+else
+  lcov --quiet --directory . --zerocounters 2>/dev/null
+fi
 failed=0
 for test in "${words[@]}"; do
   case $test in *.sh) path=$PMF_SOURCE/tests/$test ;; *) path=tests/$test ;; esac
