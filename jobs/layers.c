@@ -141,10 +141,3 @@ int layers_read(struct layers *l, const char *path) {
   if (status == STATUS_NOMEM) return because(STATUS_NOMEM, "no memory for %s", path);
   return status ? because(STATUS_BAD, "%s: expected what `pmf bench step layers=FILE` writes", path) : STATUS_OK;
 }
-
-void layers_free(struct layers *l) {
-  way_there_free(&l->there);
-  way_back_free(&l->way);
-  free(l->table.tensors);
-  *l = (struct layers){ 0 };
-}

@@ -1,8 +1,8 @@
 /* layers.h - what a step of a net costs on this machine, layer for layer, as a file: `pmf bench step layers=FILE` writes it, the
  * simulation of many ranks (jobs/simulate.c) reads it. JSON: the seconds of a step, when weights are used on the way through the
  * net, when gradients become final on the way back, and the table of tensors.
- * Memory: freed by layers_free, harmless on a zeroed one. Units: seconds of one rank with `threads` threads and `images` images;
- * the optimizer's those of all tensors. Errors: STATUS_IO; STATUS_BAD: a file that is none, with its name; STATUS_NOMEM.
+ * Memory: what layers_read takes stays until the program ends. Units: seconds of one rank with `threads` threads and `images`
+ * images; the optimizer's those of all tensors. Errors: STATUS_IO; STATUS_BAD: a file that is none, with its name; STATUS_NOMEM.
  * Ranks: local. */
 #ifndef JOBS_LAYERS_H
 #define JOBS_LAYERS_H
@@ -21,5 +21,4 @@ struct layers {
 };
 int layers_write(const struct layers *l, const char *path);
 int layers_read(struct layers *l, const char *path);
-void layers_free(struct layers *l);
 #endif

@@ -178,9 +178,6 @@ size_t scorer_chunks(const struct feature_set *f) { return chunks_of(f->n); }
 size_t scorer_images(const struct feature_set *f, size_t i) { return images_in(f, i); }
 float *scorer_rows(const struct feature_set *f, size_t i) { return rows_of(f, i); }
 float *scorer_logits(const struct feature_set *f, size_t i) { return logits_of(f, i); }
-int scorer_owner(const struct scorer *s, const struct feature_set *f, size_t i) {
-  return owner_of(i, chunks_of(f->n), s->w->ranks);
-}
 const float *scorer_pass(struct scorer *s, const struct feature_set *f, size_t i) { return pass_round(s, f, i); }
 
 /* COLLECTIVE. All that a score needs of a set. */

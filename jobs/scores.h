@@ -66,7 +66,6 @@ size_t scorer_chunks(const struct feature_set *f);
 size_t scorer_images(const struct feature_set *f, size_t i);      /* in chunk i */
 float *scorer_rows(const struct feature_set *f, size_t i);        /* features and logits of chunk i, begin <= i < end */
 float *scorer_logits(const struct feature_set *f, size_t i);
-int scorer_owner(const struct scorer *s, const struct feature_set *f, size_t i);
 /* COLLECTIVE. Chunk i's features on every rank, until the next call. */
 const float *scorer_pass(struct scorer *s, const struct feature_set *f, size_t i);
 #endif

@@ -2,7 +2,8 @@
 # Which lines of src, mpi, io and jobs run in the tests; `make coverage` runs it, in coverage/ of the build folder. It takes lcov.
 #   coverage.sh [TEST ...]      all tests, or those: check_png pack.sh ...
 # The last lines: each folder's share, the files whose share is least, and functions that never ran (coverage/never.txt has all;
-# genhtml coverage/lines makes pages of it). Environment: PMF_SOURCE, MPIRUN; JOBS for the compiler. Exit code 1 if a test fails.
+# genhtml coverage/lines makes pages of it). Environment: PMF_SOURCE, MPIRUN; JOBS for the compiler; KEEP=1 adds to what ran before,
+# so that a long run may be done in parts. Exit code 1 if a test fails.
 set -u
 : "${PMF_SOURCE:=$(cd "$(dirname "$0")/.." && pwd)}" "${JOBS:=$(nproc)}"
 export PMF_SOURCE
@@ -16,7 +17,11 @@ if [ ! -f Makefile ]; then "$PMF_SOURCE/configure" --quiet --enable-coverage >co
 { make -s -j "$JOBS" && make -s -j "$JOBS" test-programs; } >build.log 2>&1 || { tail -n 20 build.log; exit 1; }
 [ $# != 0 ] || read -ra words <<<"$(make -s -f - list <<<$'include Makefile\nlist:\n\t@echo $(notdir $(TESTS))')"
 [ $# = 0 ] || words=("$@")
-lcov --quiet --directory . --zerocounters 2>/dev/null
+if [ "${KEEP:-0}" = 1 ]; then   # but for files that were compiled anew: lcov takes no counts of another build
+  find . -name '*.gcda' | while read -r counts; do [ "$counts" -nt "${counts%.gcda}.gcno" ] || rm "$counts"; done
+else
+  lcov --quiet --directory . --zerocounters 2>/dev/null
+fi
 failed=0
 for test in "${words[@]}"; do
   case $test in *.sh) path=$PMF_SOURCE/tests/$test ;; *) path=tests/$test ;; esac
