@@ -253,8 +253,8 @@ static double take_mean(struct step *t, const struct world *w) {
   return t->overflow ? INFINITY : square;
 }
 
-/* A rank whose images cannot be had goes through the step with others, whose sums are told to be of no use at its end: to agree before it would
- * make every rank wait where new weights are on their way through it. */
+/* A rank whose images cannot be had goes through the step without, and says so at its end, where the step is given up: to agree
+ * before it would make every rank wait while new weights are on their way through it. */
 static void forget_images(struct step *t) {
   memset(t->x, 0, t->count * t->net->pixels * sizeof *t->x);
   memset(t->y, 0, t->count * sizeof *t->y);

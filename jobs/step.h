@@ -18,7 +18,7 @@
 #include "src/optim/share.h"
 
 enum { STEP_LOSSES = 7 };   /* the first of a report's sums */
-enum { STEP_ASKED = 5 };
+enum { STEP_ASKED = 5 };       /* numbers that a caller may ask */
 struct step {
   const struct net *net;
   struct times times;

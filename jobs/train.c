@@ -55,7 +55,7 @@ struct run {
   struct saves saves;
   int resumed;                     /* from a checkpoint, when the run was loaded last */
   double began, deadline;          /* clock of the start; of the end of training.max_time, or 0 */
-  const char *reason;             /* to stop, of this rank, or NULL */
+  const char *reason;              /* to stop, of this rank, or NULL */
   double step_began, longest_step; /* seconds; a tenth of it is forgotten with every step */
   struct evaluation evaluation;
   struct grids grids;
@@ -293,7 +293,9 @@ static double seconds_to_save(const struct run *run) {
   return minutes > 0 ? run->saves.at + 60 * minutes - progress_clock() : -1;
 }
 
-/* What is to be done at a step boundary. */
+/* What a rank asks for, and what is to be done after the step. */
+enum { ASK_STOP, ASK_SAVE, ASK_SCORE, ASK_WAIT, ASK_BAD_IMAGES };   /* wait: it is still writing */
+_Static_assert(ASK_BAD_IMAGES + 1 == STEP_ASKED, "each has a place");
 struct due { int stop, save, score, commit, bad_images; };
 
 /* Rank 0's clock says whether a score may be taken after this step. */
@@ -303,18 +305,18 @@ static int score_due(const struct run *run) {
                       to_end);
 }
 
-/* Of this rank, while its last gradients are on their way: is there a reason to stop, does rank 0's clock ask for more, is it still writing
- * what is under way? Agreed on with the gradient's sums (jobs/step.h), as ranks that wait for one another after a step cannot
- * hand on its new weights. */
+/* Of this rank, when its gradients have arrived: is there a reason to stop, does rank 0's clock ask for more, is it still writing
+ * what is under way? Agreed on with the gradient's sums (jobs/step.h), as ranks that wait for one another after a step cannot hand
+ * on its new weights. */
 static void ask(void *asker, double asked[STEP_ASKED]) {
   struct run *run = asker;
   const int first = run->w->rank == 0;
   run->reason = reason_to_stop(run);
-  asked[0] = run->reason != NULL;
-  asked[1] = first && run->t.s.checkpoint.every_minutes > 0 && seconds_to_save(run) <= 0;
-  asked[2] = first && score_due(run);
-  asked[3] = saves_busy(&run->saves);
-  asked[4] = bad_images_here(&run->t) > 0;
+  asked[ASK_STOP] = run->reason != NULL;
+  asked[ASK_SAVE] = first && run->t.s.checkpoint.every_minutes > 0 && seconds_to_save(run) <= 0;
+  asked[ASK_SCORE] = first && score_due(run);
+  asked[ASK_WAIT] = saves_busy(&run->saves);
+  asked[ASK_BAD_IMAGES] = bad_images_here(&run->t) > 0;
 }
 
 /* What all have agreed on. */
@@ -323,8 +325,8 @@ static struct due due_now(struct run *run) {
   const double *asked = run->t.step.asked;
   if (run->reason && run->w->rank == 0) progress_say(&run->progress, "stopping: %s", run->reason);
   run->longest_step = fmax(progress_clock() - run->step_began, 0.9 * run->longest_step);
-  return (struct due){ asked[0] > 0, asked[1] > 0 || (every && run->t.state.step % every == 0), asked[2] > 0,
-                       run->saves.under_way && asked[3] == 0, asked[4] > 0 };
+  return (struct due){ asked[ASK_STOP] > 0, asked[ASK_SAVE] > 0 || (every && run->t.state.step % every == 0), asked[ASK_SCORE] > 0,
+                       run->saves.under_way && asked[ASK_WAIT] == 0, asked[ASK_BAD_IMAGES] > 0 };
 }
 
 static void report_score(struct run *run, const struct score *score, int best, double seconds) {

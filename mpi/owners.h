@@ -28,10 +28,10 @@ struct owners {
 /* Errors: STATUS_NOMEM. Freed by owners_free, which waits for what is on its way and is harmless on a zeroed one. */
 int owners_init(struct owners *o, const struct world *w, const struct table *t, size_t bucket_bytes);
 void owners_free(struct owners *o);
-/* In this order. begin: x of other owners may be written from now on; ready, as often as one likes with growing ends: what is this rank's
- * of x[0..end) will not change any more; done: nor will the rest; they return at once, and progress too. need: x[first..end) is there; finish: all of it is, and this rank's part may change
- * again. Both return the seconds waited, for which other ranks must call any of these too, and none may wait in MPI for this
- * one. */
+/* In this order. begin: x of other owners may be written from now on; ready, as often as one likes with growing ends: what is this
+ * rank's of x[0..end) will not change any more; done: nor will the rest; they return at once, and progress too. need: x[first..end)
+ * is there; finish: all of it is, and this rank's part may change again. Both return the seconds waited, for which other ranks must
+ * call any of these too, and none may wait in MPI for this one. */
 void owners_begin(struct owners *o, real *x);
 void owners_ready(struct owners *o, size_t end);
 void owners_done(struct owners *o);

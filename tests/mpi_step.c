@@ -194,6 +194,29 @@ START_TEST(what_a_rank_asks_for_all_learn) {
   ck_assert(!agree_any(world.comm, !right || asked != 1));
 } END_TEST
 
+/* One rank cannot read its images: the step ends on all with its reason, and nobody waits for it. */
+START_TEST(a_rank_without_images_ends_the_step_of_all) {
+  struct settings s = step_settings();
+  struct dataset data = tiny_data;
+  struct net net;
+  struct step step;
+  struct loader *loader;
+  struct objective_sums sums;
+  if (world.rank == world.ranks - 1) data.fd = -1;
+  s.training.batch_size = 5;
+  tiny_net(&net, &s);
+  real *weights = random_weights(&net);
+  tiny_must(step_init(&step, &world, &net, &s));
+  tiny_must(loader_start(&loader, &data, step.seed, 0, step.batch, step.first, step.count, 0));
+  const int status = step_gradient(&step, &world, loader, 0, weights, &sums);
+  const int told = strstr(status_reason(), data.path) != NULL;
+  loader_stop(loader);
+  step_free(&step);
+  free(weights);
+  net_free(&net);
+  ck_assert(!agree_any(world.comm, status != STATUS_IO || !told));
+} END_TEST
+
 /* A set with classes serves a net without: its labels are not looked at. */
 START_TEST(without_classes_labels_do_not_matter) {
   struct settings s = step_settings();
@@ -352,7 +375,8 @@ int main(int argc, char **argv) {
                        (const TTest *[]){ images_are_packed, any_ranks_and_micro_batches_give_one_gradient,
                                           with_every_sampler_of_times_and_either_prediction,
                                           with_any_share_of_flow_matching_and_dropped_labels,
-                                          with_networks_that_look_at_images, what_a_rank_asks_for_all_learn, without_classes_labels_do_not_matter,
+                                          with_networks_that_look_at_images, what_a_rank_asks_for_all_learn,
+                                          a_rank_without_images_ends_the_step_of_all, without_classes_labels_do_not_matter,
                                           every_way_over_the_ranks_gives_one_gradient, an_owner_gets_its_part,
                                           reproducible_gradients_have_one_ranks_bits,
                                           the_same_again_has_the_same_bits, a_rank_with_the_wrong_samples_is_seen,
