@@ -9,7 +9,7 @@
 #     add_gib=10          GiB/s that a rank adds, as `pmf bench comm` says     later=1  0: a step waits for all new weights
 #     alone=no            yes: nothing is computed; what `pmf bench comm` measures for the net
 #     words="..."         more for `pmf bench step`, which measures two images     pmf=pmf simulate=pmf-simulate   the programs
-# Points and measurements that are there already are kept: started again it goes on. A quarter of a minute for 128 ranks and pMF_B_32, three to four times as long for twice as many.
+# Points and measurements that are there already are kept: started again it goes on. A minute and a half for 128 ranks and pMF_B_32, and more than twice as long for twice as many.
 set -u
 out='' nets='pMF_B_32 pMF_H_32' ranks='1 2 4 8 16 32 64 128 256 512 1024' networks='100 25' latency=1
 threads=8 images=1 node_ranks=1 reduce=overlap bucket_mib=25 add_gib=10 later=1 words='' alone=no pmf=pmf simulate=pmf-simulate
