@@ -101,7 +101,7 @@ static const struct key keys[] = {
   { KEY(CHOICE, training.reduce),              0, 0, "plain|overlap|twolevel", "overlap", "",
     "gradients: after the way back, during it, or so by node and then across" },
   { KEY(REAL, training.bucket_mib),            ABOVE_0, 1024, NULL, "25", "MiB",
-    "of the gradient travel together; to owners in pieces of 4 MiB, four times this at once" },
+    "of the gradient travel together; to owners in pieces of 2 MiB, four times this at once" },
   { KEY(CHOICE, training.shard),               0, 0, "auto|on|off", "auto", "",
     "the optimizer's state and EMAs over ranks; auto: from 2 ranks" },
   { KEY(CHOICE, training.reproducible),        0, 0, "off|on", "off", "", "same bits on any number of ranks" },

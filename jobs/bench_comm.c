@@ -2,6 +2,7 @@
  * weights with nothing to hide behind: what a simulation of more ranks is told (jobs/simulate.c), and what it is checked against. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "io/progress.h"
 #include "jobs/bench.h"
@@ -12,7 +13,6 @@
 #include "mpi/reduce.h"
 #include "src/base/status.h"
 #include "src/net/net.h"
-#include "src/optim/share.h"
 
 static void allreduce(MPI_Comm comm, int n, float *x) { MPI_Allreduce(MPI_IN_PLACE, x, n, MPI_FLOAT, MPI_SUM, comm); }
 static void iallreduce(MPI_Comm comm, int n, float *x) {
@@ -71,104 +71,121 @@ static int print_ways(struct bench *b) {
   return status;
 }
 
-/* Seconds of a message between ranks 0 and 1, both ways at once as gradients travel, out of `room` bytes of memory and into as many,
- * one piece after another, so that large ones are not in a cache. The others look on. */
-static double message(struct bench *b, char *x, size_t room, size_t bytes) {
-  double took[1000];
-  const int rank = b->w->rank, repeats = bytes < 1 << 16 ? 1000 : 40;
-  for (long i = -1; i < b->steps; i++) {
-    MPI_Barrier(b->w->comm);
-    const double began = progress_clock();
-    for (int k = 0; k < repeats && rank < 2 && b->w->ranks > 1; k++) {
-      char *at = x + (size_t)k * bytes % room;
-      MPI_Sendrecv(at, (int)bytes, MPI_BYTE, !rank, 0, at + room, (int)bytes, MPI_BYTE, !rank, 0, b->w->comm, MPI_STATUS_IGNORE);
+/* --- what a simulation is told, and what it is checked against --------------------------------------------------------- */
+
+enum { SMALL = 8 << 10, TURNS = 500, ROUNDS = 8, ADDED = 1 << 21 };
+static const size_t room = (size_t)1 << 26;   /* bytes: more than a cache holds */
+
+/* Seconds of a message from rank 0 to rank 1, and back at once where both ways, out of memory and into it, one piece after another, as
+ * many at once as new weights are. The others look on. */
+static double message(const struct world *w, char *x, int both) {
+  const int sends = both || w->rank == 0, receives = both || w->rank == 1;
+  MPI_Barrier(w->comm);
+  const double began = progress_clock();
+  for (int round = 0; round < ROUNDS && w->rank < 2 && w->ranks > 1; round++) {
+    MPI_Request q[2 * OWNERS_SENDS];
+    int n = 0;
+    for (int k = 0; k < OWNERS_SENDS; k++) {
+      char *at = x + (size_t)(round * OWNERS_SENDS + k) * OWNERS_PIECE % room;
+      if (receives) MPI_Irecv(at + room, OWNERS_PIECE, MPI_BYTE, !w->rank, k, w->comm, &q[n++]);
+      if (sends) MPI_Isend(at, OWNERS_PIECE, MPI_BYTE, !w->rank, k, w->comm, &q[n++]);
     }
-    if (i >= 0) took[i] = (progress_clock() - began) / repeats;
+    MPI_Waitall(n, q, MPI_STATUSES_IGNORE);
   }
-  return bench_median(took, (size_t)b->steps);
+  MPI_Barrier(w->comm);
+  return (progress_clock() - began) / (ROUNDS * OWNERS_SENDS);
 }
 
-/* Bytes a second that this rank adds to others, 8 MiB at a time. */
-static double adding(struct bench *b, float *x, size_t n) {
-  double took[1000];
-  enum { PIECE = 1 << 21 };
-  for (long i = -1; i < b->steps; i++) {
-    const double began = progress_clock();
-    for (size_t k = 0; k + PIECE <= n; k += PIECE) add_numbers(PIECE, MPI_FLOAT, x + k, x + n + k);
-    if (i >= 0) took[i] = progress_clock() - began;
+/* Seconds of a small one that nothing overlaps: there and back by turns. */
+static double small_message(const struct world *w, char *x) {
+  MPI_Barrier(w->comm);
+  const double began = progress_clock();
+  for (int turn = 0; turn < 2 * TURNS && w->rank < 2 && w->ranks > 1; turn++) {
+    if (turn % 2 == w->rank) MPI_Send(x, SMALL, MPI_BYTE, !w->rank, 0, w->comm);
+    else MPI_Recv(x, SMALL, MPI_BYTE, !w->rank, 0, w->comm, MPI_STATUS_IGNORE);
   }
-  return (double)(n / PIECE * PIECE * sizeof *x) / bench_median(took, (size_t)b->steps);
+  return (progress_clock() - began) / (2 * TURNS);
 }
 
-/* The latency is that of fragments, not of empty messages: what 8 KiB take beyond their bytes. */
-static int print_messages(struct bench *b) {
-  enum { SMALL = 8 << 10, LARGE = 4 << 20 };
-  const size_t n = (size_t)1 << 24;
-  const double GiB = 1 << 30;
-  float *x = calloc(2 * n, sizeof *x);
-  const int status = agree(b->w->comm, x ? STATUS_OK : because(STATUS_NOMEM, "no memory for %zu numbers", 2 * n));
+/* Seconds to add room to room, 8 MiB at a time. */
+static double adding(char *x) {
+  const double began = progress_clock();
+  for (size_t k = 0; k < room; k += ADDED * sizeof(float)) add_numbers(ADDED, MPI_FLOAT, x + k, x + room + k);
+  return progress_clock() - began;
+}
+
+struct way { struct net net; struct reduction reduction; struct owners owners; int sharded; real *x; };
+
+static int way_init(struct way *way, struct bench *b) {
+  const struct net_config config = setup_net(&b->s);
+  const struct reduction_config c = setup_reduction(&b->s, b->w->ranks);
+  *way = (struct way){ .sharded = setup_sharded(&b->s, b->w->ranks) };
+  int status = net_init(&way->net, &config, 0);
   if (!status) {
-    char *bytes = (char *)x;
-    const size_t room = n * sizeof *x;
-    const double small = message(b, bytes, room, SMALL), large = message(b, bytes, room, LARGE);
-    const double rate = (LARGE - SMALL) / (large - small), add = adding(b, x, n);
-    if (b->w->rank == 0 && b->w->ranks > 1)
-      printf("# between ranks 0 and 1: %.2f GiB/s each way at once, %.2f us before 8 KiB\n", rate / GiB, 1e6 * (small - SMALL / rate));
-    if (b->w->rank == 0) printf("# adding: %.2f GiB/s\n", add / GiB);
+    const size_t numbers = way->net.table.size * 2;   /* room for integers */
+    setup_share(&way->net.table, &b->s, b->w->ranks);
+    way->x = calloc(numbers, sizeof *way->x);
+    if (!way->x) status = because(STATUS_NOMEM, "no memory for %zu numbers", numbers);
+    for (size_t i = 0; i < numbers && !status; i++) way->x[i] = 1;   /* pages that were never written are one page, which a cache holds */
   }
+  status = agree(b->w->comm, status);
+  if (!status) status = reduction_init(&way->reduction, b->w, &way->net.table, &c);
+  if (!status && way->sharded) status = owners_init(&way->owners, b->w, &way->net.table, c.bucket_bytes);
+  return status;
+}
+
+static void way_free(struct way *way) {
+  owners_free(&way->owners);
+  reduction_free(&way->reduction);
+  free(way->x);
+  net_free(&way->net);
+}
+
+/* Seconds of one gradient, final at once, to where it goes; with owners, and of weights back. */
+static double there_and_back(struct way *way, const struct world *w) {
+  MPI_Barrier(w->comm);
+  const double began = progress_clock();
+  reduction_begin(&way->reduction, way->x);
+  reduction_final(&way->reduction, 0);
+  reduction_wait(&way->reduction);
+  if (way->sharded) owners_begin(&way->owners, way->x);
+  if (way->sharded) owners_done(&way->owners);
+  if (way->sharded) owners_finish(&way->owners);
+  reduction_finish(&way->reduction);
+  MPI_Barrier(w->comm);
+  return progress_clock() - began;
+}
+
+/* By turns, as a shared machine changes its mind within seconds. */
+static int print_messages(struct bench *b) {
+  enum { BOTH, ONE, FEW, ADDS, NET, MEASURED };
+  static double took[MEASURED][1000];
+  const double GiB = 1 << 30;
+  const size_t n = (size_t)b->steps;
+  struct way way = { .sharded = 0 };
+  char *x = malloc(2 * room);
+  int status = agree(b->w->comm, x ? STATUS_OK : because(STATUS_NOMEM, "no memory for %zu bytes", 2 * room));
+  if (!status) status = way_init(&way, b);
+  if (!status) memset(x, 0, 2 * room);
+  for (long i = -1; i < b->steps && !status; i++) {
+    const double now[MEASURED] = { message(b->w, x, 1), message(b->w, x, 0), small_message(b->w, x), adding(x), there_and_back(&way, b->w) };
+    for (int k = 0; k < MEASURED && i >= 0; k++) took[k][i] = now[k];
+  }
+  if (!status && b->w->rank == 0) {
+    const double both = bench_median(took[BOTH], n), one = bench_median(took[ONE], n), few = bench_median(took[FEW], n);
+    if (b->w->ranks > 1)
+      printf("# between ranks 0 and 1: %.2f GiB/s each way at once, %.2f one way alone, %.2f us before 8 KiB\n",
+             OWNERS_PIECE / both / GiB, OWNERS_PIECE / one / GiB, 1e6 * (few - SMALL * one / OWNERS_PIECE));
+    printf("# adding: %.2f GiB/s\n", (double)room / bench_median(took[ADDS], n) / GiB);
+    printf("# the net's %.1f MiB in %zu buckets%s: %.4f s\n", (double)(way.net.table.size * sizeof *way.x) / (1 << 20),
+           way.reduction.buckets.count, way.sharded ? " to their owners, and weights back" : "", bench_median(took[NET], n));
+  }
+  way_free(&way);
   free(x);
   return status;
 }
 
-struct way { struct net net; struct reduction reduction; struct owners owners; real *x; };
-
-/* One gradient, final at once, to where it goes; with owners, weights back. */
-static void there_and_back(struct way *w, int sharded) {
-  reduction_begin(&w->reduction, w->x);
-  reduction_final(&w->reduction, 0);
-  reduction_wait(&w->reduction);
-  if (sharded) owners_begin(&w->owners, w->x);
-  if (sharded) owners_done(&w->owners);
-  if (sharded) owners_finish(&w->owners);
-  reduction_finish(&w->reduction);
-}
-
-/* The net's gradient and weights, as a step sends them. */
-static int print_own_way(struct bench *b) {
-  const struct net_config config = setup_net(&b->s);
-  const struct reduction_config c = setup_reduction(&b->s, b->w->ranks);
-  const int sharded = setup_sharded(&b->s, b->w->ranks);
-  struct way w = { .x = NULL };
-  double took[1000];
-  int status = net_init(&w.net, &config, 0);
-  if (!status) {
-    share_matrices(&w.net.table, b->w->ranks);
-    w.x = calloc(w.net.table.size * 2, sizeof *w.x);   /* room for integers */
-    if (!w.x) status = because(STATUS_NOMEM, "no memory for %zu numbers", w.net.table.size);
-  }
-  status = agree(b->w->comm, status);
-  if (!status) status = reduction_init(&w.reduction, b->w, &w.net.table, &c);
-  if (!status && sharded) status = owners_init(&w.owners, b->w, &w.net.table, c.bucket_bytes);
-  for (long i = -1; i < b->steps && !status; i++) {
-    MPI_Barrier(b->w->comm);
-    const double began = progress_clock();
-    there_and_back(&w, sharded);
-    MPI_Barrier(b->w->comm);
-    if (i >= 0) took[i] = progress_clock() - began;
-  }
-  if (!status && b->w->rank == 0)
-    printf("# the net's %.1f MiB in %zu buckets%s: %.4f s\n", (double)(w.net.table.size * sizeof *w.x) / (1 << 20),
-           w.reduction.buckets.count, sharded ? " to their owners, and weights back" : "", bench_median(took, (size_t)b->steps));
-  owners_free(&w.owners);
-  reduction_free(&w.reduction);
-  free(w.x);
-  net_free(&w.net);
-  return status;
-}
-
 int bench_comm(struct bench *b) {
-  int status = print_ways(b);
-  if (!status) status = print_messages(b);
-  if (!status) status = print_own_way(b);
-  return status;
+  const int status = print_ways(b);
+  return status ? status : print_messages(b);
 }

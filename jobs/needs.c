@@ -42,7 +42,7 @@ static size_t message_bytes(const struct net *n, const struct settings *s, int r
   struct buckets b;
   const size_t fragments = (size_t)6 << 20;
   size_t largest, places = 0;
-  share_matrices(&t, ranks);
+  setup_share(&t, s, ranks);
   if (reduction_cut(&b, &t, &way, &places, &largest)) places = 0;
   buckets_free(&b);
   table_free(&t);

@@ -34,7 +34,7 @@ int predict(struct net *n, const struct settings *s, int ranks, size_t micro, st
   const int status = rate_measure(n, rows, rows / 2, 1.5, &p->rate);
   if (status) return status;
   p->seconds[0] = p->gradient * (double)s->training.batch_size / (double)ranks / p->rate;
-  p->seconds[1] = p->newton_schulz > 0 ? share_matrices(&n->table, ranks) / p->rate : 0;
+  p->seconds[1] = p->newton_schulz > 0 ? setup_share(&n->table, s, ranks) / p->rate : 0;
   p->seconds[2] = p->seconds[0] + p->seconds[1];
   return STATUS_OK;
 }

@@ -1,5 +1,5 @@
 /* predict.h - what a training step computes, counted, and how long its products take at the rate measured here. All else (other
- * layers, waiting, saves) comes on top; what crews save of Newton-Schulz on very many ranks (mpi/crew.h) is not taken off.
+ * layers, waiting, what crews send (mpi/crew.h), saves) comes on top.
  * Units: floating-point operations; seconds. Memory: freed inside. Ranks: local. */
 #ifndef JOBS_PREDICT_H
 #define JOBS_PREDICT_H
@@ -15,6 +15,6 @@ struct predicted {
   double newton_schulz;           /* flops of a step, all ranks together */
   double rate, seconds[3];        /* a rank's products; gradient, Newton-Schulz of the busiest rank, both */
 };
-/* Of a step on so many ranks, micro-batches of `micro`; the table's matrices get their owners (share_matrices). Errors: STATUS_NOMEM. */
+/* Of a step on so many ranks, micro-batches of `micro`; the table's matrices get their owners (setup_share). Errors: STATUS_NOMEM. */
 int predict(struct net *n, const struct settings *s, int ranks, size_t micro, struct predicted *p);
 #endif

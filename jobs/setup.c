@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 
+#include "src/optim/share.h"
+
 struct net_config setup_net(const struct settings *s) {
   return (struct net_config){
     .image = (size_t)s->dataset.image_size, .patch = (size_t)s->model.patch_size,
@@ -36,6 +38,14 @@ struct objective_config setup_objective(const struct settings *s) {
 
 int setup_sharded(const struct settings *s, int ranks) {
   return s->training.shard == SHARD_ON || (s->training.shard == SHARD_AUTO && ranks > 1);
+}
+
+int setup_crews(const struct settings *s, int ranks) {
+  return setup_sharded(s, ranks) && !s->training.reproducible && s->training.optimizer == OPTIMIZER_MUON;
+}
+
+double setup_share(struct table *t, const struct settings *s, int ranks) {
+  return setup_crews(s, ranks) ? share_crews(t, ranks) : share_matrices(t, ranks);
 }
 
 struct reduction_config setup_reduction(const struct settings *s, int ranks) {

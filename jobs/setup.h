@@ -19,6 +19,10 @@ struct guidance setup_guidance(const struct settings *s);
 struct objective_config setup_objective(const struct settings *s);
 /* Do owners alone have moments and EMAs (training.shard)? */
 int setup_sharded(const struct settings *s, int ranks);
+/* Do ranks help owners with large matrices (mpi/crew.h)? Not where bits must not depend on how many there are. */
+int setup_crews(const struct settings *s, int ranks);
+/* Sets the owners of the table's tensors and, where ranks help, their crews. Returns the most flops that a rank gets. */
+double setup_share(struct table *t, const struct settings *s, int ranks);
 /* How gradients travel. */
 struct reduction_config setup_reduction(const struct settings *s, int ranks);
 struct optimizer setup_optimizer(const struct settings *s);

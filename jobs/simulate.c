@@ -26,7 +26,7 @@
 /* Words and tables of all ranks: under SMPI they are threads of one process, which take turns only at calls of MPI. */
 static char file[TEXT_MAX], way[TEXT_MAX] = "overlap", study[TEXT_MAX] = "simulated", label[TEXT_MAX];
 static long threads = 8, node_ranks = 1, later = 1, crew = 1;
-static double images = 1, bucket_mib = 25, add_gib = 10;
+static double images = 1, bucket_mib = 25, add_gib = 10, copy_gib;
 static struct word words[] = {
   { .name = "layers", .type = WORD_TEXT, .value = file, .help = "what a step costs, as pmf bench step layers=FILE wrote it" },
   { .name = "threads", .type = WORD_INTEGER, .value = &threads, .min = 1, .max = 4096, .help = "of a rank; 8" },
@@ -36,6 +36,8 @@ static struct word words[] = {
   { .name = "node_ranks", .type = WORD_INTEGER, .value = &node_ranks, .min = 1, .max = 4096, .help = "of a node, for twolevel; 1" },
   { .name = "add_gib", .type = WORD_REAL, .value = &add_gib, .min = 1e-3, .max = 1e6,
     .help = "GiB/s that a rank adds to others, as pmf bench comm measures; 10" },
+  { .name = "copy_gib", .type = WORD_REAL, .value = &copy_gib, .min = 0, .max = 1e6,
+    .help = "GiB/s at which each end's processor copies a message, as between ranks of one node; 0, a network card does; 0" },
   { .name = "later", .type = WORD_INTEGER, .value = &later, .min = 0, .max = 1,
     .help = "new weights arrive during the next step; 0: it waits for all of them; 1" },
   { .name = "crew", .type = WORD_INTEGER, .value = &crew, .min = 0, .max = 1,
@@ -82,14 +84,8 @@ static void load(int argc, char **argv) {
   if (words[ALONE].given) optimizer_scale = 0;
   scale = optimizer_scale * images / layers.images;
   simulate_seconds_per_byte = 1 / (add_gib * (1 << 30));
+  simulate_seconds_per_copy = copy_gib > 0 ? 1 / (copy_gib * (1 << 30)) : 0;
   simulate_seconds_per_flop = optimizer_scale * layers.optimizer / share_flops(&layers.table);
-}
-
-static size_t largest(const struct buckets *b) {
-  size_t most = 1;
-  for (size_t i = 0; i < b->count; i++)
-    if (b->list[i].count > most) most = b->list[i].count;
-  return most * sizeof(float);
 }
 
 /* A matrix and its scratch. */
@@ -108,17 +104,13 @@ static int begin(struct rank *r) {
   MPI_Comm_rank(r->w.comm, &r->w.rank);
   MPI_Comm_size(r->w.comm, &r->w.ranks);
   r->w.node_ranks = (int)node_ranks;
-  share_matrices(&layers.table, r->w.ranks);   /* the same for all */
+  (crew ? share_crews : share_matrices)(&layers.table, r->w.ranks);   /* the same for all */
   r->mine = share_flat(&layers.table, r->w.rank);
   const size_t bytes = (size_t)(bucket_mib * (1 << 20));
   const enum reduction_way chosen = strcmp(way, "twolevel") ? REDUCTION_OVERLAP : REDUCTION_TWOLEVEL;
   const struct reduction_config c = { chosen, bytes, 1, 0, (int)node_ranks };
   int s = reduction_init(&r->reduction, &r->w, &layers.table, &c);
   if (!s) s = owners_init(&r->owners, &r->w, &layers.table, bytes);
-  if (!s) {
-    const size_t up = largest(&r->reduction.buckets), down = largest(&r->owners.buckets);
-    simulate_room(up > down ? up : down);
-  }
   if (!s && crew && travels(r)) crew_init(&r->crew, &r->w, &layers.table);
   r->work = simulate_work(largest_work(&layers.table));
   return s;
@@ -127,7 +119,6 @@ static int begin(struct rank *r) {
 static void end(struct rank *r) {
   simulate_no_work(r->work);
   crew_free(&r->crew);
-  simulate_no_room();
   owners_free(&r->owners);
   reduction_free(&r->reduction);
   MPI_Comm_free(&r->w.comm);
@@ -180,14 +171,10 @@ static void move_on(struct rank *r) {
   owners_progress(&r->owners);
 }
 
-static double newton_schulz(const struct tensor *t) {
-  return t->rule == RULE_MUON ? muon_flops(t->shape[0], t->shape[1]) / share_flops(&layers.table) : 0;
-}
-
 static void breathe(void *rank) { move_on(rank); }
 
 static int helped(const struct rank *r, const struct tensor *t) {
-  return r->crew.size > 1 && t->rule == RULE_MUON && muon_flops(t->shape[0], t->shape[1]) >= crew_least;
+  return r->crew.size > 1 && t->crew > 1;
 }
 
 /* Matrices that this rank does at the same time, a thread each (src/optim/optimizer.c): MPI is called between such rounds. */
@@ -198,33 +185,42 @@ static int at_once(const struct rank *r) {
   return r->crew.size < 2 && mine >= threads ? (int)threads : 1;
 }
 
-static void by_itself(struct rank *r, double seconds) {
-  for (int step = 0; step < NEWTON_SCHULZ_STEPS && seconds > 0; step++) {
-    if (step && travels(r)) move_on(r);
-    simulate_seconds(seconds / NEWTON_SCHULZ_STEPS);
+/* Of a step of Newton-Schulz, the seconds of its three products; those of matrices at the same time add up. */
+struct products { double seconds[3]; };
+
+static void add_products(struct products *p, const struct tensor *t, double share) {
+  const size_t a = t->shape[0], b = t->shape[1];
+  const double n = (double)(a < b ? a : b), m = (double)(a < b ? b : a), flops[3] = { n * n * m, n * n * n, 2 * n * n * m };
+  for (int i = 0; i < 3; i++) p->seconds[i] += share * flops[i] * simulate_seconds_per_flop;
+}
+
+static void by_itself(struct rank *r, struct products *p) {
+  for (int i = 0; i < 3 * NEWTON_SCHULZ_STEPS && p->seconds[0] > 0; i++) {
+    if (i && travels(r)) move_on(r);
+    simulate_seconds(p->seconds[i % 3]);
   }
+  *p = (struct products){ { 0 } };
 }
 
 static void update(struct rank *r) {
   static float nothing[1];
   const int round = at_once(r);
   int in_round = 0;
-  double alone = 0;
+  struct products alone = { { 0 } };
   if (travels(r)) owners_begin(&r->owners, nothing);
   for (size_t i = 0; i < layers.table.count; i++) {
     const struct tensor *t = &layers.table.tensors[i];
     if (t->rule != RULE_MUON || (travels(r) && t->owner != r->w.rank)) continue;
     if (in_round == 0 && travels(r)) {
-      by_itself(r, alone);
-      alone = 0;
-      if (r->crew.size < 2) owners_ready(&r->owners, t->offset);
+      by_itself(r, &alone);
+      owners_ready(&r->owners, t->offset);
       move_on(r);
     }
     in_round = (in_round + 1) % round;
     if (helped(r, t)) crew_newton_schulz(&r->crew, t->shape[0], t->shape[1], r->work, r->work + t->size, breathe, r);
-    else alone += optimizer_scale * layers.optimizer * newton_schulz(t) / (travels(r) ? 1 : r->w.ranks);
+    else add_products(&alone, t, travels(r) ? 1 : 1.0 / r->w.ranks);
   }
-  by_itself(r, alone);
+  by_itself(r, &alone);
   crew_help(&r->crew, &layers.table, r->work, breathe, r);
   ends(r, NEWTON_SCHULZ);
   if (travels(r)) owners_done(&r->owners);

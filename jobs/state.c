@@ -41,7 +41,7 @@ int state_init(const struct world *w, struct state *state, const struct net *n, 
   int status = agree(w->comm, arena_init(&state->arena));
   if (!status && state->sharded) status = owners_init(&state->owners, w, &n->table, setup_reduction(s, w->ranks).bucket_bytes);
   if (status) return status;
-  if (state->sharded && !state->exact && s->training.optimizer == OPTIMIZER_MUON) crew_init(&state->crew, w, &n->table);
+  if (setup_crews(s, w->ranks)) crew_init(&state->crew, w, &n->table);
   lay_out(state, w->rank, &n->table, s);
   state_begin(state, n, s);
   return STATUS_OK;
@@ -64,7 +64,7 @@ void state_begin(struct state *state, const struct net *n, const struct settings
 struct state_size state_count(const struct net *n, const struct settings *s, int ranks) {
   struct table t = table_copy(&n->table);
   struct state_size most = { 0 };
-  share_matrices(&t, ranks);
+  setup_share(&t, s, ranks);
   const int owners = t.count ? t.tensors[t.count - 1].owner + 1 : 1;   /* those behind them own nothing */
   for (int rank = 0; rank < owners; rank++) {
     struct state counted = { .sharded = setup_sharded(s, ranks) };
@@ -220,10 +220,10 @@ static void breathe(void *context) {
   if (state->sharded) owners_progress(&state->owners);
 }
 
-/* Between the optimizer's tensors. A crew's pieces go first: weights on their way would take its wires. */
+/* Between the optimizer's tensors. */
 static void hand_out(void *context, size_t final) {
   struct state *state = context;
-  if (state->sharded && state->crew.size < 2) owners_ready(&state->owners, final);
+  if (state->sharded) owners_ready(&state->owners, final);
   breathe(state);
 }
 

@@ -36,7 +36,7 @@ struct state {
   struct phases *phases;                         /* the caller's, or NULL */
 };
 /* COLLECTIVE, as is state_free. Initial weights, zero moments, EMAs that start as copies. The net's tensors have their owners
- * (share_matrices). Errors: STATUS_NOMEM. */
+ * (setup_share). Errors: STATUS_NOMEM. */
 int state_init(const struct world *w, struct state *state, const struct net *n, const struct settings *s);
 /* The same, in the memory that is there. Local. */
 void state_begin(struct state *state, const struct net *n, const struct settings *s);

@@ -70,7 +70,7 @@ static int open_local(struct trainer *t) {
   if (!t->text) return because(STATUS_NOMEM, "no memory for the settings' text");
   const struct net_config config = setup_net(&t->s);
   status = net_init(&t->net, &config, t->s.training.optimizer == OPTIMIZER_ADAMW);
-  if (!status) share_matrices(&t->net.table, t->w->ranks);
+  if (!status) setup_share(&t->net.table, &t->s, t->w->ranks);
   return status;
 }
 

@@ -9,19 +9,22 @@
 #include "src/base/status.h"
 #include "src/optim/muon.h"
 #include "src/optim/newton_schulz.h"
-
-double crew_least = 1e9;
+#include "src/optim/share.h"
 
 void crew_init(struct crew *c, const struct world *w, const struct table *t) {
-  const int owners = t->count ? t->tensors[t->count - 1].owner + 1 : 1, each = w->ranks / owners;
-  const int size = each < CREW_MOST ? each : CREW_MOST, helper = w->rank - owners;
+  const int owners = t->count ? t->tensors[t->count - 1].owner + 1 : 1;
+  int helper = w->rank - owners;   /* counted on from the first one of each crew */
   *c = (struct crew){ .comm = MPI_COMM_NULL, .owner = w->rank, .size = 1 };
-  if (size < 2) return;
-  if (helper >= 0) c->owner = helper / (size - 1), c->place = 1 + helper % (size - 1);
-  const int there = c->owner < owners;
-  MPI_Comm_split(w->comm, there ? c->owner : MPI_UNDEFINED, c->place, &c->comm);
-  if (there) c->size = size;
-  else c->owner = w->rank, c->place = 0;
+  for (size_t i = 0; i < t->count; i++) {
+    const struct tensor *n = &t->tensors[i];
+    if (n->crew < 2) continue;
+    assert(n->crew <= SHARE_CREW);
+    const int there = n->owner == w->rank || (helper >= 0 && helper < n->crew - 1);
+    if (there) *c = (struct crew){ .owner = n->owner, .place = helper < 0 ? 0 : 1 + helper, .size = n->crew };
+    helper -= helper >= 0 && !there ? n->crew - 1 : 0;
+    if (there) break;
+  }
+  MPI_Comm_split(w->comm, c->size > 1 ? c->owner : MPI_UNDEFINED, c->place, &c->comm);
 }
 
 void crew_free(struct crew *c) {
@@ -29,14 +32,12 @@ void crew_free(struct crew *c) {
   *c = (struct crew){ 0 };
 }
 
-static int shared(const struct crew *c, size_t out, size_t in) { return c->size > 1 && muon_flops(out, in) >= crew_least; }
-
 /* Scatter, work, gather. X: the owner's; work: A, Q, and out in numbers for the pieces. */
 static void together(const struct crew *c, size_t out, size_t in, real *X, real *work, void (*breathe)(void *), void *context) {
   const int tall = out > in;
   const size_t n = tall ? in : out, length = tall ? out : in, share = shard_count(length, c->place, c->size);
-  size_t count[CREW_MOST];
-  int numbers[CREW_MOST], at[CREW_MOST];
+  size_t count[SHARE_CREW];
+  int numbers[SHARE_CREW], at[SHARE_CREW];
   for (int k = 0; k < c->size; k++) {
     count[k] = shard_count(length, k, c->size);
     numbers[k] = (int)(count[k] * n), at[k] = (int)(shard_first(length, k, c->size) * n);
@@ -51,9 +52,14 @@ static void together(const struct crew *c, size_t out, size_t in, real *X, real 
     newton_schulz_gram(tall, n, share, now, A);
     if (breathe) breathe(context);
     watch_wait("Newton-Schulz of several ranks");
-    MPI_Allreduce(MPI_IN_PLACE, A, (int)(n * n), MPI_FLOAT, MPI_SUM, c->comm);
+    newton_schulz_fold(n, A, Q);
+    MPI_Allreduce(MPI_IN_PLACE, Q, (int)(n * (n + 1) / 2), MPI_FLOAT, MPI_SUM, c->comm);
+    newton_schulz_unfold(n, Q, A);
     watch_leave();
-    newton_schulz_turn(tall, n, share, A, Q, now, next);
+    if (breathe) breathe(context);
+    newton_schulz_polynomial(n, A, Q);
+    if (breathe) breathe(context);
+    newton_schulz_turn(tall, n, share, Q, now, next);
     real *swap = now;
     now = next;
     next = swap;
@@ -65,7 +71,7 @@ static void together(const struct crew *c, size_t out, size_t in, real *X, real 
 }
 
 void crew_newton_schulz(const struct crew *c, size_t out, size_t in, real *X, real *work, void (*breathe)(void *), void *context) {
-  if (shared(c, out, in)) together(c, out, in, X, work, breathe, context);
+  if (c->size > 1) together(c, out, in, X, work, breathe, context);
   else muon_newton_schulz(out, in, X, work, breathe, context);
 }
 
@@ -87,7 +93,7 @@ int crew_test(const struct crew *c) {
 void crew_help(const struct crew *c, const struct table *t, real *work, void (*breathe)(void *), void *context) {
   for (size_t i = 0; i < t->count && c->place; i++) {
     const struct tensor *n = &t->tensors[i];
-    if (n->rule == RULE_MUON && n->owner == c->owner && shared(c, n->shape[0], n->shape[1]))
+    if (n->crew > 1 && n->owner == c->owner)
       together(c, n->shape[0], n->shape[1], NULL, work, breathe, context);
   }
 }

@@ -14,7 +14,7 @@ void owners_spread(MPI_Comm comm, const struct table *t, real *x);
  * through all ranks in small fragments, each of which a rank moves on only when it calls (doc/scaling.md). A rank takes in whatever
  * comes, and hands on what it has in the table's order, which is that in which the next step's way through the net needs it:
  * few at once, as what is on its way at the same time shares the wire and arrives late together. */
-enum { OWNERS_SENDS = 12, OWNERS_PIECE = 2 << 20 };   /* at once, of a rank; bytes of a copy at most */
+enum { OWNERS_SENDS = 8, OWNERS_PIECE = 2 << 20 };   /* at once, of a rank; bytes of a copy at most */
 struct owners {
   MPI_Comm comm;
   int rank, ranks;

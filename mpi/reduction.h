@@ -22,7 +22,7 @@ enum { REDUCTION_STAGES = 3 };
 /* Buckets on their way at once, or more where they are small: as many of the largest as have the bytes of so many. Each takes room
  * for what comes in, the reduction's own, or where all get the sum MPI's. What climbs to an owner goes in pieces, so that many
  * trees, with other ranks inside, share the wires at a time. */
-enum { REDUCTION_IN_FLIGHT = 4, REDUCTION_PIECE = 4 << 20 };   /* the last: bytes */
+enum { REDUCTION_IN_FLIGHT = 4, REDUCTION_PIECE = 2 << 20 };   /* the last: bytes */
 struct reduction_config {
   enum reduction_way way;
   size_t bucket_bytes;

@@ -7,6 +7,7 @@
 #include "jobs/state.h"
 #include "mpi/agree.h"
 #include "mpi/owners.h"
+#include "src/optim/muon.h"
 #include "src/optim/optimizer.h"
 #include "src/optim/share.h"
 #include "tests/harness.h"
@@ -216,6 +217,7 @@ static double best_cut(const struct table *t, size_t first, int ranks) {
   return best;
 }
 START_TEST(parts_are_as_even_as_cuts_can_be) {
+  share_lead = 0;
   for (uint32_t which = 0; which < 30; which++)
     for (int ranks = 1; ranks <= 9; ranks += 1 + ranks / 3) {
       struct table t = small_table(1 + which % 8, which);
@@ -234,29 +236,73 @@ START_TEST(parts_are_as_even_as_cuts_can_be) {
       ck_assert_double_eq(all, share_flops(&t));
       table_free(&t);
     }
+  share_lead = 1.0 / 30;
 } END_TEST
 
-/* Forty matrices, the last so large that nobody need have less than three of the others: the first, which the next step waits for, are
- * alone on their ranks as far as ranks are left, and as many help each owner as before. */
+/* Of the table's equal matrices the first, which every rank waits for, are more alone on their ranks than the others; the others have
+ * not more than a matrix or two above what they would have had. */
 START_TEST(first_tensors_are_ready_first) {
-  for (int ranks = 14; ranks <= 45; ranks++) {
+  const size_t shape[2] = { 8, 8 };
+  const double each = muon_flops(8, 8);
+  for (int ranks = 8; ranks <= 64; ranks *= 2) {
     struct table t = { 0 };
-    const size_t small[2] = { 8, 8 }, large[2] = { 8, 21 };   /* 5 (3 n n L + n n n) flops: 10240 and 22720 */
-    for (int i = 0; i < 40; i++) table_add(&t, "matrix", 2, i < 39 ? small : large, RULE_MUON, INIT_ONE, 0, 0);
+    double part[64] = { 0 };
+    for (int i = 0; i < 960; i++) table_add(&t, "matrix", 2, shape, RULE_MUON, INIT_ONE, 0, 0);
     table_place_second(&t, 0);
+    share_lead = 0;
+    const double without = share_matrices(&t, ranks);
+    ck_assert_double_eq(without, 960 / ranks * each);
+    share_lead = 2 / log2(ranks);   /* two matrices */
     const double limit = share_matrices(&t, ranks);
-    const int owners = t.tensors[39].owner + 1, spare = ranks >= 21 ? ranks % 21 : 0;
-    ck_assert_double_eq(limit, ranks >= 21 ? 22720 : 30720);
-    ck_assert_int_eq(ranks / owners, ranks >= 42 ? 2 : 1);
-    if (ranks >= 21 && spare > 1) ck_assert_int_eq(t.tensors[1].owner, 1);
-    if (ranks == 14) ck_assert_int_eq(t.tensors[2].owner, 0);
+    for (size_t i = 0; i < t.count; i++) part[t.tensors[i].owner] += each;
+    ck_assert_double_eq(part[0], limit - 2 * each);
+    ck_assert_double_eq(part[ranks / 2], limit);
+    ck_assert_double_le(limit, without + each);
     table_free(&t);
   }
+  share_lead = 1.0 / 30;
+} END_TEST
+
+/* With more ranks than even parts large matrices get crews: nobody has more than the limit, owners with a crew have that one matrix
+ * alone, all fit into the ranks, and the more there are the less has the busiest, until crews are as large as they may be. */
+START_TEST(crews_make_parts_even) {
+  const size_t small[2] = { 8, 8 }, large[2] = { 8, 64 };
+  double before = INFINITY;
+  share_least = 2 * muon_flops(8, 8);
+  for (int ranks = 1; ranks <= 128; ranks++) {
+    struct table t = { 0 };
+    double part[128] = { 0 };
+    int matrices[128] = { 0 }, crew[128] = { 0 }, in_use = 0;
+    for (int i = 0; i < 24; i++) table_add(&t, "matrix", 2, i % 3 ? small : large, RULE_MUON, INIT_ONE, 0, 0);
+    table_place_second(&t, 0);
+    const double alone_limit = share_matrices(&t, ranks), limit = share_crews(&t, ranks);
+    for (size_t i = 0; i < t.count; i++) {
+      const struct tensor *n = &t.tensors[i];
+      ck_assert_int_ge(n->crew, 1);
+      ck_assert_int_le(n->crew, i % 3 ? 1 : SHARE_CREW);
+      part[n->owner] += muon_piece_flops(n->shape[0], n->shape[1], n->crew);
+      matrices[n->owner]++;
+      if (n->crew > crew[n->owner]) crew[n->owner] = n->crew;
+    }
+    for (int k = 0; k < ranks; k++) {
+      in_use += crew[k];
+      ck_assert_double_le(part[k], limit);
+      if (crew[k] > 1) ck_assert_int_eq(matrices[k], 1);
+    }
+    ck_assert_int_le(in_use, ranks);
+    ck_assert_double_le(limit, alone_limit);
+    ck_assert_double_le(limit, before + muon_flops(8, 8));   /* a lead grows with the ranks */
+    if (ranks == 128) ck_assert_double_eq(limit, muon_piece_flops(8, 64, SHARE_CREW));
+    before = limit;
+    table_free(&t);
+  }
+  share_least = 1e9;
 } END_TEST
 
 int main(int argc, char **argv) {
   return run_mpi_tests(&argc, &argv, "optimizer",
                        (const TTest *[]){ any_ranks_give_the_bits_of_one_alone, memory_falls_with_the_ranks, a_rank_does_its_own_matrices_alone,
                                           few_matrices_on_many_ranks_and_faults_that_are_seen,
-                                          parts_are_as_even_as_cuts_can_be, first_tensors_are_ready_first, NULL });
+                                          parts_are_as_even_as_cuts_can_be, first_tensors_are_ready_first,
+                                          crews_make_parts_even, NULL });
 }

@@ -39,9 +39,9 @@ check 'efficiency' "$(sed -n 4p cluster/scaling.csv | cut -d , -f 19)" "$(printf
 cp -r cluster again && rm cluster/fashion.25.8.json && study cluster ranks='1 2 4 8' networks='100 25' || fail "simulate.sh again: $(cat err)"
 cmp cluster/fashion.25.8.json again/fashion.25.8.json || fail 'the same simulation gave other numbers'
 
-# Where the network is slow, weights that may come later cost less than those that are waited for; ranks that are no power of two make steps too.
-study wait ranks='8 6' networks=100 later=0 || fail "simulate.sh: $(cat err)"
-study later ranks='8 6' networks=100 || fail "simulate.sh: $(cat err)"
+# With enough to compute, weights that may come later cost less than those that are waited for; ranks that are no power of two make steps too.
+study wait ranks='8 6' networks=100 threads=1 later=0 || fail "simulate.sh: $(cat err)"
+study later ranks='8 6' networks=100 threads=1 || fail "simulate.sh: $(cat err)"
 for R in 8 6; do
   holds "$(of wait/fashion.100.$R.json step_seconds) > 1.005 * $(of later/fashion.100.$R.json step_seconds)" "weights that $R ranks wait for"
 done
@@ -50,6 +50,13 @@ done
 for gbit in 1 2; do study alone ranks=4 networks=$gbit latency=0.001 add_gib=1000000 alone=yes || fail "simulate.sh: $(cat err)"; done
 ratio=$(awk "BEGIN { print $(of alone/fashion.1.4.json step_seconds) / $(of alone/fashion.2.4.json step_seconds) }")
 holds "$ratio > 1.9 && $ratio < 2.1" "half the bandwidth"
+# And where both ends' processors copy, and nothing else takes time, it is bytes over what they copy.
+for gib in 1 2; do
+  mkdir copy$gib && cp "$layers" copy$gib
+  study copy$gib ranks=4 networks=1000000 latency=0.001 add_gib=1000000 copy_gib=$gib alone=yes || fail "simulate.sh: $(cat err)"
+done
+ratio=$(awk "BEGIN { print $(of copy1/fashion.1000000.4.json step_seconds) / $(of copy2/fashion.1000000.4.json step_seconds) }")
+holds "$ratio > 1.9 && $ratio < 2.1" "processors that copy half as fast"
 
 study cluster ranks=0 && fail '0 ranks were taken'
 said 'ranks: 0: expected a number of ranks'

@@ -21,7 +21,7 @@ struct tensor {
   size_t offset, size;       /* in elements of the flat arrays */
   size_t second;             /* offset in the array of second moments; SIZE_MAX if it has none */
   enum rule rule;
-  int owner;                 /* the rank that does its Newton-Schulz (optim/share.h); 0 until it is shared */
+  int owner, crew;           /* the rank that does its Newton-Schulz, and how many do with it (optim/share.h); 0 until it is shared */
   enum init init;
   double scale;              /* NORMAL: standard deviation; UNIFORM: half-width */
 };

@@ -10,10 +10,12 @@ size_t muon_work(size_t out, size_t in) {
   return 2 * out * in + 2 * rows * rows;
 }
 
-double muon_flops(size_t out, size_t in) {
-  const double rows = (double)(out < in ? out : in), cols = (double)(out < in ? in : out);
+double muon_piece_flops(size_t out, size_t in, int ranks) {
+  const double rows = (double)(out < in ? out : in), cols = ceil((double)(out < in ? in : out) / ranks);
   return 5 * (rows * rows * cols + rows * rows * rows + 2 * rows * rows * cols);
 }
+
+double muon_flops(size_t out, size_t in) { return muon_piece_flops(out, in, 1); }
 
 void muon_newton_schulz(size_t out, size_t in, real *X, real *work, void (*breathe)(void *), void *context) {
   const int tall = out > in;
@@ -22,7 +24,10 @@ void muon_newton_schulz(size_t out, size_t in, real *X, real *work, void (*breat
   for (int step = 0; step < NEWTON_SCHULZ_STEPS; step++) {
     if (step && breathe) breathe(context);
     newton_schulz_gram(tall, n, tall ? out : in, now, A);
-    newton_schulz_turn(tall, n, tall ? out : in, A, Q, now, next);
+    if (breathe) breathe(context);
+    newton_schulz_polynomial(n, A, Q);
+    if (breathe) breathe(context);
+    newton_schulz_turn(tall, n, tall ? out : in, Q, now, next);
     real *swap = now;
     now = next;
     next = swap;

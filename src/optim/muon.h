@@ -15,6 +15,8 @@
 size_t muon_work(size_t out, size_t in);
 /* Flops of its five Newton-Schulz steps; X X^T and A^2 counted as symmetric, at half a product each. */
 double muon_flops(size_t out, size_t in);
+/* Those of each of several ranks with a piece across its length (newton_schulz.h), which all do A^2. */
+double muon_piece_flops(size_t out, size_t in, int ranks);
 /* m = 0.95 m + 0.05 g, of n numbers. */
 void muon_momentum(size_t n, const real *g, real *m);
 /* Who else may do what muon_newton_schulz does: with others' help (mpi/crew.h), or breathing. */
@@ -24,6 +26,6 @@ void muon_update(size_t out, size_t in, uint64_t k, double rate, const real *g, 
                  const struct muon_help *help, real *work);
 /* X[out,in] of Frobenius norm at most 1 -> nearly the nearest matrix with orthonormal rows (out <= in) or columns: a tall
  * matrix is not turned but multiplied from the other side, X <- X (a I + b A + c A^2), A = X^T X, which is the same.
- * work: 2 min(out,in)^2 + out in numbers. breathe (may be NULL) is called between the steps. */
+ * work: 2 min(out,in)^2 + out in numbers. breathe (may be NULL) is called between the products. */
 void muon_newton_schulz(size_t out, size_t in, real *X, real *work, void (*breathe)(void *), void *context);
 #endif

@@ -9,11 +9,23 @@ void newton_schulz_gram(int tall, size_t n, size_t share, const real *piece, rea
   else matmul_symmetric_nt(n, share, 1, piece, share, 0, A, n);
 }
 
-void newton_schulz_turn(int tall, size_t n, size_t share, const real *A, real *Q, const real *piece, real *next) {
+void newton_schulz_fold(size_t n, const real *A, real *half) {
+  for (size_t i = 0; i < n; half += ++i) memcpy(half, A + i * n, (i + 1) * sizeof *half);
+}
+
+void newton_schulz_unfold(size_t n, const real *half, real *A) {
+  for (size_t i = 0; i < n; half += ++i)
+    for (size_t j = 0; j <= i; j++) A[i * n + j] = A[j * n + i] = half[j];
+}
+
+void newton_schulz_polynomial(size_t n, const real *A, real *Q) {
   const real a = (real)3.4445, b = (real)-4.7750, c = (real)2.0315;
   memcpy(Q, A, n * n * sizeof *Q);
   matmul_symmetric_nt(n, n, c, A, n, b, Q, n);
-  for (size_t i = 0; i < n; i++) Q[i * n + i] += a;   /* Q = a I + b A + c A^2 */
+  for (size_t i = 0; i < n; i++) Q[i * n + i] += a;
+}
+
+void newton_schulz_turn(int tall, size_t n, size_t share, const real *Q, const real *piece, real *next) {
   if (tall) matmul_nn(share, n, n, 1, piece, n, Q, n, 0, next, n);
   else matmul_nn(n, share, n, 1, Q, n, piece, share, 0, next, share);
 }

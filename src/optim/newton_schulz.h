@@ -11,8 +11,13 @@
 enum { NEWTON_SCHULZ_STEPS = 5 };
 /* A[n,n] of a piece. */
 void newton_schulz_gram(int tall, size_t n, size_t share, const real *piece, real *A);
-/* next = Q piece or piece Q, Q = a I + b A + c A^2; Q[n,n]: scratch. */
-void newton_schulz_turn(int tall, size_t n, size_t share, const real *A, real *Q, const real *piece, real *next);
+/* A, which is symmetric, as half[n (n + 1) / 2], its rows up to the diagonal; and back. */
+void newton_schulz_fold(size_t n, const real *A, real *half);
+void newton_schulz_unfold(size_t n, const real *half, real *A);
+/* Q[n,n] = a I + b A + c A^2. */
+void newton_schulz_polynomial(size_t n, const real *A, real *Q);
+/* next = Q piece or piece Q. */
+void newton_schulz_turn(int tall, size_t n, size_t share, const real *Q, const real *piece, real *next);
 /* The pieces of X[out,in], the k-th with count[k] columns or rows, one after the other in packed[out in]; and back: X holds them, and
  * has its rows again afterwards; scratch[out in]. */
 void newton_schulz_cut(size_t out, size_t in, int pieces, const size_t *count, const real *X, real *packed);

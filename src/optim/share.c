@@ -4,6 +4,8 @@
 
 #include "src/optim/muon.h"
 
+double share_least = 1e9, share_lead = 1.0 / 30;
+
 static double flops_of(const struct tensor *n) { return n->rule == RULE_MUON ? muon_flops(n->shape[0], n->shape[1]) : 0; }
 
 double share_flops(const struct table *t) {
@@ -12,48 +14,79 @@ double share_flops(const struct table *t) {
   return sum;
 }
 
-/* What the next step uses first: its owners had better be ready before the others, as every rank waits for them. */
-static size_t front(const struct table *t) { return t->size / 32; }
+/* What is asked of the owners: no more than `limit` flops, and `lead` less of the table's first tensor, in `front` elements nothing less;
+ * on no more than `crew` ranks each. */
+struct quota { double limit, lead, front; int crew; };
 
-/* Fills one rank after the other up to `limit` flops, those that begin in front up to `front_limit`; neither is below the flops
- * of a matrix there. Returns how many it takes. */
-static int fill(struct table *t, double limit, double front_limit) {
-  int rank = 0;
-  double sum = 0, most = front_limit;
+static double quota_at(const struct quota *q, size_t offset) { return q->limit - q->lead * fmax(0, 1 - (double)offset / q->front); }
+
+/* The least ranks that have to share this matrix; `most` where even they do not get below the limit. */
+static int crew_of(const struct tensor *n, double limit, int most) {
+  int crew = 1;
+  if (flops_of(n) < share_least) return 1;
+  while (crew < most && muon_piece_flops(n->shape[0], n->shape[1], crew) > limit) crew++;
+  return crew;
+}
+
+/* The flops of a rank of the largest crew. */
+static double least_of(const struct tensor *n, int most) {
+  if (n->rule != RULE_MUON) return 0;
+  return muon_piece_flops(n->shape[0], n->shape[1], flops_of(n) < share_least ? 1 : most);
+}
+
+/* Fills one owner after the other up to the quota; a matrix above it is alone and has a crew. Returns how many ranks that takes. */
+static int fill(struct table *t, const struct quota *q) {
+  int owner = 0, helpers = 0;
+  double sum = 0, limit = quota_at(q, 0);
   for (size_t i = 0; i < t->count; i++) {
     struct tensor *n = &t->tensors[i];
     const double flops = flops_of(n);
-    if (sum + flops > most) {
-      rank++, sum = 0;
-      most = n->offset < front(t) ? front_limit : limit;
+    if (sum > 0 && flops > 0 && sum + flops > limit) {
+      owner++, sum = 0;
+      limit = quota_at(q, n->offset);
     }
     sum += flops;
-    n->owner = rank;
+    n->owner = owner;
+    n->crew = flops > 0 ? crew_of(n, limit, q->crew) : 1;
+    helpers += n->crew - 1;
   }
-  return rank + 1;
+  return owner + 1 + helpers;
 }
 
-/* The least x of [low, high], whole numbers, with which they fill no more than `ranks`; high does. Both limits are x, or the one in front. */
-static double least(struct table *t, double low, double high, double limit, int ranks) {
-  while (low < high) {
-    const double middle = floor((low + high) / 2);
-    if (fill(t, limit > 0 ? limit : middle, middle) <= ranks) high = middle;
-    else low = middle + 1;
-  }
-  return high;
-}
-
-double share_matrices(struct table *t, int ranks) {
-  double any = 0, in_front = 0;
+/* The flops of the rank that has most. */
+static double busiest(const struct table *t) {
+  double sum = 0, most = 0;
   for (size_t i = 0; i < t->count; i++) {
-    any = fmax(any, flops_of(&t->tensors[i]));
-    if (t->tensors[i].offset < front(t)) in_front = fmax(in_front, flops_of(&t->tensors[i]));
+    const struct tensor *n = &t->tensors[i];
+    if (i && n->owner != t->tensors[i - 1].owner) sum = 0;
+    if (n->rule == RULE_MUON) sum += muon_piece_flops(n->shape[0], n->shape[1], n->crew);
+    most = fmax(most, sum);
   }
-  const double limit = least(t, any, share_flops(t), 0, ranks);
-  const int owners = fill(t, limit, limit), each = ranks / owners;   /* those who help an owner are as many as before (mpi/crew.h) */
-  fill(t, limit, least(t, fmin(in_front, limit), limit, limit, ranks / each));
-  return limit;
+  return most;
 }
+
+/* The least limit, a whole number, with which they fill no more than `ranks`. */
+static double share(struct table *t, int ranks, int crew) {
+  double low = 0, largest = 0;
+  for (size_t i = 0; i < t->count; i++) {
+    low = fmax(low, ceil(least_of(&t->tensors[i], crew)));
+    largest = fmax(largest, flops_of(&t->tensors[i]));
+  }
+  struct quota q = { 0, share_lead * log2(ranks) * largest, (double)t->size / 12, crew };
+  double high = floor(share_flops(t) + q.lead + 1);
+  while (low < high) {
+    q.limit = floor((low + high) / 2);
+    if (fill(t, &q) <= ranks) high = q.limit;
+    else low = q.limit + 1;
+  }
+  q.limit = high;
+  fill(t, &q);
+  return busiest(t);
+}
+
+double share_matrices(struct table *t, int ranks) { return share(t, ranks, 1); }
+
+double share_crews(struct table *t, int ranks) { return share(t, ranks, SHARE_CREW); }
 
 /* The first tensor of this owner or a later one. */
 static size_t first_of(const struct table *t, int owner) {
