@@ -14,6 +14,7 @@
 #include "io/words.h"
 #include "jobs/layers.h"
 #include "jobs/simulate_mpi.h"
+#include "jobs/simulate_wire.h"
 #include "mpi/crew.h"
 #include "mpi/owners.h"
 #include "mpi/reduce.h"
@@ -25,7 +26,7 @@
 
 /* Words and tables of all ranks: under SMPI they are threads of one process, which take turns only at calls of MPI. */
 static char file[TEXT_MAX], way[TEXT_MAX] = "overlap", study[TEXT_MAX] = "simulated", label[TEXT_MAX];
-static long threads = 8, node_ranks = 1, later = 1, crew = 1;
+static long threads = 8, node_ranks = 1, later = 1, crew = 1, fair;
 static double images = 1, bucket_mib = 25, add_gib = 10, copy_gib;
 static struct word words[] = {
   { .name = "layers", .type = WORD_TEXT, .value = file, .help = "what a step costs, as pmf bench step layers=FILE wrote it" },
@@ -42,6 +43,8 @@ static struct word words[] = {
     .help = "new weights arrive during the next step; 0: it waits for all of them; 1" },
   { .name = "crew", .type = WORD_INTEGER, .value = &crew, .min = 0, .max = 1,
     .help = "ranks without a matrix help those with one; 0: they wait; 1" },
+  { .name = "fair", .type = WORD_INTEGER, .value = &fair, .min = 0, .max = 1,
+    .help = "messages share links fairly, as SimGrid solves it, slowly; 0: evenly (simulate_wire.h); 0" },
   { .name = "study", .type = WORD_TEXT, .value = study, .help = "its name in what is printed; simulated" },
   { .name = "net", .type = WORD_TEXT, .value = label, .help = "the net's name there; the file's" },
   { .name = "--alone", .type = WORD_TEXT, .help = "nothing is computed: what pmf bench comm measures for the net" },
@@ -84,6 +87,7 @@ static void load(int argc, char **argv) {
   if (words[ALONE].given) optimizer_scale = 0;
   scale = optimizer_scale * images / layers.images;
   simulate_seconds_per_byte = 1 / (add_gib * (1 << 30));
+  simulate_fair = (int)fair;
   simulate_seconds_per_copy = copy_gib > 0 ? 1 / (copy_gib * (1 << 30)) : 0;
   simulate_seconds_per_flop = optimizer_scale * layers.optimizer / share_flops(&layers.table);
 }

@@ -2,11 +2,11 @@
 
 #include <assert.h>
 #include <simgrid/actor.h>
-#include <simgrid/host.h>
 #include <simgrid/semaphore.h>
 #include <stdint.h>
 #include <stdlib.h>
 
+#include "jobs/simulate_wire.h"
 #include "mpi/add.h"
 #include "src/optim/newton_schulz.h"
 
@@ -137,46 +137,25 @@ static void tell(struct rank *r, MPI_Request *q, double copying) {
   sg_sem_release(r->news);
 }
 
-/* What carries a message, one at a time; as many as there are messages on their way. */
-struct card { sg_sem_t work; struct pair message; struct card *next; };
-static struct card *idle;
+struct letter { struct rank *from, *to; MPI_Request *out, *in; double copying; struct letter *next; };
+static struct letter *spare;
 
-static void carry(int argc, char **argv) {
-  struct card *c = sg_actor_self_get_data();
-  (void)argc, (void)argv;
-  sg_actor_daemonize(sg_actor_self());   /* the simulation ends without it */
-  for (;;) {
-    sg_sem_acquire(c->work);
-    const struct pair m = c->message;
-    sg_host_sendto(ranks[m.from].host, ranks[m.to].host, m.bytes);
-    c->next = idle;
-    idle = c;
-    tell(&ranks[m.from], m.out, 0);
-    tell(&ranks[m.to], m.in, m.bytes * simulate_seconds_per_copy);
-  }
-}
-
-static struct card *take_card(void) {
-  struct card *c = idle;
-  if (c) {
-    idle = c->next;
-    return c;
-  }
-  c = memory(calloc(1, sizeof *c));
-  c->work = sg_sem_init(0);
-  sg_actor_t actor = sg_actor_init("card", sg_host_self());
-  sg_actor_set_data(actor, c);
-  sg_actor_set_stacksize(actor, 1 << 16);
-  sg_actor_start(actor, carry, 0, NULL);
-  return c;
+static void has_come(void *message) {
+  struct letter *l = message;
+  const struct letter m = *l;
+  l->next = spare, spare = l;   /* first: others take their turn meanwhile */
+  tell(m.from, m.out, 0);
+  tell(m.to, m.in, m.copying);
 }
 
 static void set_out(struct pair *p) {
   if (!p->out || !p->in) return;
-  struct card *c = take_card();
-  c->message = *p;
+  struct letter *l = spare;
+  if (l) spare = l->next;
+  else l = memory(malloc(sizeof *l));
+  *l = (struct letter){ &ranks[p->from], &ranks[p->to], p->out, p->in, p->bytes * simulate_seconds_per_copy, NULL };
   p->out = p->in = NULL;
-  sg_sem_release(c->work);
+  wire_send(l->from->host, l->to->host, p->bytes, has_come, l);
 }
 
 /* The message of this tag between this rank and another of comm. */

@@ -251,7 +251,7 @@ START_TEST(first_tensors_are_ready_first) {
     table_place_second(&t, 0);
     share_lead = 0;
     const double without = share_matrices(&t, ranks);
-    ck_assert_double_eq(without, 960 / ranks * each);
+    ck_assert_double_eq(without, 960 * each / ranks);
     share_lead = 2 / log2(ranks);   /* two matrices */
     const double limit = share_matrices(&t, ranks);
     for (size_t i = 0; i < t.count; i++) part[t.tensors[i].owner] += each;

@@ -50,6 +50,16 @@ done
 for gbit in 1 2; do study alone ranks=4 networks=$gbit latency=0.001 add_gib=1000000 alone=yes || fail "simulate.sh: $(cat err)"; done
 ratio=$(awk "BEGIN { print $(of alone/fashion.1.4.json step_seconds) / $(of alone/fashion.2.4.json step_seconds) }")
 holds "$ratio > 1.9 && $ratio < 2.1" "half the bandwidth"
+# Links shared evenly and as SimGrid solves for it make steps of the same length, nearly.
+for fair in 0 1; do
+  mkdir fair$fair && cp "$layers" fair$fair
+  study fair$fair ranks='5 8' networks=25 fair=$fair || fail "simulate.sh: $(cat err)"
+done
+for R in 5 8; do
+  ratio=$(awk "BEGIN { print $(of fair0/fashion.25.$R.json step_seconds) / $(of fair1/fashion.25.$R.json step_seconds) }")
+  holds "$ratio > 0.98 && $ratio < 1.02" "even and fair shares on $R ranks"
+done
+
 # And where both ends' processors copy, and nothing else takes time, it is bytes over what they copy.
 for gib in 1 2; do
   mkdir copy$gib && cp "$layers" copy$gib

@@ -7,17 +7,19 @@
 #     threads=8 of a rank (measured with as many as there are, OMP_NUM_THREADS, and scaled)     images=1 of a rank in a step
 #     node_ranks=1        ranks that share a node's link     reduce=overlap  or twolevel     bucket_mib=25
 #     add_gib=10          GiB/s that a rank adds, as `pmf bench comm` says     copy_gib=0  GiB/s at which processors copy messages; 0: network cards do
-#     later=1  0: a step waits for all new weights
+#     fair=0              1: messages share links as SimGrid's max-min fairness has it, slowly; 0: evenly
+#     later=1             0: a step waits for all new weights
 #     alone=no            yes: nothing is computed; what `pmf bench comm` measures for the net
 #     words="..."         more for `pmf bench step`, which measures two images     pmf=pmf simulate=pmf-simulate   the programs
-# Points and measurements that are there already are kept: started again it goes on. A minute and a half for 128 ranks and pMF_B_32, and more than twice as long for twice as many.
+# Points and measurements that are there already are kept: started again it goes on. Seconds for 128 ranks and pMF_B_32, minutes for 1024;
+# five times as long for pMF_H_32, and 25 MiB of address space a rank.
 set -u
 out='' nets='pMF_B_32 pMF_H_32' ranks='1 2 4 8 16 32 64 128 256 512 1024' networks='100 25' latency=1
-threads=8 images=1 node_ranks=1 reduce=overlap bucket_mib=25 add_gib=10 copy_gib=0 later=1 words='' alone=no pmf=pmf simulate=pmf-simulate
+threads=8 images=1 node_ranks=1 reduce=overlap bucket_mib=25 add_gib=10 copy_gib=0 fair=0 later=1 words='' alone=no pmf=pmf simulate=pmf-simulate
 
 # shellcheck source=/dev/null
 . "$(dirname "${BASH_SOURCE[0]}")/../words.sh"
-read_words 'nets ranks networks latency threads images node_ranks reduce bucket_mib add_gib copy_gib later words alone pmf simulate' "$@"
+read_words 'nets ranks networks latency threads images node_ranks reduce bucket_mib add_gib copy_gib fair later words alone pmf simulate' "$@"
 whole_numbers threads node_ranks
 for R in $ranks; do
   [[ $R =~ ^[1-9][0-9]{0,5}$ ]] || die "ranks: $R: expected a number of ranks, up to 999999"
@@ -27,7 +29,7 @@ for program in smpirun "$simulate" "$pmf"; do
 done
 simulate=$(command -v "$simulate")
 
-one_study "latency=$latency threads=$threads images=$images node_ranks=$node_ranks reduce=$reduce bucket_mib=$bucket_mib add_gib=$add_gib copy_gib=$copy_gib later=$later alone=$alone words=$words"
+one_study "latency=$latency threads=$threads images=$images node_ranks=$node_ranks reduce=$reduce bucket_mib=$bucket_mib add_gib=$add_gib copy_gib=$copy_gib fair=$fair later=$later alone=$alone words=$words"
 
 # platform GBIT RANKS: nodes on a switch. CM02 takes bandwidth and latency as they stand; without cross traffic a message does not load
 # the way back (a twentieth, TCP's answers), which also ties all messages of all ranks into one system of equations: twice the time at 128 ranks.
@@ -54,7 +56,7 @@ point() {
     --cfg=smpi/privatization:no --cfg=smpi/shared-malloc-blocksize:16777216 --cfg=smpi/display-timing:no --cfg=network/model:CM02 \
     --cfg=network/TCP-gamma:0 --cfg=network/crosstraffic:0 --cfg=smpi/bw-factor:0:1 --cfg=smpi/lat-factor:0:1 --cfg=smpi/test:0 --cfg=smpi/iprobe:0 --cfg=smpi/send-is-detached-thresh:0 \
     --log=root.thres:error "$simulate" layers="$out/$1.layers" net="$1" study="${2}Gbit/s" threads="$threads" images="$images" \
-    node_ranks="$node_ranks" reduce="$reduce" bucket_mib="$bucket_mib" add_gib="$add_gib" copy_gib="$copy_gib" "${only[@]}" >"$to.new" 2>"$out/said" </dev/null
+    node_ranks="$node_ranks" reduce="$reduce" bucket_mib="$bucket_mib" add_gib="$add_gib" copy_gib="$copy_gib" fair="$fair" "${only[@]}" >"$to.new" 2>"$out/said" </dev/null
   if [[ $(<"$to.new") != '{"study":'* ]]; then
     echo "simulate.sh: $1 on $3 ranks at $2 Gbit/s: $(tail -n 1 "$out/said")" >&2
     rm -f "$to.new"
