@@ -28,7 +28,9 @@ static int mine(const struct owners *o, size_t i) { return bucket(o, i)->owner =
 
 static MPI_Request *coming(const struct owners *o, size_t i) { return o->requests + OWNERS_SENDS + i; }
 
-static struct tree tree(const struct owners *o, size_t i) { return tree_at(o->rank, (int)bucket(o, i)->owner, o->ranks); }
+static int root(const struct owners *o, size_t i) { return tree_root((int)bucket(o, i)->owner, i, o->ranks); }
+
+static struct tree tree(const struct owners *o, size_t i) { return tree_at(o->rank, root(o, i), o->ranks); }
 
 int owners_init(struct owners *o, const struct world *w, const struct table *t, size_t bucket_bytes) {
   *o = (struct owners){ .rank = w->rank, .ranks = w->ranks };
@@ -59,12 +61,21 @@ static int here(const struct owners *o, size_t i) {
   return mine(o, i) ? bucket(o, i)->first + bucket(o, i)->count <= o->ready : *coming(o, i) == MPI_REQUEST_NULL;
 }
 
-/* The rank that the i-th copy goes to next, the longest way first; -1: there is none. Afterwards it is the next one's turn. */
-static int next_below(struct owners *o, size_t i) {
+/* The first of the steps by which a copy goes out: an owner's goes to the root before. */
+static int first_step(const struct owners *o) { return o->ranks > 1 ? 2 * tree_farthest(o->ranks) : 0; }
+
+/* The rank that the i-th copy goes to by this step; -1: to none. The owner needs it from nobody. */
+static int below(const struct owners *o, size_t i, int step) {
   const struct tree t = tree(o, i);
-  int below = -1;
-  for (; o->step[i] && below < 0; o->step[i] /= 2) below = tree_below(&t, o->step[i]);
-  return below;
+  const int to = step < first_step(o) ? tree_below(&t, step) : mine(o, i) && t.place ? t.root : -1;
+  return to == bucket(o, i)->owner ? -1 : to;
+}
+
+/* The rank that it goes to next, the longest way first; -1: there is none. Afterwards it is the next one's turn. */
+static int next_below(struct owners *o, size_t i) {
+  int to = -1;
+  for (; o->step[i] && to < 0; o->step[i] /= 2) to = below(o, i, o->step[i]);
+  return to;
 }
 
 /* Sends of what is there, until all places are taken. */
@@ -72,12 +83,12 @@ static void hand_on(struct owners *o) {
   size_t i = o->first;
   for (MPI_Request *q = o->requests; q < o->requests + OWNERS_SENDS; q++) {
     if (*q != MPI_REQUEST_NULL) continue;
-    for (int below = -1; below < 0;) {
+    for (int to = -1; to < 0;) {
       while (o->first < o->buckets.count && !o->step[o->first]) o->first++;
       for (i = i < o->first ? o->first : i; i < o->buckets.count && !(o->step[i] && here(o, i)); i++);
       if (i == o->buckets.count) return;
-      below = next_below(o, i);
-      if (below >= 0) MPI_Isend(o->x + bucket(o, i)->first, (int)bucket(o, i)->count, MPI_FLOAT, below, (int)i, o->comm, q);
+      to = next_below(o, i);
+      if (to >= 0) MPI_Isend(o->x + bucket(o, i)->first, (int)bucket(o, i)->count, MPI_FLOAT, to, (int)i, o->comm, q);
     }
   }
 }
@@ -91,9 +102,10 @@ void owners_begin(struct owners *o, real *x) {
   for (size_t i = 0; i < o->buckets.count; i++) {
     const struct bucket *b = bucket(o, i);
     const struct tree t = tree(o, i);
-    if (t.place) MPI_Irecv(x + b->first, (int)b->count, MPI_FLOAT, tree_above(&t), (int)i, o->comm, coming(o, i));
-    o->left += t.place > 0;
-    for (int step = o->step[i] = tree_farthest(o->ranks); step; step /= 2) o->left += tree_below(&t, step) >= 0;
+    const int from = t.place ? tree_above(&t) : (int)b->owner;
+    if (!mine(o, i)) MPI_Irecv(x + b->first, (int)b->count, MPI_FLOAT, from, (int)i, o->comm, coming(o, i));
+    o->left += !mine(o, i);
+    for (int step = o->step[i] = first_step(o); step; step /= 2) o->left += below(o, i, step) >= 0;
   }
 }
 

@@ -11,9 +11,9 @@
 
 /* --- what a bucket does in each stage ---------------------------------------------------------------------------------- */
 
-static void reduce_to(struct reduction *r, MPI_Comm comm, int root, size_t i) {
+static void reduce_to(struct reduction *r, MPI_Comm comm, int owner, int root, size_t i) {
   const struct bucket *b = &r->buckets.list[i];
-  climb_begin(&r->climbs[i], comm, root, (int)b->count, r->type, (int)i, r->x + b->first * r->width,
+  climb_begin(&r->climbs[i], comm, owner, root, (int)b->count, r->type, (int)i, r->x + b->first * r->width,
               r->room + (size_t)r->place[i] * r->largest * r->width, &r->requests[i]);
 }
 
@@ -31,14 +31,14 @@ static void begin_stage(struct reduction *r, int stage, size_t i) {
   void *x = r->x + b->first * r->width;
   MPI_Request *q = &r->requests[i];
   if (r->config.way == REDUCTION_OVERLAP) {
-    if (owned) reduce_to(r, r->comm, (int)b->owner, i);
+    if (owned) reduce_to(r, r->comm, (int)b->owner, tree_root((int)b->owner, i, r->ranks), i);
     else MPI_Iallreduce(MPI_IN_PLACE, x, n, r->type, MPI_SUM, r->comm, q);
     return;
   }
   const int place = owned ? l->where[b->owner][0] : (int)(i % (size_t)l->places);
-  if (stage == 0) reduce_to(r, l->gather, place, i);
+  if (stage == 0) reduce_to(r, l->gather, place, place, i);
   if (stage == 1 && l->place == place) {
-    if (owned) reduce_to(r, l->across, l->where[b->owner][1], i);
+    if (owned) reduce_to(r, l->across, l->where[b->owner][1], l->where[b->owner][1], i);
     else MPI_Iallreduce(MPI_IN_PLACE, x, n, r->type, MPI_SUM, l->across, q);
   }
   if (stage == 2) MPI_Ibcast(x, n, r->type, place, l->spread, q);

@@ -53,7 +53,7 @@ static void start(const struct test *t, enum call call, int kind, int n, int roo
     case BCAST: MPI_Bcast(x, n, type, root, t->comm); return;
     case IALLREDUCE: MPI_Iallreduce(MPI_IN_PLACE, x, n, type, MPI_SUM, t->comm, q); return;
     case IBCAST: MPI_Ibcast(x, n, type, root, t->comm, q); return;
-    default: climb_begin(c, t->comm, root, n, type, tag, x, place(t, AT_ONCE + tag), q); return;
+    default: climb_begin(c, t->comm, root, (root + 1) % t->ranks, n, type, tag, x, place(t, AT_ONCE + tag), q); return;
   }
 }
 

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Runs one test for `make check`: launch.sh PROGRAM|SCRIPT.sh
-# mpi_* runs on each of $RANKS ranks (1 2 4; mpi_step and mpi_reduction 1 2 3 4), all else once; a run may take
+# mpi_* runs on each of $RANKS ranks (1 2 4; those of how messages go through many ranks 1 2 3 4 8), all else once; a run may take
 # $TEST_LIMIT seconds. Each run ends with a line
 #   == NAME[ on N ranks]: P passed, F failed
 # that totals.sh adds up: a program's own counts, one for a script, one failure for a program that crashes or counts nothing.
@@ -19,7 +19,7 @@ if [ "$(id -u)" = 0 ]; then export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_RO
 
 test=$1
 name=$(basename "$test")
-case $name in mpi_step | mpi_reduction) : "${RANKS:=1 2 3 4}" ;; *) : "${RANKS:=1 2 4}" ;; esac
+case $name in mpi_step | mpi_reduction | mpi_owners) : "${RANKS:=1 2 3 4 8}" ;; *) : "${RANKS:=1 2 4}" ;; esac
 output=$(mktemp) || exit 1
 trap 'rm -f "$output"' EXIT
 worst=0
