@@ -1,6 +1,7 @@
 /* Ways to sum a gradient over the ranks, what one message costs, how fast numbers are added, and the way of the net's own gradient and
  * weights with nothing to hide behind: what a simulation of more ranks is told (jobs/simulate.c), and what it is checked against. */
 #include <stdio.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -114,7 +115,7 @@ static double adding(char *x) {
   return progress_clock() - began;
 }
 
-struct way { struct net net; struct reduction reduction; struct owners owners; int sharded; real *x; };
+struct way { struct net net; struct reduction reduction; struct owners owners; int sharded; real *gradient, *weights; };
 
 static int way_init(struct way *way, struct bench *b) {
   const struct net_config config = setup_net(&b->s);
@@ -122,11 +123,11 @@ static int way_init(struct way *way, struct bench *b) {
   *way = (struct way){ .sharded = setup_sharded(&b->s, b->w->ranks) };
   int status = net_init(&way->net, &config, 0);
   if (!status) {
-    const size_t numbers = way->net.table.size * 2;   /* room for integers */
+    const size_t numbers = way->net.table.size;
     setup_share(&way->net.table, &b->s, b->w->ranks);
-    way->x = calloc(numbers, sizeof *way->x);
-    if (!way->x) status = because(STATUS_NOMEM, "no memory for %zu numbers", numbers);
-    for (size_t i = 0; i < numbers && !status; i++) way->x[i] = 1;   /* pages that were never written are one page, which a cache holds */
+    way->gradient = malloc(numbers * sizeof(int64_t));
+    way->weights = malloc(numbers * sizeof *way->weights);
+    if (!way->gradient || !way->weights) status = because(STATUS_NOMEM, "no memory for %zu numbers", numbers);
   }
   status = agree(b->w->comm, status);
   if (!status) status = reduction_init(&way->reduction, b->w, &way->net.table, &c);
@@ -137,18 +138,28 @@ static int way_init(struct way *way, struct bench *b) {
 static void way_free(struct way *way) {
   owners_free(&way->owners);
   reduction_free(&way->reduction);
-  free(way->x);
+  free(way->gradient), free(way->weights);
   net_free(&way->net);
+}
+
+/* Pages that were never written are one page, which a cache holds. */
+static void write_all(struct way *way) {
+  for (size_t i = 0; i < way->net.table.size; i++) {
+    if (way->reduction.config.integers) ((int64_t *)(void *)way->gradient)[i] = 1;
+    else way->gradient[i] = 1;
+    way->weights[i] = 1;
+  }
 }
 
 /* Seconds of one gradient, final at once, to where it goes; with owners, and of weights back. */
 static double there_and_back(struct way *way, const struct world *w) {
+  write_all(way);
   MPI_Barrier(w->comm);
   const double began = progress_clock();
-  reduction_begin(&way->reduction, way->x);
+  reduction_begin(&way->reduction, way->gradient);
   reduction_final(&way->reduction, 0);
   reduction_wait(&way->reduction);
-  if (way->sharded) owners_begin(&way->owners, way->x);
+  if (way->sharded) owners_begin(&way->owners, way->weights);
   if (way->sharded) owners_done(&way->owners);
   if (way->sharded) owners_finish(&way->owners);
   reduction_finish(&way->reduction);
@@ -166,9 +177,14 @@ static int print_messages(struct bench *b) {
   char *x = malloc(2 * room);
   int status = agree(b->w->comm, x ? STATUS_OK : because(STATUS_NOMEM, "no memory for %zu bytes", 2 * room));
   if (!status) status = way_init(&way, b);
-  if (!status) memset(x, 0, 2 * room);
+  if (!status) memset(x, 1, 2 * room);
   for (long i = -1; i < b->steps && !status; i++) {
-    const double now[MEASURED] = { message(b->w, x, 1), message(b->w, x, 0), small_message(b->w, x), adding(x), there_and_back(&way, b->w) };
+    double now[MEASURED];
+    now[BOTH] = message(b->w, x, 1);
+    now[ONE] = message(b->w, x, 0);
+    now[FEW] = small_message(b->w, x);
+    now[ADDS] = adding(x);
+    now[NET] = there_and_back(&way, b->w);
     for (int k = 0; k < MEASURED && i >= 0; k++) took[k][i] = now[k];
   }
   if (!status && b->w->rank == 0) {
@@ -177,7 +193,7 @@ static int print_messages(struct bench *b) {
       printf("# between ranks 0 and 1: %.2f GiB/s each way at once, %.2f one way alone, %.2f us before 8 KiB\n",
              OWNERS_PIECE / both / GiB, OWNERS_PIECE / one / GiB, 1e6 * (few - SMALL * one / OWNERS_PIECE));
     printf("# adding: %.2f GiB/s\n", (double)room / bench_median(took[ADDS], n) / GiB);
-    printf("# the net's %.1f MiB in %zu buckets%s: %.4f s\n", (double)(way.net.table.size * sizeof *way.x) / (1 << 20),
+    printf("# the net's %.1f MiB in %zu buckets%s: %.4f s\n", (double)(way.net.table.size * sizeof *way.weights) / (1 << 20),
            way.reduction.buckets.count, way.sharded ? " to their owners, and weights back" : "", bench_median(took[NET], n));
   }
   way_free(&way);

@@ -260,7 +260,6 @@ void state_step(const struct world *w, struct state *state, const struct net *n,
   optimizer.context = state;
   const struct muon_help help = { newton_schulz, state };
   optimizer.help = &help;
-  optimizer.in_turn = state->crew.size > 1;
   state_pass(state, s);
   phases_begin(state->phases, PHASE_OPTIMIZER);
   if (state->sharded) owners_begin(&state->owners, state->weights);

@@ -30,7 +30,7 @@ struct state {
   size_t n_flats;
   char changes[512];                             /* on rank 0: what the bits depend on and is not as it was when they were saved */
   struct owners owners;                          /* where sharded */
-  struct crew crew;                              /* where sharded and not exact: whom this rank helps with its matrices, or who helps it */
+  struct crew crew;                              /* setup_crews: whom this rank helps with its matrix, or who helps it */
   int later;                                     /* new weights may come while the next step's way through the net has begun */
   struct reduction *reduction;                   /* of the gradient, whose rest may still be on its way, or NULL; the caller's */
   struct phases *phases;                         /* the caller's, or NULL */

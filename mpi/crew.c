@@ -32,7 +32,7 @@ void crew_free(struct crew *c) {
   *c = (struct crew){ 0 };
 }
 
-/* Scatter, work, gather. X: the owner's; work: A, Q, and out in numbers for the pieces. */
+/* Scatter, work, gather. X: the owner's; work: A, Q, and the piece twice. */
 static void together(const struct crew *c, size_t out, size_t in, real *X, real *work, void (*breathe)(void *), void *context) {
   const int tall = out > in;
   const size_t n = tall ? in : out, length = tall ? out : in, share = shard_count(length, c->place, c->size);
@@ -51,11 +51,11 @@ static void together(const struct crew *c, size_t out, size_t in, real *X, real 
   for (int step = 0; step < NEWTON_SCHULZ_STEPS; step++) {
     newton_schulz_gram(tall, n, share, now, A);
     if (breathe) breathe(context);
-    watch_wait("Newton-Schulz of several ranks");
     newton_schulz_fold(n, A, Q);
+    watch_wait("Newton-Schulz of several ranks");
     MPI_Allreduce(MPI_IN_PLACE, Q, (int)(n * (n + 1) / 2), MPI_FLOAT, MPI_SUM, c->comm);
-    newton_schulz_unfold(n, Q, A);
     watch_leave();
+    newton_schulz_unfold(n, Q, A);
     if (breathe) breathe(context);
     newton_schulz_polynomial(n, A, Q);
     if (breathe) breathe(context);

@@ -20,7 +20,7 @@ void crew_free(struct crew *c);
  * Errors, on the owner alone: STATUS_BAD. */
 int crew_test(const struct crew *c);
 /* COLLECTIVE over the crew: the owner calls the first for its matrix (without a crew: for each), with the arrays of
- * muon_newton_schulz; the others the second, once a step; work: muon_work of the largest. Between the five steps `breathe`
+ * muon_newton_schulz; the others the second, once a step; work: muon_work of the largest. Between the products `breathe`
  * (may be NULL) moves on what else goes through this rank. */
 void crew_newton_schulz(const struct crew *c, size_t out, size_t in, real *X, real *work, void (*breathe)(void *), void *context);
 void crew_help(const struct crew *c, const struct table *t, real *work, void (*breathe)(void *), void *context);

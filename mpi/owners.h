@@ -20,7 +20,7 @@ struct owners {
   int rank, ranks;
   struct buckets buckets;      /* of one owner each, from the table's end: copy i is the bucket count - 1 - i */
   MPI_Request *requests;       /* [OWNERS_SENDS + copies]: what goes out, then each copy that comes in */
-  int *step, *ended;           /* of each copy, how far below (tree.h) it is sent next, 0: nowhere; scratch */
+  int *step, *ended;           /* of each copy, by which step (tree.h; twice the farthest: from the owner to the root) it is sent next, 0: nowhere; scratch */
   size_t ready;                /* this rank's part of x is new before this element */
   size_t first, left;          /* copies before it have been handed on; messages of this rank that have not ended */
   real *x;

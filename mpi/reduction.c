@@ -31,7 +31,7 @@ static void begin_stage(struct reduction *r, int stage, size_t i) {
   void *x = r->x + b->first * r->width;
   MPI_Request *q = &r->requests[i];
   if (r->config.way == REDUCTION_OVERLAP) {
-    if (owned) reduce_to(r, r->comm, (int)b->owner, tree_root((int)b->owner, i, r->ranks), i);
+    if (owned) reduce_to(r, r->comm, (int)b->owner, tree_root((int)b->owner, r->buckets.count - 1 - i, r->ranks), i);
     else MPI_Iallreduce(MPI_IN_PLACE, x, n, r->type, MPI_SUM, r->comm, q);
     return;
   }

@@ -57,7 +57,7 @@ static void start(const struct test *t, enum call call, int kind, int n, int roo
   }
 }
 
-/* What place i should hold; a rank that is not the root of a sum is not asked. */
+/* What place i should hold; a rank that a sum is not for is not asked. */
 static int64_t answer(const struct test *t, enum call call, int kind, int i, int root) {
   if (call == ALLREDUCE_MAX) return value(kind, i, t->ranks - 1);
   if (call == BCAST || call == IBCAST) return value(kind, i, root);

@@ -13,6 +13,7 @@ static inline struct tree tree_at(int rank, int root, int ranks) {
 }
 /* Of few ranks one message more would be a large part of all: there the owner is the root. */
 enum { TREE_ROOTS = 8 };
+/* bucket: its number in the table's order. */
 static inline int tree_root(int owner, size_t bucket, int ranks) {
   return ranks < TREE_ROOTS ? owner : (int)(((size_t)owner + bucket) % (size_t)ranks);
 }

@@ -19,7 +19,7 @@ if [ "$(id -u)" = 0 ]; then export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_RO
 
 test=$1
 name=$(basename "$test")
-case $name in mpi_step | mpi_reduction | mpi_owners) : "${RANKS:=1 2 3 4 8}" ;; *) : "${RANKS:=1 2 4}" ;; esac
+case $name in mpi_step | mpi_reduction | mpi_owners | mpi_crew) : "${RANKS:=1 2 3 4 8}" ;; *) : "${RANKS:=1 2 4}" ;; esac
 output=$(mktemp) || exit 1
 trap 'rm -f "$output"' EXIT
 worst=0

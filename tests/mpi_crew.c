@@ -101,6 +101,7 @@ START_TEST(a_crew_tries_its_calls) {
   share_crews(&t, world.ranks);
   share_least = 1e9;
   crew_init(&c, &world, &t);
+  ck_assert_int_eq(c.size, world.ranks);
   ck_assert(!agree_any(world.comm, crew_test(&c) != STATUS_OK));
   crew_free(&c);
   table_free(&t);

@@ -52,7 +52,7 @@ void optimizer_step(const struct optimizer *o, const struct table *t, uint64_t k
   const size_t share = work_of_thread(t);
   const size_t m_first = o->sharded ? share_flat(t, o->rank).first : 0;
   const size_t s_first = o->sharded ? share_second(t, o->rank).first : 0;
-  const int each = !o->in_turn && (o->one_thread_each || matrices(o, t) >= omp_get_max_threads());
+  const int each = o->one_thread_each || matrices(o, t) >= omp_get_max_threads();
 #pragma omp parallel for schedule(dynamic)
   for (size_t i = 0; i < t->count; i++) {
     const struct tensor *n = &t->tensors[i];

@@ -17,7 +17,6 @@ struct optimizer {
   int sharded;               /* this rank does its own tensors alone, and m, s hold no others: share_flat, share_second */
   int one_thread_each;       /* a matrix has the same bits whatever else is this rank's */
   const struct muon_help *help;   /* NULL, or who does Newton-Schulz for the thread that called */
-  int in_turn;                    /* with the help of other ranks: this rank's matrices come one after another */
   /* Called now and then by the thread that called: of this rank's weights those before element `final` have their new values. May be NULL. */
   void (*breathe)(void *context, size_t final);
   void *context;
