@@ -1,8 +1,8 @@
 /* simulate_wire.h - how long messages take on a described network: every node sends and receives at the bandwidth of its link, in both
  * directions at once, and shares it evenly among the messages that pass; a message has the lesser share of its two ends.
  * What a message cannot use of its share is nobody's. SimGrid gives it to others (max-min fairness), for which it solves for the shares of
- * all messages of all nodes whenever one begins or ends: `simulate_fair`, ten times as slow at 128 ranks. Steps take as long with
- * both, within 0.2 % (doc/scaling.md).
+ * all messages of all nodes whenever one begins or ends: `simulate_fair`, ten times as slow at 128 ranks. Steps take nearly as
+ * long with both (doc/scaling.md).
  * Memory: as many messages as are on their way at once; never freed. For the actors of one simulation, which take turns at calls of SimGrid. */
 #ifndef JOBS_SIMULATE_WIRE_H
 #define JOBS_SIMULATE_WIRE_H
