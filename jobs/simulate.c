@@ -5,7 +5,8 @@
  * two steps, as what is left on its way by one hides behind the next.
  *
  * Simplified: every rank computes equally long, the measured mean; threads beyond the measured ones help in proportion; a
- * message travels without the processor, but for copy_gib; crews' collectives and other messages have the links each for themselves (fair=1: together); the network is as its description says and empty. */
+ * message travels without the processor, but for copy_gib; crews' collectives and other messages have the links each for
+ * themselves (fair=1: together); the network is as its description says and empty. */
 #include <cjson/cJSON.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -13,7 +13,7 @@
 struct climb {
   MPI_Comm comm;
   struct tree tree;
-  int rank, owner, n, tag, step;    /* step: of the next one below */
+  int rank, owner, n, tag, step;   /* step: of the next one below */
   int taking;                 /* *q receives from it */
   int over;                   /* nothing follows *q */
   MPI_Datatype type;          /* MPI_FLOAT, MPI_INT64_T, or any that MPI can add */

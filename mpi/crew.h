@@ -1,6 +1,7 @@
 /* crew.h - Newton-Schulz of one matrix on several ranks. Of many ranks most own no matrix (src/optim/share.h), and a step then waits
  * for the one with the largest. So the ranks without help owners of large ones (share_crews): every member of a crew has a
- * piece of the matrix (src/optim/newton_schulz.h), and what travels are the pieces, once there and back, and five sums of n (n + 1) / 2 numbers.
+ * piece of the matrix (src/optim/newton_schulz.h), and what travels are the pieces, once there and back, and five sums of
+ * n (n + 1) / 2 numbers.
  * A sum over pieces is in another order than one product, so weights differ in their last digits from those of fewer ranks; they are
  * the owner's on every rank.
  * COLLECTIVE over the world, init and free. Memory: the caller's. Errors: where it says so. */
