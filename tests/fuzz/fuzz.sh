@@ -1,6 +1,7 @@
 #!/bin/bash
 # Bytes made to break the readers (readers.h), by clang's libFuzzer with its sanitizers of addresses and undefined behaviour.
-#   fuzz.sh SECONDS [READER ...]      each reader, or those, for so many seconds; `make fuzz SECONDS=N READERS="png jpeg"` calls it
+#   fuzz.sh SECONDS [READER ...]      each reader, or those, for so many seconds of a processor, which on a busy machine are more on
+#                                     the clock (tenfold ends it); `make fuzz SECONDS=N READERS="png jpeg"` calls it
 # In fuzz/ of the build folder: the program, corpus/READER (what reached new code; the next call goes on from it), READER.log, and
 # found/READER-... what broke a reader, which ends its time. A find is mended and kept in tests/fuzz/finds/READER.
 # Environment, from the makefile: PMF_SOURCE, SOURCES, FLAGS, MPI_FLAGS, LINK. Exit code 1 after a find, 69 without clang.
@@ -25,18 +26,26 @@ program=$PWD/fuzz/fuzz
 cd fuzz || exit 1
 # A size that cannot be had gives NULL, as it does without the sanitizer.
 export ASAN_OPTIONS=allocator_may_return_null=1 OMP_NUM_THREADS=1
-printf '%-9s %12s %7s %7s\n' reader executions edges finds
+printf '%-9s %12s %8s %7s %7s\n' reader executions seconds edges finds
+
+# last NAME: the last number that libFuzzer tells by that name.
+last() { awk -v name="$1" '{ for (i = 1; i < NF; i++) if ($i == name) n = $(i + 1) } END { print n + 0 }' "$reader.log"; }
 worst=0
+TIMEFORMAT='%U %S'
 for reader in "$@"; do
   mkdir -p "corpus/$reader"
   before=$(find found -name "$reader-*" | wc -l)
-  READER=$reader timeout -k 5 $((seconds + 120)) ./fuzz -max_total_time="$seconds" -len_control=0 -timeout=20 -rss_limit_mb=2048 -malloc_limit_mb=1024 \
-    -print_final_stats=1 -artifact_prefix="found/$reader-" "corpus/$reader" "$PMF_SOURCE/tests/fuzz/seeds/$reader" >"$reader.log" 2>&1
-  code=$?
+  began=$SECONDS executions=0 spent=0 code=0
+  while [ $code = 0 ] && [ "$spent" -lt "$seconds" ] && [ $((SECONDS - began)) -le $((10 * seconds)) ]; do
+    { time READER=$reader timeout -k 5 $((seconds + 120)) ./fuzz -max_total_time=$((seconds - spent)) -len_control=0 -timeout=60 \
+      -rss_limit_mb=2048 -malloc_limit_mb=1024 -print_final_stats=1 -artifact_prefix="found/$reader-" \
+      "corpus/$reader" "$PMF_SOURCE/tests/fuzz/seeds/$reader" >"$reader.log" 2>&1; } 2>"$reader.time"
+    code=$?
+    executions=$((executions + $(last stat::number_of_executed_units:)))
+    spent=$(awk -v spent="$spent" '{ used = $1 + $2 } END { print int(spent + used + 0.5) }' "$reader.time")
+  done
   [ $code = 0 ] || worst=1
-  printf '%-9s %12s %7s %7s\n' "$reader" "$(awk '/stat::number_of_executed_units/ { print $2 }' "$reader.log")" \
-    "$(awk '{ for (i = 1; i < NF; i++) if ($i == "cov:") n = $(i + 1) } END { print n + 0 }' "$reader.log")" \
-    $(($(find found -name "$reader-*" | wc -l) - before))
+  printf '%-9s %12s %8s %7s %7s\n' "$reader" "$executions" "$spent" "$(last cov:)" $(($(find found -name "$reader-*" | wc -l) - before))
   [ $code = 0 ] || { echo "$reader ended with $code; the end of fuzz/$reader.log:" && tail -n 30 "$reader.log"; }
 done
 exit $worst
