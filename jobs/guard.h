@@ -3,7 +3,7 @@
  * is above `spike` times its median over the last good steps. All ranks judge by the same reduced numbers (jobs/step.h). A bad
  * step leaves weights, moments and EMAs as they are, but counts: state.step, images_seen, learning rate and data go on, so that
  * its batch is passed.
- * After `max_skips` bad steps in a row the run goes back to its last checkpoint (jobs/train.c) and passes over all batches up to
+ * After `max_skips` bad steps in a row the run goes back to its last checkpoint (jobs/train_loop.c) and passes over all batches up to
  * the last bad one: from then on the batch of step k (from 0) is batch k + shift of the order of data, noise and times with it.
  * What all this depends on lies in the state, so that it is saved with the weights, and a run that was stopped goes on exactly.
  * Memory: GUARD_NUMBERS of the state's. Errors: none. Ranks: local; every rank computes the same. */

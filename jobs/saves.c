@@ -115,3 +115,8 @@ double saves_margin(const struct saves *s, double longest_step, double whole) {
   const double spare = whole / 20 < 60 ? whole / 20 : 60;
   return longest_step + 2 * s->longest + spare;
 }
+
+double saves_until(const struct saves *s) {
+  const double minutes = s->t->s.checkpoint.every_minutes;
+  return minutes > 0 ? s->at + 60 * minutes - progress_clock() : -1;
+}

@@ -41,6 +41,8 @@ int saves_finish(struct saves *s);
 /* Local. Seconds before the end of a run's time at which it must stop to be saved in time: two saves, the longest recent step,
  * and a minute, or a twentieth of the whole time where that is less (EXPECTATIONS C18). */
 double saves_margin(const struct saves *s, double longest_step, double whole);
+/* Local. Seconds until the next one that checkpoint.every_minutes asks for, negative if it is late; -1 without that setting. */
+double saves_until(const struct saves *s);
 /* Local. Whether, and under which name in RUN/archive, a checkpoint of `step` is kept: the first of each `every` steps, where
  * `last` is the newest that is there (0: none). */
 int saves_archived(uint64_t every, uint64_t last, uint64_t step);

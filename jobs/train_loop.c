@@ -1,0 +1,240 @@
+/* train_loop.c - steps, and what is due between them: stops, saves, scores, grids, going back. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "io/stop.h"
+#include "io/watchdog.h"
+#include "jobs/fault.h"
+#include "jobs/recover.h"
+#include "jobs/train.h"
+#include "mpi/agree.h"
+#include "mpi/replicas.h"
+#include "mpi/watch.h"
+#include "src/base/status.h"
+
+/* What moves much data may stand still for longer than a step. */
+enum { PATIENCE = 4 };
+
+/* COLLECTIVE. */
+static int save(struct run *run, int needed) {
+  watch_phase("save");
+  watchdog_patience(PATIENCE);
+  fault_stay_away(FAULT_AWAY_SAVE, run->t.state.step);
+  state_settle(&run->t.state);
+  const int status = saves_take(&run->saves, needed);
+  watchdog_patience(1);
+  straggler_begin(&run->straggler);
+  return status;
+}
+
+/* What a rank asks for, and what is to be done after the step. */
+enum { ASK_STOP, ASK_SAVE, ASK_SCORE, ASK_WAIT, ASK_BAD_IMAGES };   /* wait: it is still writing */
+_Static_assert(ASK_BAD_IMAGES + 1 == STEP_ASKED, "each has a place");
+struct due { int stop, save, score, commit, bad_images; };
+
+/* Rank 0's clock says whether a score may be taken after this step. */
+static int score_due(const struct run *run) {
+  const double to_end = run->deadline > 0 ? run->deadline - progress_clock() : -1;
+  return evaluate_due(&run->evaluation, run->t.state.step + 1, saves_until(&run->saves), 60 * run->t.s.checkpoint.every_minutes,
+                      to_end);
+}
+
+/* Of this process; rank 0 alone looks for the file. */
+static const char *reason_to_stop(const struct run *run) {
+  const double whole = 60 * run->t.s.training.max_time, longest = run->longest_step + run->grids.longest;
+  return stop_reason(run->w->rank == 0 ? run->folder : NULL,
+                     run->deadline > 0 ? run->deadline - saves_margin(&run->saves, longest, whole) : 0);
+}
+
+int train_must_stop(void *run) {
+  watch_move();
+  return reason_to_stop(run) != NULL;
+}
+
+/* Of this rank, when its gradients have arrived: is there a reason to stop, does rank 0's clock ask for more, is it still writing
+ * what is under way? Agreed on with the gradient's sums (jobs/step.h), as ranks that wait for one another after a step cannot hand
+ * on its new weights. */
+static void ask(void *asker, double asked[STEP_ASKED]) {
+  struct run *run = asker;
+  const int first = run->w->rank == 0;
+  run->reason = reason_to_stop(run);
+  asked[ASK_STOP] = run->reason != NULL;
+  asked[ASK_SAVE] = first && run->t.s.checkpoint.every_minutes > 0 && saves_until(&run->saves) <= 0;
+  asked[ASK_SCORE] = first && score_due(run);
+  asked[ASK_WAIT] = saves_busy(&run->saves);
+  asked[ASK_BAD_IMAGES] = bad_images_here(&run->t) > 0;
+}
+
+/* What all have agreed on. */
+static struct due due_now(struct run *run) {
+  const uint64_t every = setup_save_steps(&run->t.s, run->t.data.count[SPLIT_TRAIN]);
+  const double *asked = run->t.step.asked;
+  if (run->reason && run->w->rank == 0) progress_say(&run->progress, "stopping: %s", run->reason);
+  run->longest_step = fmax(progress_clock() - run->step_began, 0.9 * run->longest_step);
+  return (struct due){ asked[ASK_STOP] > 0, asked[ASK_SAVE] > 0 || (every && run->t.state.step % every == 0), asked[ASK_SCORE] > 0,
+                       run->saves.under_way && asked[ASK_WAIT] == 0, asked[ASK_BAD_IMAGES] > 0 };
+}
+
+/* COLLECTIVE. A score that fails stops nothing; one that is given up for a stop leaves the next question to find that. */
+static void evaluate(struct run *run) {
+  struct score score;
+  int best;
+  const double began = progress_clock();
+  watch_phase("score");
+  watchdog_patience(PATIENCE);
+  state_settle(&run->t.state);
+  const int status = evaluate_now(&run->evaluation, &run->t, run->folder, &score, &best);
+  watchdog_patience(1);
+  const double seconds = progress_clock() - began;
+  progress_exclude(&run->progress, seconds);
+  straggler_begin(&run->straggler);
+  if (run->w->rank > 0 || status == STATUS_SAVED) return;
+  if (!status || best) train_tell_score(run, &score, best && !status, seconds);
+  if (status)
+    progress_say(&run->progress, "WARNING: score at step %llu: %s", (unsigned long long)run->t.state.step, status_reason());
+}
+
+/* COLLECTIVE. A grid that fails stops nothing. */
+static void make_grids(struct run *run) {
+  const double began = progress_clock();
+  watch_phase("grid");
+  watchdog_patience(PATIENCE);
+  state_settle(&run->t.state);
+  const int status = grids_make(&run->grids, &run->t, run->folder, &run->metrics);
+  watchdog_patience(1);
+  const double seconds = progress_clock() - began;
+  progress_exclude(&run->progress, seconds);
+  run->step_began += seconds;
+  straggler_begin(&run->straggler);
+  if (status && run->w->rank == 0)
+    progress_say(&run->progress, "WARNING: grid of step %llu: %s", (unsigned long long)run->t.state.step, status_reason());
+}
+
+static int take_step(struct run *run) {
+  struct objective_sums sums;
+  double rate;
+  const double began = progress_clock();
+  const struct guard *guard = &run->t.guard;
+  int status = trainer_step(&run->t, &sums, &rate);
+  if (status) return status;
+  watchdog_step(progress_clock() - began);
+  straggler_step(&run->straggler);
+  run->taken++;
+  if (!guard->verdict) train_tell_add(run, &sums);
+  if (train_tell_due(run))
+    travel_take(run->w->comm, &run->t.step.reduction.figures, (double)run->taken, &run->travel);
+  if (run->w->rank == 0) {
+    if (guard->verdict) recover_tell_skip(&run->t, &run->metrics, &run->progress);
+    if (guard->rang) recover_tell_alarm(&run->t, &run->metrics, &run->progress);
+    status = train_tell_step(run, rate);   /* a lost line of metrics stops nothing */
+  }
+  if (status) progress_say(&run->progress, "WARNING: %s", status_reason());
+  if (run->t.state.step % (uint64_t)run->t.s.training.log_per_step) return STATUS_OK;
+  train_tell_begin(run);
+  straggler_report(&run->straggler, run->w, run->t.state.step, &run->metrics, &run->progress);
+  return STATUS_OK;
+}
+
+/* "the last good checkpoint ...", for a reason to end. */
+static const char *last_checkpoint(const struct run *run) {
+  static char text[TEXT_MAX + 128];
+  if (run->saves.exists) snprintf(text, sizeof text, "the last good checkpoint is %s/checkpoint.h5 of step %llu", run->folder,
+                                  (unsigned long long)run->saves.sure);
+  else snprintf(text, sizeof text, "there is no checkpoint yet");
+  return text;
+}
+
+/* COLLECTIVE. Weights that differ between the ranks are no one's: the run ends, and nothing is saved. */
+static int check_replicas(struct run *run) {
+  const uint64_t every = (uint64_t)run->t.s.training.check_every, step = run->t.state.step;
+  if (!every || step % every) return STATUS_OK;
+  state_settle(&run->t.state);
+  const int status = replicas_check(run->w->comm, &run->t.net.table, run->t.state.weights);
+  if (!status) return STATUS_OK;
+  char why[1024];
+  snprintf(why, sizeof why, "%s", status_reason());
+  saves_finish(&run->saves);   /* one from before is then the last good one */
+  if (run->w->rank == 0) metrics_write(&run->metrics, "replicas differ", step, NULL, 0, why);
+  return because(status, "step %llu: %s; not saved, %s", (unsigned long long)step, why, last_checkpoint(run));
+}
+
+/* COLLECTIVE. After bad steps in a row: the state of the last checkpoint, or of the beginning, and the data after theirs. */
+static int roll_back(struct run *run) {
+  struct trainer *t = &run->t;
+  const struct guard_memory before = *t->state.guard;
+  const uint64_t failed = t->state.step;
+  char *settings = NULL;
+  watch_phase("rollback");
+  state_settle(&run->t.state);
+  int status = saves_finish(&run->saves);
+  if (status) return status;
+  if (!guard_may_go_back(&t->guard)) return recover_give_up(t, last_checkpoint(run));
+  state_begin(&t->state, &t->net, &t->s);
+  status = train_load(run, &settings);
+  free(settings);
+  if (status) return status;
+  if (run->resumed) run->saves.sure = t->state.step;
+  guard_gone_back(&t->guard, &before, t->state.step, failed);
+  status = trainer_start(t);
+  run->evaluation.last = t->state.step;
+  train_tell_begin(run);
+  straggler_begin(&run->straggler);
+  progress_redo(&run->progress, failed - t->state.step);
+  if (run->w->rank == 0) recover_tell_rollback(t, failed, &run->metrics, &run->progress);
+  return status;
+}
+
+/* COLLECTIVE. Too many of them end the run; what it has learnt is of good images, and is saved. */
+static int tell_bad_images(struct run *run) {
+  const int status = bad_images_take(&run->bad_images, &run->t, &run->metrics, &run->progress);
+  if (!status || status == STATUS_NOMEM) return status;
+  char why[1024];
+  snprintf(why, sizeof why, "%s", status_reason());
+  return save(run, 1) ? because(status, "%s", why)
+                      : because(status, "%s; saved at step %llu", why, (unsigned long long)run->t.state.step);
+}
+
+int train_loop(struct run *run) {
+  struct due due = { 0 };
+  run->t.step.ask = ask;
+  run->t.step.asker = run;
+  while (run->t.state.step < run->t.steps) {
+    run->step_began = progress_clock();
+    int status = take_step(run);
+    if (!status) status = check_replicas(run);
+    if (status) return status;
+    if (guard_must_go_back(&run->t.guard)) {
+      watchdog_patience(PATIENCE);
+      if ((status = roll_back(run))) return status;
+      watchdog_patience(1);
+      continue;
+    }
+    if (grids_due(&run->grids, run->t.state.step)) make_grids(run);   /* before a save or a stop: a run that goes on has it */
+    due = due_now(run);
+    if (due.bad_images && (status = tell_bad_images(run))) return status;
+    if (due.commit && (status = saves_finish(&run->saves))) return status;
+    if (run->t.state.step == run->t.steps) break;
+    if (due.stop) {
+      status = save(run, 1);
+      if (!status) train_tell_status(run, "saved");
+      if (!status && run->w->rank == 0) metrics_write(&run->metrics, "stop", run->t.state.step, NULL, 0, NULL);
+      return status ? status
+                    : because(STATUS_SAVED, "saved at step %llu of %llu; the same command goes on from there",
+                              (unsigned long long)run->t.state.step, (unsigned long long)run->t.steps);
+    }
+    /* The checkpoint to go back to is the one from before bad steps. */
+    const int amid_bad = run->t.guard.max_skips > 0 && run->t.guard.memory->in_a_row > 0;
+    if (due.save && !amid_bad && (status = save(run, 0))) return status;
+    if (due.score && !due.save) evaluate(run);
+  }
+  const int status = save(run, 1);
+  if (!status && due.score) evaluate(run);
+  if (!status) train_tell_status(run, "done");
+  if (!status && run->w->rank == 0) {
+    metrics_write(&run->metrics, "end", run->t.state.step, NULL, 0, NULL);
+    progress_say(&run->progress, "done: %llu steps, %llu images seen", (unsigned long long)run->t.state.step,
+                 (unsigned long long)run->t.state.images_seen);
+  }
+  return status;
+}

@@ -1,0 +1,126 @@
+/* train_start.c - how a training begins, or goes on: the folder, the checkpoint, the files of the run. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "io/folder.h"
+#include "io/provenance.h"
+#include "io/stop.h"
+#include "io/watchdog.h"
+#include "jobs/core.h"
+#include "jobs/train.h"
+#include "mpi/agree.h"
+#include "src/base/status.h"
+
+/* Names each line that differs between the settings of the checkpoint and those of this start. A checkpoint of another version
+ * may have other keys, so its settings are read and written again. */
+static void tell_changes(const char *saved, const char *now) {
+  struct settings s;
+  settings_default(&s);
+  if (settings_parse(&s, saved, strlen(saved), "checkpoint")) return;
+  char *again = settings_text(&s);
+  for (const char *before = again; before && *before && *now;) {
+    const size_t m = strcspn(before, "\n"), n = strcspn(now, "\n");
+    if (m != n || strncmp(before, now, n)) {
+      const size_t a = strspn(before, " "), b = strspn(now, " ");
+      fprintf(stderr, "warning: the checkpoint was made with %.*s, now it is %.*s\n", (int)(m - a), before + a, (int)(n - b),
+              now + b);
+    }
+    before += m + (before[m] == '\n');
+    now += n + (now[n] == '\n');
+  }
+  free(again);
+}
+
+int train_load(struct run *run, char **before) {
+  const int status = state_resume(run->w, &run->t.state, &run->t.net, run->folder, before);
+  run->resumed = !status && *before;
+  if (status || *before || !run->load_from) return status;
+  return state_begin_from(run->w, &run->t.state, &run->t.net, &run->t.s, run->load_from);
+}
+
+static int resume(struct run *run) {
+  char *before;
+  int status = train_load(run, &before);
+  if (status) return status;
+  if (before && run->restart == RESTART_NEVER)
+    status = because(STATUS_BAD, "%s has a checkpoint of step %llu and restart=never was asked for", run->folder,
+                     (unsigned long long)run->t.state.step);
+  if (!before && run->restart == RESTART_REQUIRE)
+    status = because(STATUS_BAD, "%s has no checkpoint and restart=require was asked for", run->folder);
+  if (!status && before && run->w->rank == 0) tell_changes(before, run->t.text);
+  if (!status && *run->t.state.changes)
+    fprintf(stderr, "warning: the checkpoint in %s was made with %s: from here on the same within rounding, not bit for bit\n",
+            run->folder, run->t.state.changes);
+  if (!status && !before && run->load_from && run->w->rank == 0)
+    fprintf(stderr, "begins with the weights of %s\n", run->load_from);
+  free(before);
+  return status;
+}
+
+/* COLLECTIVE. What scores on the way need, unless all steps are done. */
+static int open_evaluation(struct run *run) {
+  if (run->t.state.step >= run->t.steps) return STATUS_OK;
+  return evaluate_open(&run->evaluation, run->w, &run->t, run->folder, train_must_stop, run);
+}
+
+/* Rank 0. */
+static int open_events(struct run *run) {
+  const uint64_t step = run->t.state.step;
+  if (!run->t.s.training.tensorboard) return STATUS_OK;
+  const int status = events_open(&run->events, run->folder, step, grids_file_most(&run->t.s));
+  if (status) return status;
+  run->metrics.events = &run->events;
+  return events_verbatim(&run->events, "settings", step, run->t.text);
+}
+
+/* By the clock: training.max_time, or what Slurm says of the job's end, whichever is earlier; 0: neither. */
+static double time_ends(const struct run *run) {
+  const char *end = getenv("SLURM_JOB_END_TIME");   /* seconds since 1970 */
+  const double slurm = end && atof(end) > 0 ? progress_clock() + atof(end) - (double)time(NULL) : 0;
+  return run->deadline > 0 && slurm > 0 ? fmin(run->deadline, slurm) : fmax(run->deadline, slurm);
+}
+
+int train_start(struct run *run, const struct binding *bindings) {
+  const int first = run->w->rank == 0;
+  int status = agree(run->w->comm, first ? folder_lock(run->folder, &run->lock) : STATUS_OK);
+  if (!status) status = resume(run);   /* what is refused leaves no folder */
+  if (!status) status = open_evaluation(run);
+  if (!status) status = agree(run->w->comm, grids_open(&run->grids, run->w, &run->t));
+  if (!status && first) status = folder_make(run->folder);
+  if (!status && first) status = folder_lock(run->folder, &run->lock);   /* if the folder is new */
+  status = agree(run->w->comm, status);
+  if (status) return status;
+  if (first) {
+    stop_clear(run->folder);
+    status = metrics_open(&run->metrics, run->folder, run->t.state.step);
+    if (!status) status = open_events(run);
+    if (!status) status = folder_write(run->folder, "used_parameters.yml", run->t.text);
+    if (!status) status = core_remember(run->folder);
+    if (!status)
+      status = provenance_add(run->folder, &(struct provenance){ "train", run->argc, run->argv, run->t.state.step, bindings,
+                                                                 run->w->ranks });
+    if (!status)
+      status = metrics_write(&run->metrics, run->t.state.step ? "resume" : "start", run->t.state.step,
+                             (struct metric[]){ { "ranks", run->w->ranks }, { "micro_batch", (double)run->t.step.micro } },
+                             2, NULL);
+  }
+  status = agree(run->w->comm, status);
+  if (!status) status = trainer_start(&run->t);
+  if (status) return status;
+  progress_start(&run->progress, run->t.steps, run->t.step.batch, run->t.state.step);
+  status = saves_open(&run->saves, run->w, &run->t, run->folder, &run->metrics, &run->progress);
+  if (status) return status;
+  run->saves.exists = run->resumed;
+  run->saves.sure = run->t.state.step;
+  evaluate_start(&run->evaluation);
+  if (run->t.s.training.max_time > 0) run->deadline = run->began + 60 * run->t.s.training.max_time;
+  run->progress.until = time_ends(run);
+  run->step_began = progress_clock();
+  if (first) train_tell_start(run, bindings);
+  train_tell_status(run, "running");
+  straggler_begin(&run->straggler);
+  return agree(run->w->comm, watchdog_start(run->w->rank, run->w->ranks, run->t.s.training.watchdog));
+}
