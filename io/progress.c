@@ -25,6 +25,12 @@ void progress_start(struct progress *p, uint64_t steps, uint64_t batch, uint64_t
                           .began = progress_clock() };
 }
 
+void progress_next(struct progress *p, uint64_t steps, uint64_t batch) {
+  const int live = p->live;
+  progress_start(p, steps, batch, 0);
+  p->live = live;
+}
+
 void progress_exclude(struct progress *p, double seconds) { p->excluded += seconds; }
 
 void progress_redo(struct progress *p, uint64_t steps) { p->first -= steps; }

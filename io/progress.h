@@ -16,6 +16,8 @@ struct progress {
 /* Seconds of a clock that only runs forward. */
 double progress_clock(void);
 void progress_start(struct progress *p, uint64_t steps, uint64_t batch, uint64_t first);
+/* Other work of so many steps begins, shown in the place of what was shown before. */
+void progress_next(struct progress *p, uint64_t steps, uint64_t batch);
 /* Seconds that the rate leaves out. */
 void progress_exclude(struct progress *p, double seconds);
 /* So many steps are to be made again: they counted as work. */

@@ -1,4 +1,4 @@
-/* settings.h - every setting of a run: one struct, one table of keys (io/settings.c) that drives
+/* settings.h - every setting of a run: one struct, one table of keys (io/settings_keys.c) that drives
  * defaults, parsing of YAML and key=value words, range checks, help and the stored copy.
  * Keys carry the authors' names where they have one: section.key is s->section.key here.
  * A file may be one of the authors' own (io/authors.h): their other names are taken, and what means nothing here is kept for

@@ -42,6 +42,7 @@ struct scoring {
   struct evaluator judge;
   struct generate generate;
   struct scorer scorer;
+  struct progress progress;
   uint8_t *means;
   struct row rows[SWEEP_POINTS + CONTEXT];
   size_t n_rows;
@@ -220,7 +221,7 @@ static int prepare(struct scoring *p) {
 static int allocate(struct scoring *p) {
   p->generate = (struct generate){ .net = &p->t.net, .sampler = p->sampler, .seed = (uint64_t)seed,
                                    .n_labels = (size_t)p->t.s.dataset.num_classes };
-  p->scorer = (struct scorer){ .w = p->w, .judge = &p->judge, .pixels = p->t.net.pixels,
+  p->scorer = (struct scorer){ .w = p->w, .judge = &p->judge, .pixels = p->t.net.pixels, .progress = &p->progress,
                                .most = { p->data.count[SPLIT_HELDOUT], p->n } };
   const int status = generate_init(&p->generate);
   return status ? status : scorer_init(&p->scorer);
@@ -232,10 +233,11 @@ static int add_row(struct scoring *p, const char *name, size_t evaluations, stru
   const double began = progress_clock();
   snprintf(row->point.name, sizeof row->point.name, "%s", name);
   row->evaluations = evaluations;
+  snprintf(p->scorer.things, sizeof p->scorer.things, "images, %s", name);
   int status = scorer_score(&p->scorer, &source, images, &row->score);
   if (!status && diverse()) status = recall_of(&p->scorer, &row->precision, &row->recall);
   if (!status && diverse()) status = nearest_training(p->w, &p->seen, &source, images, &row->nearest);
-  if (!status && p->w->rank == 0) fprintf(stderr, "%s: %zu images in %.1f s\n", name, images, progress_clock() - began);
+  if (!status && p->w->rank == 0) progress_say(&p->progress, "%s: %zu images in %.1f s", name, images, progress_clock() - began);
   return status;
 }
 
@@ -272,6 +274,7 @@ static int score_all(struct scoring *p) {
   const int with_context = !strcmp(context, "yes");
   const struct packed_images held_out = { &p->data, SPLIT_HELDOUT, p->data.count[SPLIT_HELDOUT] };
   const struct source reference = source_packed(&held_out);
+  snprintf(p->scorer.things, sizeof p->scorer.things, "images, held out");
   int status = scorer_reference(&p->scorer, &reference, held_out.n);
   if (!status && diverse()) status = nearest_training(p->w, &p->seen, &reference, held_out.n, &p->held_out);
   if (!status && with_context) status = score_training(p);
@@ -434,6 +437,7 @@ int score_run(const struct world *w, int argc, char **argv) {
   if (!status) status = evaluator_open(&p.judge, p.role, w, &p.data, p.judge_path, 0);
   if (!status) status = agree(w->comm, allocate(&p));
   if (!status) status = score_all(&p);
+  if (p.progress.live) fputc('\n', stderr);
   if (!status) status = agree(w->comm, w->rank ? STATUS_OK : tell(&p));
   free(p.means);
   scorer_free(&p.scorer);

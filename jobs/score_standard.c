@@ -33,6 +33,7 @@ struct job {
   char identity[HASH];                              /* of the reference images, their crop and number */
   size_t n, reference;
   struct standard standard;
+  struct progress progress;
   struct row rows[SWEEP_POINTS];
   int n_rows;
 };
@@ -165,6 +166,7 @@ static int look_at_reference(struct job *j) {
   if (*j->statistics) return agree(j->w->comm, j->w->rank ? STATUS_OK : read_statistics(j));
   const struct packed_images packed = { &j->data, j->split, j->reference };
   const struct source source = source_packed(&packed);
+  snprintf(j->standard.scorer.things, sizeof j->standard.scorer.things, "images of the reference");
   int status = standard_reference(&j->standard, &source, j->reference);
   if (!status && *j->words->save_reference) status = agree(j->w->comm, j->w->rank ? STATUS_OK : write_statistics(j));
   return status;
@@ -175,9 +177,10 @@ static int add_row(struct job *j, const struct sweep_point *point, const struct 
   struct row *row = &j->rows[j->n_rows++];
   const double began = progress_clock();
   row->point = *point;
+  snprintf(j->standard.scorer.things, sizeof j->standard.scorer.things, "images, %s", point->name);
   const int status = standard_score(&j->standard, source, j->n, &row->score);
   row->point.score = row->score.fid;
-  if (!status && j->w->rank == 0) fprintf(stderr, "%s: %zu images in %.1f s\n", point->name, j->n, progress_clock() - began);
+  if (!status && j->w->rank == 0) progress_say(&j->progress, "%s: %zu images in %.1f s", point->name, j->n, progress_clock() - began);
   return status;
 }
 
@@ -313,8 +316,10 @@ int score_standard(const struct world *w, const struct score_words *words) {
     status = standard_open(&j->standard, w, words->inception, image, (size_t[]){ of, of, j->data.channels },
                            (size_t[]){ j->n, j->reference });
   }
+  j->standard.scorer.progress = &j->progress;
   if (!status) status = look_at_reference(j);
   if (!status) status = score_images(j);
+  if (j->progress.live) fputc('\n', stderr);
   if (!status && j->n_rows) status = agree(w->comm, w->rank ? STATUS_OK : tell(j));
   standard_close(&j->standard);
   image_files_close(&j->files);

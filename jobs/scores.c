@@ -87,14 +87,22 @@ static int one_chunk(struct scorer *s, struct feature_set *f, const struct sourc
   return STATUS_OK;
 }
 
+/* As if all ranks kept pace. */
+static void show(const struct scorer *s, const struct feature_set *f, size_t chunks) {
+  const size_t done = chunks * (size_t)s->w->ranks * CHUNK;
+  if (s->progress && s->w->rank == 0) progress_count(s->progress, s->things, done < f->n ? done : f->n);
+}
+
 /* COLLECTIVE. Features of this rank's chunks; the ranks agree after each. */
 static int extract(struct scorer *s, struct feature_set *f, const struct source *source) {
   const size_t most = shard_most(chunks_of(f->n), s->w->ranks);
   f->asked = f->agreed = 0;
+  if (s->progress) progress_next(s->progress, f->n, 1);
   for (size_t c = 0; c < most; c++) {
     int status = f->begin + c < f->end ? one_chunk(s, f, source, f->begin + c) : STATUS_OK;
     if (!status && s->stop && s->stop(s->stop_context)) status = because(STATUS_SAVED, "a score was given up: asked to stop");
     if ((status = agree(s->w->comm, status))) return status;
+    show(s, f, c + 1);
   }
   double counts[2] = { f->asked, f->agreed };
   reduce_sum_double(s->w->comm, 2, counts);

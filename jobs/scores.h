@@ -6,6 +6,7 @@
  * Memory: one arena, freed by scorer_free; harmless on a zeroed one. */
 #ifndef JOBS_SCORES_H
 #define JOBS_SCORES_H
+#include "io/progress.h"
 #include "jobs/evaluator.h"
 #include "jobs/sources.h"
 #include "src/score/moments.h"
@@ -35,6 +36,8 @@ struct scorer {
   size_t most[2];               /* images at most: held out, and in a set */
   int (*stop)(void *context);   /* NULL, or asked after every chunk: nonzero on any rank ends the work */
   void *stop_context;
+  struct progress *progress;    /* NULL, or where rank 0 shows how far it is, */
+  char things[192];             /* with so many of these: "images" */
   struct arena arena;
   struct feature_set reference, images;
   uint8_t *u8;                  /* a chunk's */
