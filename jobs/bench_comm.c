@@ -115,7 +115,14 @@ static double adding(char *x) {
   return progress_clock() - began;
 }
 
-struct way { struct net net; struct reduction reduction; struct owners owners; int sharded; real *gradient, *weights; };
+struct way {
+  struct net net;
+  struct reduction reduction;
+  struct owners owners;
+  int sharded;
+  void *gradient;   /* reals, or int64_t where those are summed */
+  real *weights;
+};
 
 static int way_init(struct way *way, struct bench *b) {
   const struct net_config config = setup_net(&b->s);
@@ -125,7 +132,7 @@ static int way_init(struct way *way, struct bench *b) {
   if (!status) {
     const size_t numbers = way->net.table.size;
     setup_share(&way->net.table, &b->s, b->w->ranks);
-    way->gradient = malloc(numbers * sizeof(int64_t));
+    way->gradient = malloc(numbers * (c.integers ? sizeof(int64_t) : sizeof(real)));
     way->weights = malloc(numbers * sizeof *way->weights);
     if (!way->gradient || !way->weights) status = because(STATUS_NOMEM, "no memory for %zu numbers", numbers);
   }
@@ -145,8 +152,8 @@ static void way_free(struct way *way) {
 /* Pages that were never written are one page, which a cache holds. */
 static void write_all(struct way *way) {
   for (size_t i = 0; i < way->net.table.size; i++) {
-    if (way->reduction.config.integers) ((int64_t *)(void *)way->gradient)[i] = 1;
-    else way->gradient[i] = 1;
+    if (way->reduction.config.integers) ((int64_t *)way->gradient)[i] = 1;
+    else ((real *)way->gradient)[i] = 1;
     way->weights[i] = 1;
   }
 }
