@@ -9,7 +9,8 @@
  *                    complete = 1, written last
  * Every byte that is read back is covered by a checksum: the arrays by their blocks', those and the rest by `head`.
  * A save writes FILE.tmp, flushes, closes, adds checksums, reads all back against them, adds the mark, fsyncs, renames
- * FILE to FILE.prev and FILE.tmp to FILE, fsyncs the directory. A committed file is read-only and never opened for writing.
+ * FILE to FILE.prev (generations.h) and FILE.tmp to FILE, fsyncs the directory. A committed file is read-only and never opened
+ * for writing.
  * PMF_DIE_AT=STAGE in the environment kills the process in a save, for tests: created, written, summed, marked, rotated;
  * and in one that goes on later (checkpoint_later.h): copied, writing. */
 #ifndef IO_CHECKPOINT_H
@@ -66,8 +67,8 @@ int checkpoint_verify(const char *path);
 int checkpoint_same_net(const char *path, const struct checkpoint_info *info, const struct table *table);
 /* The same, and its optimizer. */
 int checkpoint_fits(const char *path, const struct checkpoint_info *info, const struct table *table);
-/* COLLECTIVE over comm. path[room] becomes the newest of RUN/checkpoint.h5 and RUN/checkpoint.h5.prev that is sound in
- * head and all blocks (each rank reads its slabs); "" where there is neither, which is a fresh start and no error.
+/* COLLECTIVE over comm. path[room] becomes the newest of RUN/checkpoint.h5 and its older generations that is sound in
+ * head and all blocks (each rank reads its slabs); "" where there is none, which is a fresh start and no error.
  * warning[warning_room] says why a newer one was passed over, else "". Errors: STATUS_BAD where there are files and none is
  * sound.
  * owner: for the one job that saves into RUN. It removes a stray RUN/checkpoint.h5.tmp, and sets a newest file that is not

@@ -7,6 +7,7 @@
 #include "io/checkpoint_head.h"
 #include "io/checkpoint_saving.h"
 #include "io/disk.h"
+#include "io/generations.h"
 #include "io/hdf.h"
 #include "mpi/agree.h"
 #include "src/base/status.h"
@@ -58,16 +59,18 @@ static int not_synchronised(const char *path) {
   return because(STATUS_IO, "%s: cannot be synchronised to disk: %s", path, strerror(errno));
 }
 
-/* Rank 0: the new file takes its name, the one before it becomes .prev. */
+/* Rank 0: the new file takes its name, those before it grow older. */
 static int rotate(const struct saving *s) {
   chmod(s->tmp, 0444);
   if (disk_sync(s->tmp)) return not_synchronised(s->tmp);
-  const bool had = rename(s->path, s->prev) == 0;
-  if (!had && errno != ENOENT) return because(STATUS_IO, "%s: cannot be renamed: %s", s->path, strerror(errno));
+  const int had = generations_turn(s->path);
+  if (had < 0) return because(STATUS_IO, "%s: cannot be renamed: %s", s->path, strerror(errno));
   saving_reached("rotated");
   if (rename(s->tmp, s->path)) {
     const int status = because(STATUS_IO, "%s: cannot be renamed: %s", s->tmp, strerror(errno));
-    if (had) rename(s->prev, s->path);
+    char before[PATH_MAX + 16];
+    generations_name(s->path, 1, sizeof before, before);
+    if (had) rename(before, s->path);
     return status;
   }
   return disk_sync_folder(s->path) ? not_synchronised(s->path) : STATUS_OK;

@@ -7,6 +7,7 @@
 
 #include "io/blocks.h"
 #include "io/checkpoint_head.h"
+#include "io/generations.h"
 #include "io/hdf.h"
 #include "mpi/agree.h"
 #include "mpi/pieces.h"
@@ -185,7 +186,7 @@ static int verify_shared(MPI_Comm comm, const char *path) {
 
 int checkpoint_find(MPI_Comm comm, const char *run, bool owner, char *path, size_t room, char *warning,
                     size_t warning_room) {
-  char newest[PATH_MAX], other[PATH_MAX + 8];
+  char newest[PATH_MAX], other[PATH_MAX + 16];
   int rank;
   MPI_Comm_rank(comm, &rank);
   *path = *warning = 0;
@@ -199,17 +200,25 @@ int checkpoint_find(MPI_Comm comm, const char *run, bool owner, char *path, size
     if (!status) snprintf(path, room, "%s", newest);
     return status;
   }
-  if (had) snprintf(warning, warning_room, "%s", status_reason());
-  snprintf(other, sizeof other, "%s.prev", newest);
-  if (!is_there(comm, other))
-    return status ? because(status, "%s; no %s is beside it: put a sound one in its place, or move it away and begin anew",
-                            warning, other) : STATUS_OK;
-  if (!had) snprintf(warning, warning_room, "%s: missing", newest);
-  status = verify_shared(comm, other);
-  if (status) return because(status, "%s; %s; put a sound one in place of these, or move them away and begin anew", warning,
-                             status_reason());
-  snprintf(path, room, "%s", other);
-  snprintf(other, sizeof other, "%s.bad", newest);
-  if (had && owner && rank == 0) rename(newest, other);
-  return STATUS_OK;
+  snprintf(warning, warning_room, "%s%s", had ? status_reason() : newest, had ? "" : ": missing");
+  int found = 0;   /* of older ones, all damaged */
+  for (int g = 1; g < GENERATIONS_MAX; g++) {
+    generations_name(newest, g, sizeof other, other);
+    if (!is_there(comm, other)) continue;
+    found = 1;
+    if (!(status = verify_shared(comm, other))) {
+      snprintf(path, room, "%s", other);
+      snprintf(other, sizeof other, "%s.bad", newest);
+      if (had && owner && rank == 0) rename(newest, other);
+      return STATUS_OK;
+    }
+    const size_t n = strlen(warning);
+    snprintf(warning + n, warning_room - n, "; %s", status_reason());
+    if (status != STATUS_BAD) return because(status, "%s", warning);
+  }
+  if (found) return because(status, "%s; put a sound one in place of these, or move them away and begin anew", warning);
+  if (!had) *warning = 0;
+  generations_name(newest, 1, sizeof other, other);
+  return had ? because(status, "%s; no %s is beside it: put a sound one in its place, or move it away and begin anew", warning, other)
+             : STATUS_OK;
 }

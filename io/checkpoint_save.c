@@ -75,7 +75,6 @@ int saving_open(struct saving *s, MPI_Comm comm, const char *path, const struct 
   const int long_name = strlen(path) >= sizeof s->path;
   snprintf(s->path, sizeof s->path, "%s", path);
   snprintf(s->tmp, sizeof s->tmp, "%s.tmp", s->path);
-  snprintf(s->prev, sizeof s->prev, "%s.prev", s->path);
   s->pieces = calloc(info->n_flats * (size_t)s->ranks + 1, sizeof *s->pieces);
   s->windows = calloc((size_t)s->ranks, sizeof *s->windows);
   s->counts = calloc((size_t)s->ranks, sizeof *s->counts);

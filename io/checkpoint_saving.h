@@ -14,7 +14,7 @@ struct saving {
   int rank, ranks, serial;     /* serial: rank 0 writes all blocks, without MPI-IO */
   int checked;                 /* the slabs have been read back already */
   int later;                   /* threads write: rank 0's takes the room, so that training does not wait for it */
-  char path[PATH_MAX], tmp[PATH_MAX + 8], prev[PATH_MAX + 8];
+  char path[PATH_MAX], tmp[PATH_MAX + 8];
   struct checkpoint_info info; /* views of the caller's, but for sums */
   struct piece *pieces;        /* [n_flats][ranks]: what each rank holds of each array */
   struct piece *windows;       /* [ranks]: what each rank carries to the file at a time */

@@ -5,25 +5,6 @@
 #include "io/settings.h"
 #include "src/base/status.h"
 
-/* What the keys can say and this version cannot do yet. A version that can deletes its line. */
-static int later(const struct settings *s) {
-  const struct { bool asked; const char *word, *has; } table[] = {
-    { s->checkpoint.keep != 2,         "checkpoint.keep other than 2",  "2, the newest and the one before" },
-  };
-  enum { TABLE = sizeof table / sizeof *table };
-  int asked[TABLE], n = 0;
-  for (int i = 0; i < TABLE; i++)
-    if (table[i].asked) asked[n++] = i;
-  if (!n) return STATUS_OK;
-  if (n == 1)
-    return because(STATUS_BAD, "%s comes in a later version; this one has %s", table[*asked].word, table[*asked].has);
-  char all[800] = "";   /* the authors' own files ask for several: one round is enough to learn them all */
-  for (int i = 0; i < n; i++)
-    snprintf(all + strlen(all), sizeof all - strlen(all), "%s%s (this one has %s)", i ? ", " : "", table[asked[i]].word,
-             table[asked[i]].has);
-  return because(STATUS_BAD, "these come in a later version: %s", all);
-}
-
 static int check_net(const struct settings *s) {
   const long p = s->model.patch_size, size = s->dataset.image_size;
   const long D = s->model.hidden_size, A = s->model.num_heads;
@@ -87,8 +68,8 @@ static int check_emas(const struct settings *s) {
 }
 
 int settings_check(const struct settings *s) {
-  int status = later(s);
-  if (status || (status = check_net(s)) || (status = check_training(s)) || (status = check_emas(s))) return status;
+  int status = check_net(s);
+  if (status || (status = check_training(s)) || (status = check_emas(s))) return status;
   const double several = s->sampling.omega_several;
   if (several && several < 1)
     return because(STATUS_BAD, "sampling.omega_several=%g: expected at least 1, or 0 for sampling.omega", several);

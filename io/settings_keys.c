@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "io/generations.h"
 #include "io/settings.h"
 
 #define KEY(type, field) #field, type, offsetof(struct settings, field), sizeof(((struct settings *)0)->field)
@@ -100,7 +101,7 @@ const struct key settings_keys[] = {
   { KEY(INTEGER, checkpoint.every_steps),      0, 1e12, NULL, "0", "steps", "0: not by steps" },
   { KEY(REAL, checkpoint.every_epochs),        0, 1e6, NULL, "0", "epochs", "0: not by epochs; every_steps wins" },
   { KEY(REAL, checkpoint.every_minutes),       0, 1e9, NULL, "15", "minutes", "0: not by time" },
-  { KEY(INTEGER, checkpoint.keep),             1, 1000, NULL, "2", "files", "older ones are removed" },
+  { KEY(INTEGER, checkpoint.keep),             2, GENERATIONS_MAX, NULL, "2", "files", "the newest and those before it; older ones are removed" },
   { KEY(CHOICE, checkpoint.async),             0, 0, "off|on", "off", "",
     "write while training goes on, from a copy of the state: more memory, shorter stops" },
   { KEY(INTEGER, checkpoint.archive_every),    0, 1e12, NULL, "0", "steps",

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "io/folder.h"
+#include "io/generations.h"
 #include "io/progress.h"
 #include "jobs/judge.h"
 #include "jobs/precision.h"
@@ -112,8 +113,8 @@ static int keep_best(struct evaluation *e, struct trainer *t, const char *run, c
   char path[TEXT_MAX + 64], line[256];
   const int status = state_save_as(e->w, &t->state, &t->net, run, best_file, t->text);
   if (status || e->w->rank > 0) return status;
-  snprintf(path, sizeof path, "%s/%s.prev", run, best_file);
-  unlink(path);
+  snprintf(path, sizeof path, "%s/%s", run, best_file);
+  generations_drop(path);
   e->best = score->frechet;
   e->best_step = t->state.step;
   snprintf(line, sizeof line, "FID[classifier] %.17g at step %llu by classifier %s\n", e->best,

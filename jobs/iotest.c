@@ -7,6 +7,7 @@
 #include "io/checkpoint.h"
 #include "io/checkpoint_io.h"
 #include "io/checkpoint_later.h"
+#include "io/generations.h"
 #include "io/progress.h"
 #include "io/split.h"
 #include "io/words.h"
@@ -85,10 +86,8 @@ static int compare(const struct arrays *a) {
 }
 
 static void remove_files(const struct world *w, const char *path) {
-  char prev[TEXT_MAX + 64];
   MPI_Barrier(w->comm);
-  snprintf(prev, sizeof prev, "%s.prev", path);
-  if (w->rank == 0) unlink(path), unlink(prev);
+  if (w->rank == 0) unlink(path), generations_drop(path);
 }
 
 /* COLLECTIVE. A whole checkpoint in the way that is chosen; a line of the report. */

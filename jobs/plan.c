@@ -91,7 +91,8 @@ static void print_table(const struct plan *p) {
   needs_parts(k, parts);
   for (int i = 0; i < NEEDS_PARTS; i++) printf("  %-14s %10.1f\n", parts[i].name, (double)parts[i].bytes / MiB);
   printf("  %-14s %10.1f\n", "total", (double)k->total / MiB);
-  printf("checkpoint %.1f MiB on disk, twice (the one before is kept)\n\n", (double)k->checkpoint / MiB);
+  printf("checkpoint %.1f MiB on disk; %ld are kept, and one more is there while it is written\n\n", (double)k->checkpoint / MiB,
+         p->s.checkpoint.keep);
   printf("GF an image: forward %.2f, guidance %.2f (%.2f evaluations), tangent %.2f (%.2f), backward %.2f%s;"
          " together %.2f\n",
          f->forward / G, p->work.guidance * f->guidance / G, p->work.guidance, p->work.tangents * f->tangent / G, p->work.tangents, f->backward / G,

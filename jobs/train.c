@@ -6,6 +6,7 @@
 
 #include "io/checkpoint_io.h"
 #include "io/folder.h"
+#include "io/generations.h"
 #include "io/stop.h"
 #include "io/watchdog.h"
 #include "io/words.h"
@@ -86,6 +87,7 @@ static int gather_bindings(const struct run *run, struct binding **all) {
 static int train(struct run *run) {
   struct binding *bindings = NULL;
   checkpoint_io_choose(run->t.s.checkpoint.io);
+  generations_kept = (int)run->t.s.checkpoint.keep;
   int status = trainer_allocate(&run->t);
   if (!status) status = gather_bindings(run, &bindings);
   if (!status) status = train_start(run, bindings);

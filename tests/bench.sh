@@ -71,6 +71,8 @@ done
 does 1 bench vision steps=1 --json
 has images_per_s share gradients_per_s gradient_share sgemm_gflops
 [ "$(grep -o '"network"' out | wc -l)" = 3 ] || fail "not three networks: $(cat out)"
+does 1 bench vision steps=1
+says 'a share is of the sgemm rate' '^Inception-v3, 299 +forward +[0-9.]+ +[0-9.]+ +[0-9.]+ %' '^ +with gradient +[0-9.]+'
 
 "$PMF" bench node config=tiny.yml steps=1 --json >out 2>err </dev/null || fail "bench node: $(cat err)"
 has cores best_ranks best_threads

@@ -1,4 +1,6 @@
+#include <limits.h>
 #include <png.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "io/png.h"
@@ -109,6 +111,15 @@ START_TEST(a_place_that_cannot_be_written_is_named) {
   snprintf(nowhere, sizeof nowhere, "%s/no/such.png", folder);
   ck_assert_int_eq(png_write(nowhere, 1, 1, 1, u8), STATUS_IO);
   ck_assert_ptr_nonnull(strstr(status_reason(), nowhere));
+  ck_assert_int_eq(png_write(folder, 1, 1, 1, u8), STATUS_IO);   /* a folder does not give way to a file */
+  ck_assert_ptr_nonnull(strstr(status_reason(), "cannot be renamed"));
+  snprintf(nowhere, sizeof nowhere, "%s.tmp", folder);
+  ck_assert_int_ne(access(nowhere, F_OK), 0);
+  char endless[2 * PATH_MAX];
+  memset(endless, 'x', sizeof endless - 1);
+  endless[sizeof endless - 1] = 0;
+  ck_assert_int_eq(png_write(endless, 1, 1, 1, u8), STATUS_IO);
+  ck_assert_ptr_nonnull(strstr(status_reason(), "the name is too long"));
 } END_TEST
 
 int main(void) {

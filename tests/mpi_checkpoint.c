@@ -13,6 +13,7 @@
 #include "io/checkpoint.h"
 #include "io/checkpoint_io.h"
 #include "io/checkpoint_later.h"
+#include "io/generations.h"
 #include "mpi/agree.h"
 #include "mpi/reduce.h"
 #include "mpi/shard.h"
@@ -415,6 +416,53 @@ START_TEST(find_takes_the_newest_sound_one) {
   ASSERT_ALL(!*path && says("checkpoint.h5: not an HDF5 file; ") && says("checkpoint.h5.prev: not an HDF5 file"));
 } END_TEST
 
+/* The step that each generation has, 0 where it is not there. */
+static void steps_are(const uint64_t *steps, int n) {
+  for (int g = 0; g < n; g++) {
+    char name[330];
+    struct checkpoint_info info = { 0 };
+    generations_name(newest, g, sizeof name, name);
+    if (steps[g]) ASSERT_ALL(checkpoint_verify(name) == STATUS_OK && checkpoint_info(name, &info) == STATUS_OK && info.step == steps[g]);
+    else ASSERT_ALL(access(name, F_OK));
+    checkpoint_info_free(&info);
+  }
+}
+
+START_TEST(as_many_generations_stay_as_are_asked_for) {
+  char path[400], warning[1024], third[330];
+  files(true);
+  generations_kept = 4;
+  for (uint64_t step = 1; step <= 3; step++) ASSERT_ALL(save(world.comm, newest, step) == STATUS_OK);
+  steps_are((uint64_t[]){ 3, 2, 1, 0, 0 }, 5);
+  for (uint64_t step = 4; step <= 6; step++) ASSERT_ALL(save(world.comm, newest, step) == STATUS_OK);
+  steps_are((uint64_t[]){ 6, 5, 4, 3, 0 }, 5);
+
+  /* A gap, as a death amid the turn leaves it, and damage: the next sound one. */
+  flip(newest, 0);
+  barrier();
+  if (world.rank == 0) unlink(prev);
+  barrier();
+  generations_name(newest, 2, sizeof third, third);
+  ASSERT_ALL(checkpoint_find(world.comm, directory, false, path, sizeof path, warning, sizeof warning) == STATUS_OK);
+  ASSERT_ALL(!strcmp(path, third) && strstr(warning, "checkpoint.h5: not an HDF5 file"));
+  flip(third, 0);
+  ASSERT_ALL(checkpoint_find(world.comm, directory, true, path, sizeof path, warning, sizeof warning) == STATUS_OK);
+  ASSERT_ALL(strstr(path, ".prev3") && strstr(warning, "; ") && strstr(warning, ".prev2: not an HDF5 file"));
+  ASSERT_ALL(save(world.comm, newest, 7) == STATUS_OK);   /* no FILE was there, so nothing grew older */
+  ASSERT_ALL(load(world.comm, path) == STATUS_OK && differences(3) == 0);
+  ASSERT_ALL(save(world.comm, newest, 8) == STATUS_OK);
+  barrier();
+  if (world.rank == 0) generations_drop(newest);
+  barrier();
+  steps_are((uint64_t[]){ 8, 0, 0, 0, 0 }, 5);
+
+  /* Fewer than before: the rest goes with the next save. */
+  for (uint64_t step = 9; step <= 12; step++) ASSERT_ALL(save(world.comm, newest, step) == STATUS_OK);
+  generations_kept = 2;
+  ASSERT_ALL(save(world.comm, newest, 13) == STATUS_OK);
+  steps_are((uint64_t[]){ 13, 12, 0, 0, 0 }, 5);
+} END_TEST
+
 START_TEST(numbers_that_are_not_finite_are_not_saved) {
   files(true);
   ASSERT_ALL(save(world.comm, newest, 1) == STATUS_OK);
@@ -536,6 +584,7 @@ int main(int argc, char **argv) {
                        pieces_leave_no_trace, every_way_to_the_file_gives_the_same, a_thread_that_fails_fails_the_save_on_all,
                        pieces_are_read_back_as_other_pieces, a_flipped_byte_is_found_in_each_array, no_flipped_byte_goes_unnoticed,
                        what_is_not_a_checkpoint_is_refused, saves_rotate_and_keep_two, find_takes_the_newest_sound_one,
+                       as_many_generations_stay_as_are_asked_for,
                        numbers_that_are_not_finite_are_not_saved, a_save_that_fails_fails_on_all_and_harms_nothing,
                        many_small_arrays_have_no_wrong_value, NULL });
   if (world.rank == 0) {

@@ -91,6 +91,7 @@ if [ "$(id -u)" = 0 ]; then
   command -v setpriv >/dev/null || exit "$failed"
   chown 65534:65534 home
   chmod 777 home
+  export GCOV_PREFIX=$HOME   # where make coverage counts what the other user runs
   as() { setpriv --reuid 65534 --regid 65534 --clear-groups "$@"; }
   as "$PMF" --version >/dev/null 2>&1 || exit "$failed"   # the program lies where others do not reach it
 fi

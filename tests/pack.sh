@@ -40,6 +40,9 @@ packs 'train 4 images, held out 1 (1 dropped' idx=plain
 packs 'train 4 images, held out 1 (1 dropped' idx=packed size=2
 packs 'classes: 0, 1, 2' idx=plain classes=3
 packs 'set.h5: 44 images of 16 x 16 pixels, 3 channels, 8 classes' shapes n=40 size=16
+shows '40 training and 4 held-out images of 16 x 16 pixels, 3 channels' inspect set.h5
+check 'a line a class' "$(grep -cE '^ +[0-7]  [a-z]+ +[0-9]+ +[0-9]+$' out)" 8
+check 'images of all classes' "$(awk '/^ +[0-7]  / { t += $3; h += $4 } END { print t, h }' out)" '40 4'
 packs 'train 24 images, held out 0' shapes n=24 size=8 holdout=0 seed=7
 packs 'circle, square, triangle' shapes n=8 size=8
 

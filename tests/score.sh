@@ -181,6 +181,10 @@ check 'their distance' "$(value nearest 'training images')" 0
 value recall '1 step' | grep -qE '^(0|0\.[0-9]+|1)$' || fail "recall: $(value recall '1 step')"
 does 1 score run=plain n=60 steps=1 diversity=yes context=no
 grep -qE '^memorised: of [0-9]+ images those whose nearest of [0-9]+ training images' out || fail "diversity in words: $(cat out)"
+does 1 sample run=plain n=40 out=drawn
+mkdir -p pair/a pair/b && mv drawn/*_class[0-3].png pair/a && mv drawn/*.png pair/b
+"$PMF" pack folder=pair size=8 holdout=4 out=fewer.h5 >out 2>err || fail "pack: $(cat err)"
+refuses 'fewer.h5 has 2 classes, plain/checkpoint.h5 makes ' score run=plain data=fewer.h5
 refuses 'diversity=maybe: expected yes or no' score run=plain diversity=maybe
 refuses 'context=maybe: expected yes or no' score run=plain context=maybe
 refuses 'solver=heun: head u jumps' score run=plain solver=heun

@@ -30,6 +30,11 @@ done
 awk -v a="$fid" -v b="$(sed -n 's/^1 step  *\([0-9.]*\) .*/\1/p' out)" 'BEGIN { exit !(b > 0 && (a - b)^2 <= (1e-3 * a)^2) }' ||
   fail "against statistics: $(cat out), against images $fid"
 
+does 1 score run=run n=4 steps=1 omega=1,2 inception=net.h5 data=set.h5 out=sweep.csv
+check "rows of a sweep" "$(wc -l <sweep.csv)" 3
+does 1 score run=run n=4 steps=1 omega=1,2 inception=net.h5 data=set.h5 out=sweep.csv --json
+check "a scale for each row" "$(grep -o '"omega":[0-9.]*' out | tr '\n' ' ')" '"omega":1 "omega":2 '
+
 refuses "expected one of run=DIR, checkpoint=FILE.h5 and images=DIR or FILE.npz" score run=run images=png inception=net.h5
 refuses "images= goes with inception=FILE" score images=png
 refuses "expected data=FILE.h5 or reference=FILE.npz" score images=png inception=net.h5
@@ -46,6 +51,13 @@ mkdir one && cp png/000000_class0.png one/a.png
 refuses "one has 1 image: a score needs 2 or more" score images=one inception=net.h5 data=set.h5
 does 1 sample run=run n=1 out=one.npz
 refuses "one.npz has 1 image: a score needs 2 or more" score images=one.npz inception=net.h5 data=set.h5
+refuses "n=11: png has 10 images" score images=png inception=net.h5 data=set.h5 n=11
+refuses "save_reference=x.npz: the reference is a file of statistics already" score images=png inception=net.h5 reference=ref.npz save_reference=x.npz
+refuses "diversity= goes without inception=" score run=run inception=net.h5 data=set.h5 diversity=yes
+mkdir odd && cp png/000000_class0.png odd/a.png && "$PMF" sample run=run n=2 out=odd/b.png >out 2>err || fail "sample: $(cat err)"
+"$PMF" score images=odd inception=net.h5 data=set.h5 >out 2>err </dev/null
+check "exit code of images of two sizes" $? 65
+said "expected images of one size"
 refuses "n=1: expected an integer" score images=png inception=net.h5 data=set.h5 n=1
 "$PMF" pack shapes n=8 size=16 holdout=1 out=lonely.h5 >out 2>err || fail "pack: $(cat err)"
 refuses "lonely.h5 has 1 held-out images: expected at least 2" score images=png inception=net.h5 data=lonely.h5

@@ -27,7 +27,9 @@ train "training.learning_rate=inf: expected a number" preset=fashion training.le
 train "model.times=thrice: expected one of triangle, equal, zero, both" preset=fashion model.times=thrice
 train "the nearest that do are 4 and 7" preset=fashion model.patch_size=5
 train "given twice" preset=fashion training.seed=1 training.seed=2
-refuses 'checkpoint.keep other than 2 comes in a later version' train run=run data=none.h5 preset=fashion checkpoint.keep=3
+refuses 'checkpoint.keep=1: expected an integer, 2 to 16' train run=run data=none.h5 preset=fashion checkpoint.keep=1
+refuses 'training.weight_decay=0.1: Muon takes none; expected 0, or training.optimizer=adamw' train run=run data=none.h5 preset=fashion \
+  training.weight_decay=0.1
 train "unknown flag; did you mean --dry-run?" preset=fashion --dryrun
 train "expected one of them" preset=fashion config=x.yml
 train "x.yml: cannot be opened" config=x.yml

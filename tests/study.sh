@@ -147,6 +147,24 @@ if [ -d /usr/share/datasets/fashion-mnist ]; then
   check 'classifiers' "$(ls g/data.*.classifier.h5 | wc -l)" 1
 fi
 
+# The toy trains in this process; the same seeds give the same numbers, and its points a picture of their own.
+for out in h i; do
+  "$PMF" study toy "arms=x 2,u 2,x 8,u 8" seeds=2 n=40 training.steps=5 out=$out >out 2>err </dev/null || fail "toy: exit code $?: $(cat err)"
+done
+check 'rows of the toy' "$(cut -d , -f 2,5 h/toy.csv | tail -n +2 | sort | tr '\n' ' ')" 'u 2,1 u 2,2 u 8,1 u 8,2 x 2,1 x 2,2 x 8,1 x 8,2 '
+cmp -s <(numbers h/toy.csv) <(numbers i/toy.csv) || fail 'the toy once more gives other numbers'
+awk -F , '$2 == "x 2" && $5 == 1 { x = $8 } $2 == "u 2" && $5 == 1 { u = $8 } END { exit !(x > 0 && u > 0 && x != u) }' h/toy.csv ||
+  fail "distances of the toy: $(cat h/toy.csv)"
+if command -v gnuplot >/dev/null; then
+  check 'points' "$(wc -l <h/toy/points.x8.csv)" 41
+  grep -q '</svg>' h/toy-samples.svg || fail 'no end of toy-samples.svg'
+fi
+
+# What an arm's image costs is a measure where nets differ in size.
+"$PMF" study size "arms=width 32,width 64" seeds=1 ranks=1 n=20 training.steps=2 config=tiny.yml data=set.h5 out=j >out 2>err </dev/null ||
+  fail "size: exit code $?: $(cat err)"
+awk -F , 'NR > 1 { G[NR] = $11 } END { exit !(NR == 3 && G[2] > 0 && G[3] > 0 && G[2] != G[3]) }' j/size.csv || fail "Gflop an image: $(cat j/size.csv)"
+
 refuses 'budget=huge: expected small or large' study toy budget=huge
 refuses 'part=3/2: expected K/N' study toy part=3/2
 refuses 'arms=z: the study toy has none of them' study toy arms=z

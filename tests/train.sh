@@ -181,6 +181,10 @@ said "warning: the checkpoint was made with max_time: 0"
 check 'what a stop leaves' "$(cd alone && echo *)" \
   'blas_core checkpoint.h5 checkpoint.h5.prev lock metrics.jsonl provenance.json status used_parameters.yml'
 
+# At a terminal one line, which the next one replaces.
+PMF_PROGRESS=live trains 0 1 run=live training.steps=3
+check 'lines of steps' "$(tr '\r' '\n' <err | grep -c 'step [0-9]*/3  loss [0-9.]*  mse u [0-9.]*  [0-9.]* images/s  ETA ')" 3
+
 # --dry-run tells sizes and the time of products, and leaves nothing; settings that a run has written make the same run.
 on 2 train config=tiny.yml data=set.h5 run=dry --dry-run || fail "--dry-run: exit code $?: $(cat err)"
 for words in '^# [0-9]+ parameters, ' '^# MiB a rank: [0-9.]+ = ' '^# checkpoint [0-9.]+ MiB, 2 files are kept$' \
@@ -226,7 +230,7 @@ data_is 'whole/checkpoint.h5: not an image set' whole/checkpoint.h5
 data_is 'small.h5 has images of 8 x 8, dataset.image_size is 16' small.h5
 train 'set.h5 has 8 classes, dataset.num_classes is 9' run=new dataset.num_classes=9
 train 'set.h5 has 400 training images, fewer than training.batch_size = 401' run=new training.batch_size=401
-train 'checkpoint.keep other than 2 comes in a later version' run=new checkpoint.keep=3
+train 'checkpoint.keep=17: expected an integer, 2 to 16' run=new checkpoint.keep=17
 train 'restart=maybe: expected auto, never or require' run=new restart=maybe
 train 'new has no checkpoint and restart=require' run=new restart=require
 train 'set.h5 is there and is not a folder' run=set.h5

@@ -37,7 +37,7 @@ for reader in "$@"; do
   before=$(find found -name "$reader-*" | wc -l)
   began=$SECONDS executions=0 spent=0 code=0
   while [ $code = 0 ] && [ "$spent" -lt "$seconds" ] && [ $((SECONDS - began)) -le $((10 * seconds)) ]; do
-    { time READER=$reader timeout -k 5 $((seconds + 120)) ./fuzz -max_total_time=$((seconds - spent)) -len_control=0 -timeout=60 \
+    { time READER=$reader timeout -k 5 $((seconds + 120)) ./fuzz -max_total_time=$((seconds - spent)) -len_control=0 -timeout=60 -report_slow_units=60 \
       -rss_limit_mb=2048 -malloc_limit_mb=1024 -print_final_stats=1 -artifact_prefix="found/$reader-" \
       "corpus/$reader" "$PMF_SOURCE/tests/fuzz/seeds/$reader" >"$reader.log" 2>&1; } 2>"$reader.time"
     code=$?
