@@ -128,15 +128,10 @@ static int fits(const struct checkpoint_info *info, const struct state *state, c
   return STATUS_OK;
 }
 
-int state_resume(const struct world *w, struct state *state, const struct net *n, const char *run, char **text) {
-  char path[TEXT_MAX + 64], warning[1024];
-  *text = NULL;
-  int status = checkpoint_find(w->comm, run, true, path, sizeof path, warning, sizeof warning);
-  if (status) return status;
-  if (*warning && w->rank == 0) fprintf(stderr, "warning: %s\n", warning);
-  if (!*path) return STATUS_OK;
+int state_resume_from(const struct world *w, struct state *state, const struct net *n, const char *path, char **text) {
   struct checkpoint_info info;
-  status = checkpoint_info(path, &info);
+  *text = NULL;
+  int status = checkpoint_info(path, &info);
   if (!status && info.n_flats == 1)
     status = because(STATUS_BAD, "%s holds weights alone, as pmf import writes them: begin a run in another folder with"
                      " load_from=%s", path, path);
@@ -154,6 +149,15 @@ int state_resume(const struct world *w, struct state *state, const struct net *n
   if (!status && w->rank == 0)
     checkpoint_made_changes(path, state->exact ? 0 : w->ranks, state->changes, sizeof state->changes);
   return status;
+}
+
+int state_resume(const struct world *w, struct state *state, const struct net *n, const char *run, char **text) {
+  char path[TEXT_MAX + 64], warning[1024];
+  *text = NULL;
+  const int status = checkpoint_find(w->comm, run, true, path, sizeof path, warning, sizeof warning);
+  if (status) return status;
+  if (*warning && w->rank == 0) fprintf(stderr, "warning: %s\n", warning);
+  return *path ? state_resume_from(w, state, n, path, text) : STATUS_OK;
 }
 
 /* Which of the file's tensors are to be had: *from is n's table, or that without v head. */

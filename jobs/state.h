@@ -51,6 +51,8 @@ const real *state_whole(const struct world *w, const struct state *state, const 
  * Says on rank 0 why a newer one was passed over, and leaves in `changes` what has changed that the bits depend on.
  * Errors: STATUS_BAD: another net or other EMAs than the settings ask for, or no sound checkpoint among those there. */
 int state_resume(const struct world *w, struct state *state, const struct net *n, const char *run, char **text);
+/* COLLECTIVE. The same from the checkpoint `path`, of any run. Errors: also STATUS_BAD where it is not there or not sound. */
+int state_resume_from(const struct world *w, struct state *state, const struct net *n, const char *path, char **text);
 /* COLLECTIVE. The raw weights of a checkpoint of the same net as initial ones, the EMAs as copies; step and moments stay those
  * of the start. A head for v that the file lacks stays as state_init drew it, if model.init_v_head=fresh. Errors: STATUS_BAD:
  * another net; no v head and no fresh one asked for; or both. */

@@ -22,7 +22,8 @@ static char words_run[TEXT_MAX], words_restart[TEXT_MAX], words_from[TEXT_MAX];
 static struct word words[] = {
   { .name = "run", .type = WORD_TEXT, .value = words_run, .help = "folder of the run: checkpoints, metrics, settings" },
   { .name = "restart", .type = WORD_TEXT, .value = words_restart,
-    .help = "auto: go on from RUN's checkpoint if there is one; require: it must be there; never: refuse if it is" },
+    .help = "auto: go on from RUN's checkpoint if there is one; require: it must be there; never: refuse if it is; FILE.h5:"
+            " where there is none go on from this one, of any run, with its step, moments and averages" },
   { .name = "load_from", .type = WORD_TEXT, .value = words_from,
     .help = "a checkpoint whose raw weights a new run begins with; a run that goes on does not read it" },
   { .name = "--dry-run", .type = WORD_TEXT, .help = "print all settings, sizes and memory, and train nothing" },
@@ -56,7 +57,10 @@ static int read_words(struct run *run, int argc, char **argv) {
   if (!strcmp(words_restart, "auto")) run->restart = RESTART_AUTO;
   else if (!strcmp(words_restart, "never")) run->restart = RESTART_NEVER;
   else if (!strcmp(words_restart, "require")) run->restart = RESTART_REQUIRE;
-  else return because(STATUS_BAD, "restart=%s: expected auto, never or require", words_restart);
+  else if (strstr(words_restart, ".h5")) run->restart_from = words_restart;
+  else return because(STATUS_BAD, "restart=%s: expected auto, never, require, or a checkpoint FILE.h5", words_restart);
+  if (run->restart_from && run->load_from)
+    return because(STATUS_BAD, "restart=%s and load_from=%s: expected one of them", words_restart, words_from);
   return STATUS_OK;
 }
 

@@ -25,7 +25,7 @@ struct run {
   struct trainer t;
   char folder[TEXT_MAX];
   enum restart restart;
-  const char *load_from;           /* a checkpoint, or NULL */
+  const char *restart_from, *load_from;   /* checkpoints, or NULL */
   int lock;                        /* rank 0's, on the folder; -1 before */
   struct metrics metrics;          /* rank 0's; zeroed elsewhere */
   struct events events;            /* likewise, with training.tensorboard */
@@ -47,8 +47,8 @@ struct run {
   char **argv;                     /* the words of this start */
 };
 
-/* train_start.c. The state of the last checkpoint, with its settings in *before, which is to be freed; or else (NULL) the weights of
- * load_from, if given. Errors: those of state_resume and state_begin_from. */
+/* train_start.c. The state of the run's last checkpoint, or else of restart_from, with its settings in *before, which is to be freed; or
+ * else (NULL) the weights of load_from, if given. Errors: those of state_resume, state_resume_from and state_begin_from. */
 int train_load(struct run *run, char **before);
 /* Locks and makes the folder, loads, opens the files of the run, says how it begins. bindings: rank 0's, of every rank.
  * Errors: STATUS_BAD for a folder or checkpoint that is not what `restart` asks for, those of its files, STATUS_NOMEM. */

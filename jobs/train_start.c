@@ -37,7 +37,9 @@ static void tell_changes(const char *saved, const char *now) {
 int train_load(struct run *run, char **before) {
   const int status = state_resume(run->w, &run->t.state, &run->t.net, run->folder, before);
   run->resumed = !status && *before;
-  if (status || *before || !run->load_from) return status;
+  if (status || *before) return status;
+  if (run->restart_from) return state_resume_from(run->w, &run->t.state, &run->t.net, run->restart_from, before);
+  if (!run->load_from) return STATUS_OK;
   return state_begin_from(run->w, &run->t.state, &run->t.net, &run->t.s, run->load_from);
 }
 
@@ -53,9 +55,11 @@ static int resume(struct run *run) {
   if (!status && before && run->w->rank == 0) tell_changes(before, run->t.text);
   if (!status && *run->t.state.changes)
     fprintf(stderr, "warning: the checkpoint in %s was made with %s: from here on the same within rounding, not bit for bit\n",
-            run->folder, run->t.state.changes);
+            run->resumed || !run->restart_from ? run->folder : run->restart_from, run->t.state.changes);
   if (!status && !before && run->load_from && run->w->rank == 0)
     fprintf(stderr, "begins with the weights of %s\n", run->load_from);
+  if (!status && run->restart_from && !run->resumed && run->w->rank == 0)
+    fprintf(stderr, "begins with all that %s holds\n", run->restart_from);
   free(before);
   return status;
 }

@@ -122,6 +122,17 @@ same_as_whole later
 check 'the archive' "$(cd later/archive && echo *)" 'step-000000020.h5 step-000000030.h5'
 cmp later/archive/step-000000030.h5 later/checkpoint.h5 || fail 'the archive has not the last checkpoint'
 
+# Another folder goes on from an archived checkpoint to the same end; then it is its own, also where that file is gone.
+cp later/archive/step-000000020.h5 old.h5
+trains 0 2 run=branch restart=old.h5
+said_once 'begins with all that old.h5 holds'
+said_once 'going on after step 20 of 30'
+check 'arrays of branch' "$(arrays branch/checkpoint.h5)" "$(arrays whole/checkpoint.h5)"
+check 'losses of branch' "$(losses branch)" "$(losses whole | tail -n 10)"
+rm -f old.h5
+trains 0 2 run=branch restart=old.h5
+said 'done already: step 30 of 30'
+
 # From that kill on other numbers of ranks: the same within rounding.
 for ranks in 1 3; do
   cp -r killed "on$ranks"
@@ -231,7 +242,9 @@ data_is 'small.h5 has images of 8 x 8, dataset.image_size is 16' small.h5
 train 'set.h5 has 8 classes, dataset.num_classes is 9' run=new dataset.num_classes=9
 train 'set.h5 has 400 training images, fewer than training.batch_size = 401' run=new training.batch_size=401
 train 'checkpoint.keep=17: expected an integer, 2 to 16' run=new checkpoint.keep=17
-train 'restart=maybe: expected auto, never or require' run=new restart=maybe
+train 'restart=maybe: expected auto, never, require, or a checkpoint FILE.h5' run=new restart=maybe
+train 'none.h5: missing' run=new restart=none.h5
+train 'expected one of them' run=new restart=none.h5 load_from=none.h5
 train 'new has no checkpoint and restart=require' run=new restart=require
 train 'set.h5 is there and is not a folder' run=set.h5
 train 'run=DIR is missing'
