@@ -48,8 +48,8 @@ extern size_t checkpoint_piece;
 extern size_t checkpoint_window;
 
 /* COLLECTIVE over comm. Each rank writes its slabs (whole MiB blocks) of every array, whoever holds them. On an error all ranks
- * return it, and the earlier generations stay as they were: STATUS_IO; STATUS_DIVERGED where a value is not finite, naming
- * its tensor; STATUS_NOMEM. settings: read on rank 0 only. */
+ * return it, and FILE and the earlier generations stay as they were (but for the oldest, where a rename fails): STATUS_IO;
+ * STATUS_DIVERGED where a value is not finite, naming its tensor; STATUS_NOMEM. settings: read on rank 0 only. */
 int checkpoint_save(MPI_Comm comm, const char *path, const struct table *table, uint64_t step, uint64_t images_seen,
                     const char *settings, const struct flat *flats, size_t n_flats);
 /* Local: reads everything but the arrays, checks format and mark. Errors: STATUS_BAD with what is wrong. */

@@ -63,14 +63,15 @@ static int not_synchronised(const char *path) {
 static int rotate(const struct saving *s) {
   chmod(s->tmp, 0444);
   if (disk_sync(s->tmp)) return not_synchronised(s->tmp);
-  const int had = generations_turn(s->path);
-  if (had < 0) return because(STATUS_IO, "%s: cannot be renamed: %s", s->path, strerror(errno));
+  if (generations_turn(s->path) < 0) {
+    const int status = because(STATUS_IO, "%s: it or an older one cannot be renamed: %s", s->path, strerror(errno));
+    generations_turn_back(s->path);
+    return status;
+  }
   saving_reached("rotated");
   if (rename(s->tmp, s->path)) {
     const int status = because(STATUS_IO, "%s: cannot be renamed: %s", s->tmp, strerror(errno));
-    char before[PATH_MAX + 16];
-    generations_name(s->path, 1, sizeof before, before);
-    if (had) rename(before, s->path);
+    generations_turn_back(s->path);
     return status;
   }
   return disk_sync_folder(s->path) ? not_synchronised(s->path) : STATUS_OK;

@@ -213,7 +213,7 @@ int checkpoint_find(MPI_Comm comm, const char *run, bool owner, char *path, size
       return STATUS_OK;
     }
     const size_t n = strlen(warning);
-    snprintf(warning + n, warning_room - n, "; %s", status_reason());
+    if (n + 400 < warning_room) snprintf(warning + n, warning_room - n, "; %.200s", status_reason());   /* advice follows */
     if (status != STATUS_BAD) return because(status, "%s", warning);
   }
   if (found) return because(status, "%s; put a sound one in place of these, or move them away and begin anew", warning);

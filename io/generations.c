@@ -21,9 +21,18 @@ int generations_turn(const char *path) {
     if (g >= generations_kept) unlink(from);   /* more were kept before */
     if (g >= generations_kept - 1) continue;
     generations_name(path, g + 1, sizeof to, to);
-    if (rename(from, to) && g == 0) return -1;
+    if (rename(from, to) && (g == 0 || errno != ENOENT)) return -1;
   }
   return 1;
+}
+
+void generations_turn_back(const char *path) {
+  char from[ROOM], to[ROOM];
+  for (int g = 0; g < generations_kept - 1; g++) {
+    generations_name(path, g, sizeof to, to);
+    generations_name(path, g + 1, sizeof from, from);
+    if (access(to, F_OK)) rename(from, to);
+  }
 }
 
 void generations_drop(const char *path) {

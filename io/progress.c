@@ -77,8 +77,8 @@ void progress_count(struct progress *p, const char *things, uint64_t done) {
   last = now;
   char eta[32];
   clock_text(rate > 0 ? (double)((p->steps - done) * p->batch) / rate : NAN, eta);
-  fprintf(stderr, "%s%llu/%llu %s  %.0f/s  ETA %s%s", p->live ? "\r\033[K" : "", (unsigned long long)done,
-          (unsigned long long)p->steps, things, rate, eta, p->terminal ? "" : "\n");
+  fprintf(stderr, "%s%s%llu/%llu %s  %.0f/s  ETA %s%s", p->live ? "\r\033[K" : "", p->terminal ? "\033[?7l" : "",
+          (unsigned long long)done, (unsigned long long)p->steps, things, rate, eta, p->terminal ? "\033[?7h" : "\n");
   p->live = p->terminal;
 }
 

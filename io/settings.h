@@ -4,7 +4,7 @@
  * A file may be one of the authors' own (io/authors.h): their other names are taken, and what means nothing here is kept for
  * settings_tell_unused.
  * Errors: STATUS_BAD with one line: where (file:line or the word), the key, what was expected; an unknown key
- * gets "did you mean". Settings that this version knows but cannot do yet are STATUS_BAD with that reason. */
+ * gets "did you mean". */
 #ifndef IO_SETTINGS_H
 #define IO_SETTINGS_H
 #include <stdbool.h>
@@ -92,8 +92,7 @@ struct word {
  * Ranks: local; agree on the outcome, as files may differ from node to node. */
 int settings_load(struct settings *s, int argc, char **argv, struct word *words, size_t n_words,
                   char **bare, int bare_max);
-/* Settings that are each right but do not fit together (patch against image, heads against width, ...), and what this
- * version cannot do yet. */
+/* Settings that are each right but do not fit together (patch against image, heads against width, ...). */
 int settings_check(const struct settings *s);
 /* One warning on standard error that names the keys of the authors' which the last settings_load found and left out; nothing if
  * there were none. For the first rank, once the settings are known to be right. */

@@ -26,6 +26,7 @@ enum { SETTINGS_SECTIONS = 6, SETTINGS_KEYS_MAX = 128 };
 
 /* NULL: there is none of that name. */
 const struct key *settings_keys_find(const char *name);
+/* Is it the name of a section? */
 bool settings_keys_section(const char *name);
 /* The place of `text` in "a|b|c", -1 if it has none. */
 int settings_keys_choice(const char *choices, const char *text);

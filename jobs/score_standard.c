@@ -139,7 +139,7 @@ static int all_at_once(void *context, const void **data, size_t *bytes) {
   return STATUS_OK;
 }
 
-static int write_statistics(const struct job *j) {
+static int write_statistics(struct job *j) {
   double *mean, n = (double)j->reference;
   const int status = standard_statistics(&j->standard, &mean);
   if (status) return status;
@@ -155,7 +155,7 @@ static int write_statistics(const struct job *j) {
   };
   const int written = npz_write(j->words->save_reference, sizeof arrays / sizeof *arrays, arrays);
   free(mean);
-  if (!written) fprintf(stderr, "pmf: statistics of %zu images in %s\n", j->reference, j->words->save_reference);
+  if (!written) progress_say(&j->progress, "pmf: statistics of %zu images in %s", j->reference, j->words->save_reference);
   return written;
 }
 

@@ -133,8 +133,8 @@ int state_resume_from(const struct world *w, struct state *state, const struct n
   *text = NULL;
   int status = checkpoint_info(path, &info);
   if (!status && info.n_flats == 1)
-    status = because(STATUS_BAD, "%s holds weights alone, as pmf import writes them: begin a run in another folder with"
-                     " load_from=%s", path, path);
+    status = because(STATUS_BAD, "%s holds weights alone, as pmf import writes them: begin a run with load_from=%s in"
+                     " a folder of its own", path, path);
   if (!status) status = checkpoint_fits(path, &info, &n->table);
   if (!status) status = fits(&info, state, path);
   status = agree(w->comm, status);

@@ -37,7 +37,7 @@ struct run {
   struct straggler straggler;
   struct bad_images bad_images;
   struct saves saves;
-  int resumed;                     /* from a checkpoint, when the run was loaded last */
+  int resumed;                     /* from a checkpoint of its own, when the run was loaded last */
   double began, deadline;          /* clock of the start; of the end of training.max_time, or 0 */
   const char *reason;              /* to stop, of this rank, or NULL */
   double step_began, longest_step; /* seconds; a tenth of it is forgotten with every step */
@@ -68,7 +68,7 @@ void train_tell_begin(struct run *run);
 void train_tell_add(struct run *run, const struct objective_sums *sums);
 /* Is a line of metrics to be written after this step? */
 int train_tell_due(const struct run *run);
-/* Rank 0. The live line; the line of metrics, if due. rate: of learning. */
+/* Rank 0. The live line; the line of metrics, if due. rate: of learning. Errors: those of metrics_write. */
 int train_tell_step(struct run *run, double rate);
 /* Rank 0. seconds: that it took. */
 void train_tell_score(struct run *run, const struct score *score, int best, double seconds);

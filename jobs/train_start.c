@@ -38,7 +38,11 @@ int train_load(struct run *run, char **before) {
   const int status = state_resume(run->w, &run->t.state, &run->t.net, run->folder, before);
   run->resumed = !status && *before;
   if (status || *before) return status;
-  if (run->restart_from) return state_resume_from(run->w, &run->t.state, &run->t.net, run->restart_from, before);
+  if (run->restart_from) {
+    const int other = state_resume_from(run->w, &run->t.state, &run->t.net, run->restart_from, before);
+    run->t.state.guard->rollbacks = 0;   /* that run's; this one has its own */
+    return other;
+  }
   if (!run->load_from) return STATUS_OK;
   return state_begin_from(run->w, &run->t.state, &run->t.net, &run->t.s, run->load_from);
 }
@@ -119,6 +123,8 @@ int train_start(struct run *run, const struct binding *bindings) {
   if (status) return status;
   run->saves.exists = run->resumed;
   run->saves.sure = run->t.state.step;
+  /* From here on the folder has its own: the other file may go, or be another by the next start. */
+  if (run->restart_from && !run->resumed && (status = saves_take(&run->saves, 1))) return status;
   evaluate_start(&run->evaluation);
   if (run->t.s.training.max_time > 0) run->deadline = run->began + 60 * run->t.s.training.max_time;
   run->progress.until = time_ends(run);

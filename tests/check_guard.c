@@ -93,7 +93,7 @@ START_TEST(only_bad_steps_in_a_row_lead_back) {
   ck_assert(!guard_must_go_back(&g));
 } END_TEST
 
-/* Back from `failed` to `step`, as jobs/train.c does it: the memory becomes that of the checkpoint. */
+/* Back from `failed` to `step`, as jobs/train_loop.c does it: the memory becomes that of the checkpoint. */
 static void go_back(struct guard *g, const struct guard_memory *saved, uint64_t step, uint64_t failed) {
   const struct guard_memory before = memory;
   memory = *saved;

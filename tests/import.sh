@@ -97,5 +97,5 @@ said_once "going on after step 1 of 2"
 mkdir r && well import in=first.st out=r/checkpoint.h5
 begin run=r
 check "exit code of a run of weights alone" $? 65
-said_once "holds weights alone, as pmf import writes them: begin a run in another folder with load_from=r/checkpoint.h5"
+said_once "holds weights alone, as pmf import writes them: begin a run with load_from=r/checkpoint.h5 in a folder of its own"
 exit $failed

@@ -161,7 +161,7 @@ START_TEST(with_networks_that_look_at_images) {
   ck_assert(!agree_any(world.comm, !some || !none));
 } END_TEST
 
-/* What one rank asks for, all learn; that is how a step ends without another collective (jobs/train.c). */
+/* What one rank asks for, all learn; that is how a step ends without another collective (jobs/train_loop.c). */
 static void ask(void *asker, double asked[STEP_ASKED]) {
   ++*(int *)asker;
   for (int k = 0; k < STEP_ASKED; k++)

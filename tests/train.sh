@@ -132,6 +132,21 @@ check 'losses of branch' "$(losses branch)" "$(losses whole | tail -n 10)"
 rm -f old.h5
 trains 0 2 run=branch restart=old.h5
 said 'done already: step 30 of 30'
+cp later/archive/step-000000030.h5 old.h5
+trains 0 2 run=ended restart=old.h5
+said 'done already: step 30 of 30'
+check 'arrays of a run that begins at its end' "$(arrays ended/checkpoint.h5)" "$(arrays whole/checkpoint.h5)"
+damage old.h5
+trains 65 2 run=new restart=old.h5
+said_once 'pmf train: old.h5: block 0 of '
+[ ! -e new ] || fail 'a run that cannot begin left its folder'
+
+# As many checkpoints stay as are asked for.
+trains 0 2 run=kept training.steps=8 checkpoint.every_steps=2 checkpoint.keep=3
+check 'what is kept' "$(cd kept && echo check*)" 'checkpoint.h5 checkpoint.h5.prev checkpoint.h5.prev2'
+for kept in :8 .prev:6 .prev2:4; do
+  "$PMF" inspect "kept/checkpoint.h5${kept%:*}" 2>/dev/null | grep -qE "^ *step +${kept#*:}$|^step ${kept#*:}," || fail "checkpoint.h5${kept%:*} is not of step ${kept#*:}"
+done
 
 # From that kill on other numbers of ranks: the same within rounding.
 for ranks in 1 3; do
