@@ -6,6 +6,7 @@
 # so that a long run may be done in parts. Exit code 1 if a test fails.
 set -u
 : "${PMF_SOURCE:=$(cd "$(dirname "$0")/.." && pwd)}" "${JOBS:=$(nproc)}"
+PMF_SOURCE=$(cd "$PMF_SOURCE" && pwd) || exit 1   # as lcov writes it: without the .. that a build folder's makefile has
 export PMF_SOURCE
 if ! command -v lcov >/dev/null; then
   echo "coverage: lcov is not installed" >&2

@@ -461,6 +461,25 @@ START_TEST(as_many_generations_stay_as_are_asked_for) {
   generations_kept = 2;
   ASSERT_ALL(save(world.comm, newest, 13) == STATUS_OK);
   steps_are((uint64_t[]){ 13, 12, 0, 0, 0 }, 5);
+
+  /* A new file that cannot take its name, and an older one that cannot: all is as it was, but for the oldest. */
+  generations_kept = 3;
+  ASSERT_ALL(save(world.comm, newest, 14) == STATUS_OK);
+  barrier();
+  if (world.rank == 0) ck_assert_int_eq(generations_turn(newest), 1);
+  if (world.rank == 0) generations_turn_back(newest);
+  barrier();
+  steps_are((uint64_t[]){ 14, 13, 0, 0, 0 }, 5);
+  if (world.rank == 0) mkdir(third, 0755);   /* a file cannot take a folder's name */
+  barrier();
+  ASSERT_ALL(save(world.comm, newest, 15) == STATUS_IO && says("cannot be renamed: Is a directory"));
+  barrier();
+  if (world.rank == 0) ck_assert_int_eq(rmdir(third), 0);
+  barrier();
+  steps_are((uint64_t[]){ 14, 13, 0, 0, 0 }, 5);
+  ASSERT_ALL(access(tmp, F_OK) && save(world.comm, newest, 15) == STATUS_OK);
+  steps_are((uint64_t[]){ 15, 14, 13, 0, 0 }, 5);
+  generations_kept = 2;
 } END_TEST
 
 START_TEST(numbers_that_are_not_finite_are_not_saved) {

@@ -24,6 +24,11 @@ make check convnext.h5
 make plain plain.st
 imports in=plain.st out=plain.h5
 make check plain.h5
+make counted counted.st
+imports in=counted.st out=counted.h5
+make check counted.h5
+check 'what is left out' "$(grep -c 'left out: ' err)" 1   # of counts of batches nothing is said
+said 'left out: convnextv2.decoder.weight: float32 [3,4]'
 make inception inception.st
 imports in=inception.st out=inception.h5
 told "inception.h5: network of kind inception, 472 tensors, 23885392 parameters"
