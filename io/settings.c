@@ -1,7 +1,6 @@
 #include "io/settings.h"
 
 #include <assert.h>
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,21 +24,27 @@ enum { NETS_COUNT = sizeof nets / sizeof *nets, NET_SIZES = 9 };
 /* The keys of files that mean nothing here, named by settings_tell_unused. */
 static struct { char names[1024]; int left_out; } unused;
 
-/* UTF-8 without control characters: what YAML can hold, and a terminal can show. */
+/* What YAML holds as it is and gives back the same: no control characters, line ends of Unicode or marks of byte order. */
+static bool is_plain(unsigned long u) {
+  return (u >= 0x20 && u < 0x7f) || (u >= 0xa0 && u <= 0xd7ff && u != 0x2028 && u != 0x2029) ||
+         (u >= 0xe000 && u <= 0xfffd && u != 0xfeff) || (u >= 0x10000 && u <= 0x10ffff);
+}
+
+/* UTF-8 of such characters, each in its shortest form. */
 static bool is_text(const char *text) {
-  int more = 0;   /* bytes that continue a character */
-  for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
-    if (more) {
+  static const unsigned long least[] = { 0, 0x80, 0x800, 0x10000 };   /* of characters with so many bytes more */
+  for (const unsigned char *c = (const unsigned char *)text; *c;) {
+    const int more = *c < 0x80 ? 0 : *c >> 5 == 6 ? 1 : *c >> 4 == 14 ? 2 : *c >> 3 == 30 ? 3 : -1;
+    if (more < 0) return false;
+    unsigned long u = more ? *c & (0x3fU >> more) : *c;
+    c++;
+    for (int i = 0; i < more; i++, c++) {
       if (*c >> 6 != 2) return false;
-      more--;
-    } else if (*c >= 0x80) {
-      more = *c >> 5 == 6 ? 1 : *c >> 4 == 14 ? 2 : *c >> 3 == 30 ? 3 : -1;
-      if (more < 0) return false;
-    } else if (iscntrl(*c)) {
-      return false;
+      u = u << 6 | (*c & 0x3fU);
     }
+    if (u < least[more] || !is_plain(u)) return false;
   }
-  return !more;
+  return true;
 }
 
 /* In small letters, or as YAML also has them: False, FALSE. */

@@ -67,6 +67,40 @@ START_TEST(odd_values_survive_too) {
   ck_assert_str_eq(back.dataset.root, words[0][1]);
 } END_TEST
 
+/* In UTF-8, also of what is no character. */
+static void encode(unsigned long u, char text[static 8]) {
+  char *c = text;
+  if (u < 0x80) *c++ = (char)u;
+  else if (u < 0x800) *c++ = (char)(0xc0 | u >> 6);
+  else if (u < 0x10000) *c++ = (char)(0xe0 | u >> 12);
+  else *c++ = (char)(0xf0 | u >> 18);
+  for (int shift = u < 0x80 ? -6 : u < 0x800 ? 0 : u < 0x10000 ? 6 : 12; shift >= 0; shift -= 6) *c++ = (char)(0x80 | (u >> shift & 0x3f));
+  *c = 0;
+}
+
+/* A text with this character comes back as it was, or is not taken. */
+START_TEST(each_character_is_refused_or_survives) {
+  static const unsigned long ranges[][2] = { { 1, 0x400 }, { 0x2000, 0x2070 }, { 0xd7f0, 0xd810 }, { 0xdff0, 0xe010 }, { 0xfe70, 0xff10 },
+                                             { 0xfff0, 0x10010 }, { 0x1f600, 0x1f610 }, { 0x10fff0, 0x110010 } };
+  int taken = 0, all = 0;
+  for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
+    for (unsigned long u = ranges[i][0]; u < ranges[i][1]; u++, all++) {
+      struct settings s, back;
+      char letter[8], root[32];
+      encode(u, letter);
+      snprintf(root, sizeof root, "a%s b", letter);
+      settings_default(&s);
+      if (settings_set(&s, "dataset.root", root, NULL)) continue;
+      taken++;
+      char *text = settings_text(&s);
+      settings_default(&back);
+      ck_assert_msg(!settings_parse(&back, text, strlen(text), "copy"), "U+%04lX: %s", u, status_reason());
+      ck_assert_msg(!strcmp(back.dataset.root, root), "U+%04lX comes back as another text", u);
+      free(text);
+    }
+  ck_assert_int_gt(taken, all / 2);
+} END_TEST
+
 START_TEST(defaults_are_pMF_B_16) {
   struct settings s, b16;
   settings_default(&s);
@@ -148,6 +182,11 @@ START_TEST(wrong_words_are_told) {
     { "training.ema_val=0", "each above 0" },
     { "dataset.root=a\tb", "without control characters" },
     { "dataset.root=\xff", "UTF-8" },
+    { "dataset.root=\xc0\xaf", "UTF-8" },            /* longer than it need be */
+    { "dataset.root=\xed\xa0\x80", "UTF-8" },        /* half a pair of UTF-16 */
+    { "dataset.root=\xc2\x82", "without control characters" },
+    { "dataset.root=\xe2\x80\xa8", "UTF-8" },        /* a line's end */
+    { "dataset.root=\xef\xbb\xbf", "UTF-8" },        /* a mark of byte order */
     { "training.seed=1 training.seed=2", "training.seed=2: given twice" },
     { "data=a data=b", "data=b: given twice" },
     { "data=a dataset.root=b", "expected one of them" },
@@ -306,7 +345,7 @@ int main(void) {
     snprintf(folder, sizeof folder, "%s/jobs/presets", source);
     setenv("PMF_PRESETS", folder, 1);
   }
-  return run_tests("settings", (const TTest *[]){ presets_survive_being_written_and_read, odd_values_survive_too,
+  return run_tests("settings", (const TTest *[]){ presets_survive_being_written_and_read, odd_values_survive_too, each_character_is_refused_or_survives,
     defaults_are_pMF_B_16, a_named_net_brings_its_sizes, later_sources_win, wrong_words_are_told,
     wrong_files_are_told_with_their_line, harmless_files_are_taken, a_cut_file_never_crashes, what_does_not_fit_is_told,
     words_of_a_job, guidance_goes_by_the_number_of_steps, NULL });
