@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "io/events.h"
+#include "io/utf8.h"
 #include "src/base/status.h"
 
 /* Whether a line is whole and not after `step`. */
@@ -76,6 +77,7 @@ static int write_line(FILE *f, const char *event, uint64_t step, const struct me
   char *text = cJSON_PrintUnformatted(object);
   cJSON_Delete(object);
   if (!text) return because(STATUS_NOMEM, "no memory for a line of metrics");
+  utf8_mend(text);   /* files may have any names */
   fprintf(f, "%s\n", text);
   cJSON_free(text);
   return fflush(f) ? because(STATUS_IO, "metrics.jsonl: %s", strerror(errno)) : STATUS_OK;

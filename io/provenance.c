@@ -12,6 +12,7 @@
 
 #include "io/folder.h"
 #include "io/origin.h"
+#include "io/utf8.h"
 #include "src/base/onednn.h"
 #include "src/base/status.h"
 
@@ -167,7 +168,7 @@ int provenance_add(const char *folder, const struct provenance *p) {
   char *text = cJSON_Print(list);
   cJSON_Delete(list);
   char *lines = text ? malloc(strlen(text) + 2) : NULL;
-  if (lines) strcat(strcpy(lines, text), "\n");
+  if (lines) utf8_mend(strcat(strcpy(lines, text), "\n"));   /* words and files may be any bytes */
   cJSON_free(text);
   if (!lines) return because(STATUS_NOMEM, "no memory for %s", path);
   const int status = folder_write(folder, "provenance.json", lines);

@@ -8,6 +8,7 @@
 #include "io/authors.h"
 #include "io/presets.h"
 #include "io/settings_keys.h"
+#include "io/utf8.h"
 #include "io/words.h"
 #include "io/yaml.h"
 #include "src/base/status.h"
@@ -26,23 +27,15 @@ static struct { char names[1024]; int left_out; } unused;
 
 /* What YAML holds as it is and gives back the same: no control characters, line ends of Unicode or marks of byte order. */
 static bool is_plain(unsigned long u) {
-  return (u >= 0x20 && u < 0x7f) || (u >= 0xa0 && u <= 0xd7ff && u != 0x2028 && u != 0x2029) ||
-         (u >= 0xe000 && u <= 0xfffd && u != 0xfeff) || (u >= 0x10000 && u <= 0x10ffff);
+  return (u >= 0x20 && u < 0x7f) || (u >= 0xa0 && u != 0x2028 && u != 0x2029 && u != 0xfeff && u != 0xfffe && u != 0xffff);
 }
 
-/* UTF-8 of such characters, each in its shortest form. */
+/* UTF-8 of such characters. */
 static bool is_text(const char *text) {
-  static const unsigned long least[] = { 0, 0x80, 0x800, 0x10000 };   /* of characters with so many bytes more */
-  for (const unsigned char *c = (const unsigned char *)text; *c;) {
-    const int more = *c < 0x80 ? 0 : *c >> 5 == 6 ? 1 : *c >> 4 == 14 ? 2 : *c >> 3 == 30 ? 3 : -1;
-    if (more < 0) return false;
-    unsigned long u = more ? *c & (0x3fU >> more) : *c;
-    c++;
-    for (int i = 0; i < more; i++, c++) {
-      if (*c >> 6 != 2) return false;
-      u = u << 6 | (*c & 0x3fU);
-    }
-    if (u < least[more] || !is_plain(u)) return false;
+  for (int n; *text; text += n) {
+    unsigned long u;
+    n = utf8_first(text, &u);
+    if (!n || !is_plain(u)) return false;
   }
   return true;
 }

@@ -9,6 +9,7 @@
 #include "io/folder.h"
 #include "io/gnuplot.h"
 #include "io/progress.h"
+#include "io/utf8.h"
 #include "io/words.h"
 #include "jobs/jobs.h"
 #include "jobs/judge.h"
@@ -394,6 +395,7 @@ static char *json_of(const struct scoring *p) {
   if (diverse()) put(o, "nearest_heldout", p->held_out.distance), put(o, "memorised_heldout", p->held_out.memorised);
   put_rows(p, o);
   char *text = cJSON_PrintUnformatted(o);
+  if (text) utf8_mend(text);
   cJSON_Delete(o);
   return text;
 }

@@ -10,6 +10,7 @@
 #include "io/npz.h"
 #include "io/npz_read.h"
 #include "io/progress.h"
+#include "io/utf8.h"
 #include "jobs/image_files.h"
 #include "jobs/setup.h"
 #include "jobs/standard.h"
@@ -245,7 +246,7 @@ static int print_json(const struct job *j) {
     cJSON_AddItemToArray(list, item);
   }
   char *text = cJSON_PrintUnformatted(o);
-  if (text) puts(text);
+  if (text) utf8_mend(text), puts(text);
   cJSON_free(text);
   cJSON_Delete(o);
   return text ? STATUS_OK : because(STATUS_NOMEM, "no memory for a line of JSON");

@@ -58,6 +58,17 @@ bash -n "$at/job.sbatch" || fail 'the batch script is no shell'
 check 'the run that the batch script names' \
   "$(eval "$(sed -n '/^run=/,/^words=/p' "$at/job.sbatch" | sed '$d')" && printf %s "${run:-}")" "$at/run"
 
+# Bytes that are no character: a folder may be called so, settings take no such text, and what is written as JSON has question marks there.
+odd=$'bytes \xff\xc0\xaf é'
+well pack shapes n=300 size=8 holdout=100 out=bytes.h5
+does 2 train config=tiny.yml data=bytes.h5 run="$odd"
+does 2 score run="$odd" n=100 steps=1
+refuses 'UTF-8' train config=tiny.yml data="$odd.h5" run=none
+for file in provenance.json metrics.jsonl score.json; do
+  iconv -f UTF-8 -t UTF-8 <"$odd/$file" >text || fail "$file of $odd is no UTF-8"
+done
+grep -q 'bytes ??? é' "$odd/provenance.json" && grep -q 'bytes ??? é' "$odd/score.json" || fail "the name of $odd: $(cat "$odd/score.json")"
+
 # A dash in front: values of key=value words; a bare word begins with a dash only for flags.
 mkdir ./-dash
 begins ./-dash ./-dash
