@@ -97,8 +97,19 @@ static void read_idx(size_t n, const uint8_t *bytes) {
 
 /* ---- settings ---- */
 
+/* What a checkpoint keeps of settings must be read back the same. */
+static void must_survive(const struct settings *s) {
+  static struct settings back;
+  char *text = settings_text(s), *again;
+  if (!text) abort();
+  settings_default(&back);
+  if (settings_parse(&back, text, strlen(text), "copy") || !(again = settings_text(&back)) || strcmp(text, again)) abort();
+  free(again);
+  free(text);
+}
+
 static void read_yaml(size_t n, const uint8_t *bytes) {
-  static struct settings s, back;
+  static struct settings s;
   struct yaml_entries y = { 0 };
   scratch_judge(yaml_entries_read(&y, (const char *)bytes, n, "text"));
   yaml_entries_free(&y);
@@ -107,12 +118,7 @@ static void read_yaml(size_t n, const uint8_t *bytes) {
   scratch_judge(status);
   if (status) return;
   scratch_judge(settings_check(&s));
-  char *text = settings_text(&s), *again;   /* what a checkpoint keeps of them must be read back */
-  if (!text) abort();
-  settings_default(&back);
-  if (settings_parse(&back, text, strlen(text), "copy") || !(again = settings_text(&back)) || strcmp(text, again)) abort();
-  free(again);
-  free(text);
+  must_survive(&s);
 }
 
 /* One word a line. Those that would open files of this machine are left out. */
@@ -127,7 +133,9 @@ static void read_words(size_t n, const uint8_t *bytes) {
                           { "rate", WORD_REAL, &rate, -1, 1, false, "" }, { "--json", WORD_TEXT, out, 0, 0, false, "" } };
   for (char *word = strtok_r(copy, "\n", &rest); word && argc < WORDS; word = strtok_r(NULL, "\n", &rest))
     if (!strstr(word, "config")) argv[argc++] = word;
-  scratch_judge(settings_load(&s, argc, argv, words, 4, bare, 2));
+  const int status = settings_load(&s, argc, argv, words, 4, bare, 2);
+  scratch_judge(status);
+  if (!status) must_survive(&s);
   scratch_judge(words_parse(argc, argv, words, 4, bare, 2));
   free(copy);
 }
