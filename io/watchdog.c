@@ -1,6 +1,7 @@
 #include "io/watchdog.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
@@ -22,8 +23,10 @@ static struct {
 } dog;
 static _Atomic double longest;     /* seconds of a step */
 static _Atomic double patience = 1;
+static _Atomic(const char *) left; /* file that is to have the last line */
 static atomic_int stop, asked;     /* asked: by SIGUSR2 */
 static sem_t bell;                 /* rung for both */
+static char line[512];
 
 static void ask(int signal) {
   (void)signal;
@@ -36,14 +39,14 @@ static void ask(int signal) {
 /* One line, in one write, so that those of several ranks do not mix. */
 static void tell(double seconds, const char *end) {
   const struct watch w = watch_now();
-  char place[160], line[512];
+  char place[160];
   if (w.inside) snprintf(place, sizeof place, "in collective %llu (%s)", (unsigned long long)w.sequence, w.operation);
   else if (w.sequence) snprintf(place, sizeof place, "in no collective, after number %llu (%s)", (unsigned long long)w.sequence,
                                 w.operation);
   else snprintf(place, sizeof place, "before the first collective");
-  const int n = snprintf(line, sizeof line, "watchdog: rank %d of %d on %s: step %llu, phase %s, %s, for %.1f s%s\n", dog.rank,
-                         dog.ranks, dog.host, (unsigned long long)w.step, *w.phase ? w.phase : "start", place, seconds, end);
-  if (write(STDERR_FILENO, line, (size_t)n) < 0) return;   /* nothing to be done about it */
+  snprintf(line, sizeof line, "watchdog: rank %d of %d on %s: step %llu, phase %s, %s, for %.1f s%s\n", dog.rank, dog.ranks,
+           dog.host, (unsigned long long)w.step, *w.phase ? w.phase : "start", place, seconds, end);
+  if (write(STDERR_FILENO, line, strlen(line)) < 0) return;   /* nothing to be done about it */
 }
 
 /* Until the bell rings, or so many seconds have passed. */
@@ -62,13 +65,31 @@ static double limit_now(void) {
 }
 
 void watchdog_patience(double times) { patience = times; }
+void watchdog_leave(const char *path) { left = path; }
+
+/* In a thread of its own: where the file system hangs, that must not keep the process from its end. */
+static void *leave_line(void *unused) {
+  (void)unused;
+  const char *path = left;
+  const int fd = path ? open(path, O_WRONLY | O_CREAT | O_APPEND, 0666) : -1;
+  if (fd < 0) return NULL;
+  if (write(fd, line, strlen(line)) >= 0) fsync(fd);
+  close(fd);
+  return NULL;
+}
 
 /* Nothing has moved for too long. The other ranks notice within a step, and have the time to say so. */
 static void bark(double still, uint64_t moves) {
   tell(still, "; nothing moves, so this run ends; the same command goes on from its last checkpoint");
+  const char *path = left;
+  pthread_t writer;
+  if (path && !pthread_create(&writer, NULL, leave_line, NULL)) pthread_detach(writer);
   const double until = progress_clock() + 1 + 1.5 * longest;
   while (!stop && progress_clock() < until) wait_for(0.1);
-  if (stop || watch_now().moves != moves) return;   /* it has woken up */
+  if (stop || watch_now().moves != moves) {   /* it has woken up */
+    if (path) unlink(path);
+    return;
+  }
   _exit(WATCHDOG_EXIT);
 }
 

@@ -7,7 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "io/checkpoint_io.h"
 #include "io/folder.h"
+#include "io/watchdog.h"
 #include "src/base/status.h"
 
 /* Seconds that a save may take, before the first one of this start: what the last one of the start before took, else by the speed
@@ -17,10 +19,13 @@ static double expected(const struct trainer *t, const char *folder) {
   return isfinite(last) ? last : (double)t->needs.checkpoint / slow;
 }
 
+static void hung_path(const char *folder, char path[static TEXT_MAX + 16]) { snprintf(path, TEXT_MAX + 16, "%s/hung", folder); }
+
 int saves_open(struct saves *s, const struct world *w, const struct trainer *t, const char *folder, const struct metrics *metrics,
                struct progress *progress) {
   *s = (struct saves){ .w = w, .t = t, .folder = folder, .metrics = metrics, .progress = progress };
   s->started = s->at = progress_clock();
+  hung_path(folder, s->hung);
   if (w->rank == 0) s->longest = expected(t, folder);   /* one rank that asks to stop is enough */
   return t->s.checkpoint.async ? checkpoint_later_open(&s->later, w->comm, t->state.flats, t->state.n_flats) : STATUS_OK;
 }
@@ -45,6 +50,17 @@ static uint64_t newest(const char *archive) {
   return most;
 }
 
+int saves_hung(const char *folder) {
+  char path[TEXT_MAX + 16];
+  hung_path(folder, path);
+  return !access(path, F_OK);
+}
+
+int saves_slow(double bytes, double seconds) {
+  const double patience = 10, slow = 2e7;   /* bytes a second: locks of NFS gave less */
+  return seconds > patience && bytes < slow * seconds;
+}
+
 /* Rank 0. A second name for the file that has just been made sure: it costs no room until the run drops the first. */
 static int archive(const struct saves *s) {
   char folder[TEXT_MAX + 16], from[TEXT_MAX + 32], to[TEXT_MAX + 64];
@@ -58,7 +74,7 @@ static int archive(const struct saves *s) {
 }
 
 /* Rank 0. What a save cost; a loud line where saves take more of the time than they should. */
-static void tell(const struct saves *s, int status) {
+static void tell(struct saves *s, int status) {
   const double now = progress_clock(), bytes = (double)s->t->needs.checkpoint, share = s->waited_in_all / (now - s->started);
   const double every = 60 * s->t->s.checkpoint.every_minutes;
   const struct metric m[] = { { "saved_step", (double)s->step }, { "seconds", s->waited }, { "in_all", s->longest },
@@ -71,6 +87,11 @@ static void tell(const struct saves *s, int status) {
     progress_say(s->progress, "WARNING: a save makes training wait %.1f s, %.0f %% of checkpoint.every_minutes=%g; %.0f minutes,"
                  " or checkpoint.async=on, would keep that below 5 %%", s->waited, 100 * s->waited / every,
                  s->t->s.checkpoint.every_minutes, 1 + 20 * s->waited / 60);
+  if (!status && !s->slow_told && !s->later && !checkpoint_io_is_rank0() && saves_slow(bytes, s->longest)) {
+    s->slow_told = 1;
+    progress_say(s->progress, "WARNING: this save ran at %.1f MB/s; MPI-IO is slow where each piece needs a lock (NFS): compare"
+                 " `pmf iotest` in this file system, and checkpoint.io=rank0", bytes / 1e6 / s->longest);
+  }
 }
 
 /* What all saves have in common once it is known how one ended. */
@@ -101,10 +122,12 @@ int saves_take(struct saves *s, int needed) {
   int status = saves_finish(s);
   if (status) return status;
   const int later = s->later && !needed;
+  if (!later && !checkpoint_io_is_rank0()) watchdog_leave(s->hung);
   s->began = progress_clock();
   s->step = s->t->state.step;
   status = later ? state_save_later(s->w, &s->t->state, &s->t->net, s->folder, s->t->text, s->later)
                  : state_save(s->w, &s->t->state, &s->t->net, s->folder, s->t->text);
+  watchdog_leave(NULL);
   s->at = progress_clock();
   s->waited = s->at - s->began;
   s->under_way = later && !status;

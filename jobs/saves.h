@@ -24,6 +24,8 @@ struct saves {
   int exists;                      /* there is a checkpoint that is sure, */
   uint64_t sure;                   /* of this step; where one was there before saves_open, the caller says so */
   double at;                       /* clock of the last one, or of the start */
+  char hung[TEXT_MAX + 16];        /* RUN/hung: what the watchdog leaves of a save by MPI-IO */
+  int slow_told;
   double longest;                  /* seconds that one took, from its beginning until it was sure: the last, or what is
                                     * to be expected of the first (metrics.jsonl tells, or its bytes) */
 };
@@ -43,6 +45,11 @@ int saves_finish(struct saves *s);
 double saves_margin(const struct saves *s, double longest_step, double whole);
 /* Local. Seconds until the next one that checkpoint.every_minutes asks for, negative if it is late; -1 without that setting. */
 double saves_until(const struct saves *s);
+/* Local. An earlier start of this run hung in a save by MPI-IO, and RUN/hung says where; from then on checkpoint.io=auto means
+ * rank0 (EXPECTATIONS H4). */
+int saves_hung(const char *folder);
+/* Local. A save so slow that another way to write should be tried (EXPECTATIONS H16). */
+int saves_slow(double bytes, double seconds);
 /* Local. Whether, and under which name in RUN/archive, a checkpoint of `step` is kept: the first of each `every` steps, where
  * `last` is the newest that is there (0: none). */
 int saves_archived(uint64_t every, uint64_t last, uint64_t step);

@@ -87,10 +87,16 @@ static int gather_bindings(const struct run *run, struct binding **all) {
   return STATUS_OK;
 }
 
+/* COLLECTIVE. By which way checkpoints are written: one that has hung is not tried again. */
+static void choose_io(struct run *run) {
+  const int io = (int)run->t.s.checkpoint.io, hung = agree_any(run->w->comm, run->w->rank == 0 && saves_hung(run->folder));
+  checkpoint_io_choose(hung && io == CHECKPOINT_AUTO ? CHECKPOINT_RANK0 : io);
+}
+
 /* COLLECTIVE. */
 static int train(struct run *run) {
   struct binding *bindings = NULL;
-  checkpoint_io_choose(run->t.s.checkpoint.io);
+  choose_io(run);
   generations_kept = (int)run->t.s.checkpoint.keep;
   int status = trainer_allocate(&run->t);
   if (!status) status = gather_bindings(run, &bindings);

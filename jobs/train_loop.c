@@ -20,8 +20,8 @@ enum { PATIENCE = 4 };
 static int save(struct run *run, int needed) {
   watch_phase("save");
   watchdog_patience(PATIENCE);
-  fault_stay_away(FAULT_AWAY_SAVE, run->t.state.step);
   state_settle(&run->t.state);
+  fault_stay_away(FAULT_AWAY_SAVE, run->t.state.step);
   const int status = saves_take(&run->saves, needed);
   watchdog_patience(1);
   straggler_begin(&run->straggler);

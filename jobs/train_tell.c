@@ -29,6 +29,10 @@ void train_tell_start(struct run *run, const struct binding *bindings) {
   if (*products) progress_say(&run->progress, "%s", products);
   progress_say(&run->progress, "checkpoints are written by %s", run->t.s.checkpoint.async ? "a thread of each rank"
                                                                                              : checkpoint_io_name());
+  if (saves_hung(run->folder))
+    progress_say(&run->progress, "WARNING: a save by MPI-IO has hung in this run, %s/hung says where; %s", run->folder,
+                 run->t.s.checkpoint.io == CHECKPOINT_AUTO ? "without that file it would be tried again"
+                                                           : "checkpoint.io=auto would leave it to rank 0");
   char terms[600];
   perception_describe(&run->t.perception, terms);
   if (*terms) progress_say(&run->progress, "%s", terms);

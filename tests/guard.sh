@@ -80,12 +80,22 @@ run 76 away:rank=1:step=8 run=away training.watchdog=3
 said_once 'watchdog: rank 0 of 2 on '
 said_once 'watchdog: rank 1 of 2 on '
 number=$(sed -n 's/.*rank 1 of 2.*step 8, phase backward, in no collective, after number \([0-9]*\) (.*/\1/p' err)
-said_once "step 8, phase reduce, in collective $((number + 1)) (sum of gradients), for "
+said "step 8, phase reduce, in collective $((number + 1)) (sum of gradients), for "
 run 0 '' run=away training.steps=9
 said_once 'going on after step 5 of 9'
 run 76 away_save:rank=0:step=10 run=away training.watchdog=2
 said_once 'step 10, phase save, in no collective, after number '
 said_once 'step 10, phase save, in collective '
+check 'word that rank 1 left' "$(grep -c '^watchdog: rank 1 of 2 .* step 10, phase save, in collective ' away/hung)" 1
+run 0 '' run=away training.steps=10
+said_once 'checkpoints are written by rank0'
+said_once 'WARNING: a save by MPI-IO has hung in this run, away/hung says where'
+check 'saves of a run that hung in one' "$(events away save)" '5 9 10 '
+run 76 away_save:rank=0:step=12 run=away training.watchdog=2 checkpoint.every_steps=6   # rank 0 alone leaves no word
+check 'words that were left' "$(wc -l <away/hung)" 1
+rm away/hung
+run 0 '' run=away training.steps=12
+said_once 'checkpoints are written by ompio'
 
 # USR2 asks where they are, and ends nothing; a rank that is slow is named.
 PMF_FAULT=sleep:rank=1:seconds=0.1 "$MPIRUN" -n 2 "$PMF" train config=tiny.yml data=set.h5 run=slow \
