@@ -10,10 +10,13 @@
 #include "io/generations.h"
 #include "io/progress.h"
 #include "io/split.h"
+#include "io/watchdog.h"
 #include "io/words.h"
+#include "jobs/fault.h"
 #include "jobs/jobs.h"
 #include "mpi/agree.h"
 #include "mpi/shard.h"
+#include "mpi/watch.h"
 #include "src/base/status.h"
 
 enum { THREADS = CHECKPOINT_RANK0 + 1 };   /* checkpoint.async */
@@ -22,6 +25,7 @@ static const size_t small_sizes[] = { 192, 768, 36864, 147456 };
 
 static char words_io[TEXT_MAX];
 static long words_mib = 64, words_times = 5;
+static double words_watchdog = 600;
 static struct word words[] = {
   { .name = "io", .type = WORD_TEXT, .value = words_io,
     .help = "all, ompio, romio, rank0 or threads; all: MPI-IO as this start has it, then rank0 and threads. A start can only try"
@@ -30,15 +34,17 @@ static struct word words[] = {
     .help = "MiB of each of the four large arrays" },
   { .name = "times", .type = WORD_INTEGER, .value = &words_times, .min = 1, .max = 1000,
     .help = "files of small arrays that are written by MPI-IO" },
+  { .name = "watchdog", .type = WORD_REAL, .value = &words_watchdog, .min = 0, .max = 1e6,
+    .help = "seconds in which something must move, or this ends with 76: MPI-IO hangs on some file systems; 0: for ever" },
 };
-enum { IO, MIB, TIMES, WORDS };
+enum { IO, MIB, TIMES, WATCHDOG, WORDS };
 
 void iotest_help(void) {
   puts("usage: mpirun -np 4 pmf iotest DIR [io=all] [mib=64] [times=5]\n\n"
        "Writes arrays as a checkpoint has them (60 small, 4 large, in pieces on the ranks) into DIR, reads them back in other\n"
        "pieces, compares, and removes them; for MPI-IO also small arrays that are dealt out to all ranks, where Open MPI is known\n"
        "to write wrong values in an unsafe setting. Prints MB/s (reading is often from memory) and ok or FAIL.\n"
-       "Exit code 0 if all that was read is what was written, else 74.\n\nwords:");
+       "Exit code 0 if all that was read is what was written, 76 if it hung, else 74.\n\nwords:");
   words_help(words, WORDS);
   puts("\nexamples:\n"
        "  mpirun -np 4 pmf iotest runs\n"
@@ -93,6 +99,8 @@ static void remove_files(const struct world *w, const char *path) {
 /* COLLECTIVE. A whole checkpoint in the way that is chosen; a line of the report. */
 static int try_checkpoint(const struct world *w, const char *path, struct arrays *from, struct arrays *to) {
   const struct table none = { 0 };
+  watch_phase("checkpoint");
+  fault_stay_away(FAULT_AWAY_SAVE, 0);
   const double began = progress_clock();
   int status = checkpoint_save(w->comm, path, &none, 0, 0, "", from->flats, ARRAYS);
   const double saved = progress_clock();
@@ -112,6 +120,7 @@ static int try_checkpoint(const struct world *w, const char *path, struct arrays
 static int try_threads(const struct world *w, const char *path, struct arrays *from, struct arrays *to) {
   const struct table none = { 0 };
   struct checkpoint_later *later;
+  watch_phase("checkpoint by threads");
   int status = checkpoint_later_open(&later, w->comm, from->flats, ARRAYS);
   const double began = progress_clock();
   double waited = 0, all = 0;
@@ -144,6 +153,7 @@ static int try_split(const struct world *w, const char *path) {
   for (size_t i = 0; i < SMALL; i++) sizes[i] = small_sizes[i % 4];
   for (long t = 0; t < words_times && !status; t++) {
     size_t found = 0;
+    watch_phase("split arrays");
     status = split_write(w->comm, path, SMALL, sizes, value);
     if (!status && w->rank == 0) status = split_check(path, SMALL, sizes, value, &found);
     status = agree(w->comm, status);
@@ -200,6 +210,8 @@ int iotest_run(const struct world *w, int argc, char **argv) {
   static struct arrays from, to;
   char *folder = "", path[TEXT_MAX];
   int io = 0, status = agree(w->comm, read_words(argc, argv, &folder, &io));
+  if (!status) status = agree(w->comm, fault_read(w->rank));
+  if (!status) status = agree(w->comm, watchdog_start(w->rank, w->ranks, words_watchdog));
   if (status) return status;
   snprintf(path, sizeof path, "%s/pmf-iotest.h5", folder);
   status = arrays_make(&from, w->rank, w->ranks, 0);
@@ -210,5 +222,6 @@ int iotest_run(const struct world *w, int argc, char **argv) {
   if (!status) status = try_all(w, path, io, &from, &to);
   arrays_free(&from);
   arrays_free(&to);
+  watchdog_stop();
   return status;
 }

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "io/binding.h"
+#include "io/checkpoint_io.h"
 #include "io/words.h"
 #include "jobs/jobs.h"
 #include "jobs/needs.h"
@@ -141,7 +142,16 @@ static int of_this_job(const char *word) {
   return 0;
 }
 
-static void put_head(FILE *f, int argc, char **argv) {
+/* What pmf iotest is to try before the first step: all ways that the run's saves may go. */
+static const char *ways(const struct settings *s) {
+  static const char *const by_io[] = { "all", "ompio", "romio", "rank0" };
+  static char text[32];
+  const int io = (int)s->checkpoint.io;   /* the last save of an asynchronous run goes this way too */
+  snprintf(text, sizeof text, "%s%s", by_io[io], s->checkpoint.async && io != CHECKPOINT_AUTO ? " threads" : "");
+  return text;
+}
+
+static void put_head(FILE *f, const struct settings *s, int argc, char **argv) {
   fprintf(f, "#!/bin/bash\n# Written by pmf sbatch. %ld rank%s of %ld thread%s.\n#SBATCH --job-name=pmf\n", nodes * tasks,
           nodes * tasks > 1 ? "s" : "", threads, threads > 1 ? "s" : "");
   if (*words_partition) fprintf(f, "#SBATCH --partition=%s\n", words_partition);
@@ -160,7 +170,7 @@ static void put_head(FILE *f, int argc, char **argv) {
     put_quoted(f, argv[i]);
     first = 0;
   }
-  fprintf(f, ")\npatience=%ld\niotest=yes\n\n", patience);
+  fprintf(f, ")\npatience=%ld\niotest='%s'\n\n", patience, ways(s));
 }
 
 static FILE *open_template(void) {
@@ -182,12 +192,12 @@ static int put_body(FILE *f) {
   return below ? STATUS_OK : because(STATUS_BAD, "train.sbatch has no line '%s'", MARK);
 }
 
-static int write_script(int argc, char **argv) {
+static int write_script(const struct settings *s, int argc, char **argv) {
   char tmp[TEXT_MAX + 8];
   snprintf(tmp, sizeof tmp, "%s.tmp", words_out);
   FILE *f = words[OUT].given ? fopen(tmp, "w") : stdout;
   if (!f) return because(STATUS_IO, "%s: %s", tmp, strerror(errno));
-  put_head(f, argc, argv);
+  put_head(f, s, argc, argv);
   int status = put_body(f);
   if (f == stdout) return status;
   if (fclose(f) && !status) status = because(STATUS_IO, "%s: %s", tmp, strerror(errno));
@@ -203,8 +213,9 @@ static int sbatch(int argc, char **argv) {
   int status = settings_load(s, argc, argv, words, WORDS, NULL, 0);
   if (!status) status = settings_check(s);
   if (!status) status = check(s);
+  if (!status) status = write_script(s, argc, argv);
   free(s);
-  return status ? status : write_script(argc, argv);
+  return status;
 }
 
 int sbatch_run(const struct world *w, int argc, char **argv) {

@@ -38,7 +38,14 @@ check "exit code of iotest with '$mca', after $((round + 1)) rounds" $got 74
 lines '^split arrays FAIL .*WITH data sieving' 1
 said 'wrong numbers into'
 
+# A rank that never comes to a save.
 mca=
+export OMPI_MCA_odls_base_sigkill_timeout=0
+PMF_FAULT=away_save:rank=1 tries 76 watchdog=2 io=rank0
+said 'phase checkpoint'
+said 'nothing moves, so this run ends'
+rm -f pmf-iotest.h5*
+
 refuses 'expected a folder' iotest
 refuses 'none: expected a folder' iotest none
 refuses 'io=posix: expected all' iotest . io=posix

@@ -26,6 +26,7 @@ grep -q '^note: elsewhere.h5 is not here' err || fail "no note of images that ar
 for line in --ntasks-per-node=2 --signal=B:USR1@300 --requeue --open-mode=append --time=1-00:00:00; do
   grep -qx -- "#SBATCH $line" job.sbatch || fail "no line #SBATCH $line"
 done
+"$PMF" sbatch "${made[@]}" checkpoint.io=romio checkpoint.async=on 2>err | grep -qx "iotest='romio threads'" || fail 'iotest has not the ways of the run'
 "$PMF" sbatch "${made[@]}" nodes=4 2>err | grep -q '^# Lustre: .*: lfs setstripe -c 4 DIR$' || fail 'no stripes are suggested'
 grep -q odls_base_sigkill_timeout job.sbatch || fail 'mpirun would kill the ranks at once'
 if command -v shellcheck >out; then
@@ -43,6 +44,7 @@ END
 cat >bin/scontrol <<END
 #!/bin/bash
 echo "\$*" >>"$PWD/asked"
+[ ! -e "$PWD/refuse" ]
 END
 chmod +x bin/*
 PATH=$PWD/bin:$PATH
@@ -62,12 +64,21 @@ job() {
   [ $got = "$1" ] || fail "job: exit code $got, expected $1: $(cat log)"
   check "requeues so far" "$({ cat asked; } 2>/dev/null | wc -l)" "$2"
 }
-sed -i 's/^patience=3/patience=2/; s/^iotest=yes/iotest=no/; s/^words=(/words=(training.steps=100000 /' job.sbatch
+sed -i 's/^patience=3/patience=2/; s/^iotest=.*/iotest=no/; s/^words=(/words=(training.steps=100000 /' job.sbatch
 tell=USR1
+touch refuse
+job 75 1
+grep -q 'not requeued by this script' log || fail "no word of a requeue that was refused: $(cat log)"
+rm -rf refuse asked r
 job 0 1
 check 'status' "$(cut -d ' ' -f 1 r/status)" saved
 check 'what was asked' "$(cat asked)" 'requeue 7'
 tell=
+# The way that the run writes is tried before it, and that alone; where it hangs the run does not begin.
+sed "s/^iotest=.*/iotest=rank0/; s/^run=.*/run=r3/; s/training.steps=100000 /training.steps=2 /" job.sbatch >tried.sbatch
+PMF_FAULT=away_save:rank=1:step=7 bash tried.sbatch >log 2>&1 </dev/null || fail "tried.sbatch: exit code $?: $(cat log)"
+check 'ways that were tried' "$(grep -c '^checkpoint   ok ' log)" 1
+grep -q '^checkpoint   ok .*: rank0' log || fail "rank0 was not tried: $(cat log)"
 # The same words to the end.
 sed -i 's/training.steps=100000 //' job.sbatch
 before=$(sed 's/saved step \([0-9]*\).*/\1/' r/status)

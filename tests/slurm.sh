@@ -22,7 +22,7 @@ arrays() { "$PMF" inspect "$1" 2>/dev/null | awk '/^settings:/ { show = 0 } /^(a
 write() {
   "$PMF" sbatch config="$here/tiny.yml" data="$here/set.h5" run=run pmf="$PMF" cores=4 nodes="$1" tasks="$2" time=10 lead=30 \
     launcher="${4:-mpirun}" step_seconds=1 checkpoint.every_minutes=0.05 out=job.sbatch 2>>err || fail "sbatch: $(cat err)"
-  sed -i "s/--time=10/--time=$3/; s/^iotest=yes/iotest=no/; s/--bind-to core/--bind-to none/; s/ --cpu-bind=cores//
+  sed -i "s/--time=10/--time=$3/; s/^iotest=.*/iotest=no/; s/--bind-to core/--bind-to none/; s/ --cpu-bind=cores//
     s/--map-by \"slot:PE=[^\"]*\"/--map-by slot/" job.sbatch
   sed -i "/^set -u/r $here/steps" job.sbatch
 }
