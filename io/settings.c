@@ -24,6 +24,7 @@ enum { NETS_COUNT = sizeof nets / sizeof *nets, NET_SIZES = 9 };
 
 /* The keys of files that mean nothing here, named by settings_tell_unused. */
 static struct { char names[1024]; int left_out; } unused;
+static bool net_named;
 
 /* What YAML holds as it is and gives back the same: no control characters, line ends of Unicode or marks of byte order. */
 static bool is_plain(unsigned long u) {
@@ -165,7 +166,14 @@ int settings_set(struct settings *s, const char *key, const char *value, const c
   if (!k) return unknown(key, where);
   if (!set(s, k, authors_value(key, value))) return wrong(k, where, value);
   keep_name_true(s, k);
+  net_named |= !strncmp(k->name, "model.", 6);
   return STATUS_OK;
+}
+
+int settings_name_a_net(void) {
+  return net_named ? STATUS_OK
+                   : because(STATUS_BAD, "no net is named: expected preset=NAME (pmf help presets lists them), config=FILE.yml with a"
+                                         " section `model`, or model.model_str=NAME");
 }
 
 void settings_default(struct settings *s) {
@@ -288,7 +296,7 @@ int settings_load(struct settings *s, int argc, char **argv, struct word *words,
   if (!others.found) return because(STATUS_NOMEM, "no memory for the words");
 
   settings_default(s);
-  unused.names[0] = '\0', unused.left_out = 0;
+  unused.names[0] = '\0', unused.left_out = 0, net_named = false;
   int status = words_match(argc, argv, all, n_words + OURS, bare, bare_max, &others);
   if (n_words) memcpy(words, all, n_words * sizeof *words);
   if (!status && *preset && *config)

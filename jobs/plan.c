@@ -64,7 +64,7 @@ static void print_json(const struct plan *p) {
     { "gradients_bytes", (double)k->gradients }, { "activations_bytes", (double)k->activations },
     { "tangents_bytes", (double)k->tangents }, { "buffers_bytes", (double)k->buffers },
     { "rounded_bytes", (double)k->rounded }, { "optimizer_bytes", (double)k->optimizer }, { "loader_bytes", (double)k->loader },
-    { "evaluation_bytes", (double)k->evaluation }, { "copy_bytes", (double)k->copy },
+    { "evaluation_bytes", (double)k->evaluation }, { "grids_bytes", (double)k->grids }, { "copy_bytes", (double)k->copy },
     { "messages_bytes", (double)k->messages }, { "perceptual_bytes", (double)k->perceptual },
     { "perceptual_flops_per_sample", p->work.perceptual }, { "perceptual_share", p->work.below }, { "total_bytes", (double)k->total },
     { "checkpoint_bytes", (double)k->checkpoint }, { "gradient_flops_per_image", p->work.gradient },

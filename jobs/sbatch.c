@@ -212,6 +212,7 @@ static int sbatch(int argc, char **argv) {
   if (!s) return because(STATUS_NOMEM, "no memory for settings");
   int status = settings_load(s, argc, argv, words, WORDS, NULL, 0);
   if (!status) status = settings_check(s);
+  if (!status) status = settings_name_a_net();
   if (!status) status = check(s);
   if (!status) status = write_script(s, argc, argv);
   free(s);

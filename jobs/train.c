@@ -48,6 +48,7 @@ static int read_words(struct run *run, int argc, char **argv) {
   snprintf(words_restart, sizeof words_restart, "auto");
   int status = settings_load(&run->t.s, argc, argv, words, WORDS, NULL, 0);
   if (!status) status = settings_check(&run->t.s);
+  if (!status) status = settings_name_a_net();
   if (status) return status;
   if (!words[RUN].given && !words[DRY_RUN].given) return because(STATUS_BAD, "run=DIR is missing: the folder of this run");
   if (!*run->t.s.dataset.root)

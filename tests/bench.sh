@@ -61,7 +61,9 @@ for ranks in 1 2; do
   check 'images in batches of' "$(value images) $(value batch_size)" '40 10'
   does $ranks bench data config=tiny.yml data=set.h5 steps=1 step_seconds=0.01
   says '^100 images of 16 x 16 x 3 .* batches of 12' '^  cold +[0-9]+ ' '^  warm +[0-9]+ ' '[0-9]+ % of it stayed in memory'
-  does $ranks plan config=tiny.yml --json
+  does $ranks plan config=tiny.yml sampling.grid_every_steps=5 --json
+  tr '{},' '\n' <out | awk -F: '/total_bytes/ { total = $2 } /_bytes/ && !/total_|checkpoint_/ { parts += $2 } END { exit !total || parts != total }' ||
+    fail "the parts of pmf plan are not its total: $(cat out)"
   # shellcheck disable=SC2086
   has $plan_keys
   does $ranks plan config=tiny.yml training.recompute=block

@@ -27,6 +27,10 @@ train "training.learning_rate=inf: expected a number" preset=fashion training.le
 train "model.times=thrice: expected one of triangle, equal, zero, both" preset=fashion model.times=thrice
 train "the nearest that do are 4 and 7" preset=fashion model.patch_size=5
 train "given twice" preset=fashion training.seed=1 training.seed=2
+printf 'model:\ntraining: { seed: 3 }\n' >no_net.yml
+for words in '' config=no_net.yml training.seed=3; do
+  refuses 'no net is named' train run=run data=none.h5 $words
+done
 refuses 'checkpoint.keep=1: expected an integer, 2 to 16' train run=run data=none.h5 preset=fashion checkpoint.keep=1
 refuses 'training.weight_decay=0.1: Muon takes none; expected 0, or training.optimizer=adamw' train run=run data=none.h5 preset=fashion \
   training.weight_decay=0.1
