@@ -1,5 +1,6 @@
 #include "jobs/setup.h"
 
+#include <math.h>
 #include <stdio.h>
 
 #include "src/optim/share.h"
@@ -91,7 +92,7 @@ uint64_t setup_save_steps(const struct settings *s, size_t images) {
 
 struct schedule setup_schedule(const struct settings *s, size_t images) {
   return (struct schedule){ s->training.lr_schedule == SCHEDULE_COSINE, s->training.learning_rate,
-                            s->training.lr_min_factor, s->training.warmup_epochs * epoch_steps(s, images),
+                            s->training.lr_min_factor, round(s->training.warmup_epochs * epoch_steps(s, images)),
                             (double)setup_steps(s, images) };
 }
 

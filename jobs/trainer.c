@@ -66,6 +66,10 @@ static int open_local(struct trainer *t) {
   if (status) return status;
   t->steps = setup_steps(&t->s, t->data.count[SPLIT_TRAIN]);
   if (t->steps < 1) return because(STATUS_BAD, "training.num_epochs = %g is less than one step", t->s.training.num_epochs);
+  const struct schedule schedule = setup_schedule(&t->s, t->data.count[SPLIT_TRAIN]);
+  if (schedule.cosine && schedule.warmup > 0 && 2 * schedule.warmup >= schedule.steps)
+    return because(STATUS_BAD, "training.warmup_epochs=%g are %g steps: the cosine needs less than half of all %g",
+                   t->s.training.warmup_epochs, schedule.warmup, schedule.steps);
   t->text = settings_text(&t->s);
   if (!t->text) return because(STATUS_NOMEM, "no memory for the settings' text");
   const struct net_config config = setup_net(&t->s);

@@ -254,6 +254,7 @@ data_is 'cut.h5: cut short' cut.h5
 data_is 'tiny.yml: not an HDF5 file' tiny.yml
 data_is 'whole/checkpoint.h5: not an image set' whole/checkpoint.h5
 data_is 'small.h5 has images of 8 x 8, dataset.image_size is 16' small.h5
+train 'training.warmup_epochs=2 are 22 steps: the cosine needs less than half of all 30' run=new training.warmup_epochs=2
 train 'set.h5 has 8 classes, dataset.num_classes is 9' run=new dataset.num_classes=9
 train 'set.h5 has 400 training images, fewer than training.batch_size = 401' run=new training.batch_size=401
 train 'checkpoint.keep=17: expected an integer, 2 to 16' run=new checkpoint.keep=17
