@@ -1,5 +1,6 @@
 #include "jobs/grids.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 #include "mpi/watch.h"
 #include "src/base/matmul.h"
 #include "src/base/status.h"
+#include "src/score/patch_energy.h"
 
 enum { ROWS = 4, SOME_COLUMNS = 8 };   /* SOME: where classes do not tell how many */
 
@@ -24,6 +26,23 @@ static size_t choose_columns(const struct settings *s, int32_t labels[static GRI
   const size_t columns = classes > 1 && classes <= GRIDS_COLUMNS ? classes : SOME_COLUMNS;
   for (size_t i = 0; i < columns; i++) labels[i] = (int32_t)(i * classes / columns);
   return columns;
+}
+
+static double energy(const struct grids *g, const struct trainer *t, size_t n) {
+  const struct settings *s = &t->s;
+  return patch_energy(g->u8, n, (size_t)s->dataset.image_size, (size_t)s->dataset.image_channels, (size_t)s->model.patch_size);
+}
+
+/* Rank 0. Of the data's own contrast some lies at the patch period too. */
+static int measure_data(struct grids *g, const struct trainer *t) {
+  const size_t all = t->data.count[SPLIT_HELDOUT], n = all < g->rows * g->columns ? all : g->rows * g->columns;
+  int status = STATUS_OK;
+  g->of_data = NAN;
+  for (size_t i = 0; i < n && !status; i++)
+    status = dataset_read(&t->data, SPLIT_HELDOUT, i * (all / n), g->u8 + i * t->net.pixels);
+  if (status == STATUS_BAD) return STATUS_OK;   /* a damaged image, which others tell of: nothing to compare with */
+  if (n) g->of_data = energy(g, t, n);
+  return status;
 }
 
 int grids_open(struct grids *g, const struct world *w, const struct trainer *t) {
@@ -38,7 +57,8 @@ int grids_open(struct grids *g, const struct world *w, const struct trainer *t) 
   const size_t bytes = w->rank ? 1 : g->rows * g->columns * t->net.pixels;
   g->u8 = malloc(bytes);
   if (!g->u8) return because(STATUS_NOMEM, "no memory for a grid of %zu bytes", bytes);
-  return generate_init(&g->generate);
+  const int status = w->rank ? STATUS_OK : measure_data(g, t);
+  return status ? status : generate_init(&g->generate);
 }
 
 int grids_due(const struct grids *g, uint64_t step) { return g->every && (step % g->every == 0 || step == g->steps); }
@@ -55,15 +75,16 @@ static void take(struct grids *g, struct delivery *d) {
   }
 }
 
-static int write(const struct grids *g, const struct trainer *t, const char *run, const char *weights, const struct metrics *m) {
+static int write(struct grids *g, const struct trainer *t, const char *run, const char *weights, const struct metrics *m) {
   char folder[TEXT_MAX + 16], path[TEXT_MAX + 64], tag[TEXT_MAX];
-  const int raw = !strcmp(weights, "raw");
+  const int beside = !strcmp(weights, "raw") && strcmp(t->s.sampling.ema, "raw");   /* not those that are sampled */
   const struct png_grid grid = { g->rows, g->columns, (size_t)t->s.dataset.image_size, (size_t)t->s.dataset.image_channels, 0,
                                  g->rows * g->columns, g->u8 };
   snprintf(folder, sizeof folder, "%s/samples", run);
   snprintf(path, sizeof path, "%s/step-%08llu%s.png", folder, (unsigned long long)t->state.step,
-           raw && strcmp(t->s.sampling.ema, "raw") ? ".raw" : "");
+           beside ? ".raw" : "");
   snprintf(tag, sizeof tag, "samples/%s", weights);
+  g->patch_energy[beside] = energy(g, t, g->rows * g->columns);
   int status = folder_make(folder);
   if (!status) status = png_write_grid(path, &grid);
   if (!status && m->events) status = events_picture(m->events, tag, t->state.step, path);
@@ -95,7 +116,16 @@ int grids_make(struct grids *g, struct trainer *t, const char *run, const struct
   const double seconds = progress_clock() - began;
   g->longest = seconds > g->longest ? seconds : g->longest;
   if (status) return status;
-  return agree(g->w->comm, metrics_write(metrics, "grid", t->state.step, (struct metric[]){ { "seconds", seconds } }, 1, NULL));
+  const struct metric m[] = { { "seconds", seconds }, { "patch_energy", g->patch_energy[0] },
+                              { "raw_patch_energy", g->patch_energy[strcmp(ema, "raw") != 0] },
+                              { "data_patch_energy", g->of_data } };
+  return agree(g->w->comm, metrics_write(metrics, "grid", t->state.step, m, sizeof m / sizeof *m, NULL));
+}
+
+int grids_show_patches(struct grids *g) {
+  const int shows = patch_energy_shows(g->patch_energy[0], g->of_data), news = shows && !g->told;
+  g->told = shows;
+  return news;
 }
 
 size_t grids_bytes(const struct net *n, const struct settings *s) {

@@ -20,6 +20,9 @@ struct grids {
   struct generate generate;
   uint8_t *u8;                    /* [rows columns,H,W,C]; rank 0's */
   double longest;                 /* seconds, of this start */
+  double patch_energy[2];         /* src/score/patch_energy.h; rank 0's, of the last grids: what is sampled, the raw weights */
+  double of_data;                 /* likewise, of as many held-out images */
+  int told;                       /* that they show the grid of patches */
 };
 /* Local. Nothing where sampling.grid_every_steps is 0. Errors: STATUS_NOMEM. */
 int grids_open(struct grids *g, const struct world *w, const struct trainer *t);
@@ -27,6 +30,8 @@ int grids_open(struct grids *g, const struct world *w, const struct trainer *t);
 int grids_due(const struct grids *g, uint64_t step);
 /* COLLECTIVE. The grids of the state as it is, for TensorBoard too. Errors, on every rank: STATUS_IO with the reason. */
 int grids_make(struct grids *g, struct trainer *t, const char *run, const struct metrics *metrics);
+/* Rank 0. The last grid, of what is sampled, shows the patches of the net, and that before did not. */
+int grids_show_patches(struct grids *g);
 /* Bytes that grids_open takes on rank 0. Local. */
 size_t grids_bytes(const struct net *n, const struct settings *s);
 /* Bytes of the largest file of a grid. Local. */

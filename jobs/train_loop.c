@@ -109,6 +109,10 @@ static void make_grids(struct run *run) {
   straggler_begin(&run->straggler);
   if (status && run->w->rank == 0)
     progress_say(&run->progress, "WARNING: grid of step %llu: %s", (unsigned long long)run->t.state.step, status_reason());
+  if (!status && run->w->rank == 0 && grids_show_patches(&run->grids))
+    progress_say(&run->progress, "WARNING: the samples of step %llu show the grid of the net's patches: %.1f %% of their contrast"
+                 " repeats from patch to patch, of held-out images %.1f %%", (unsigned long long)run->t.state.step,
+                 100 * run->grids.patch_energy[0], 100 * run->grids.of_data);
 }
 
 static int take_step(struct run *run) {

@@ -46,8 +46,14 @@ arrays() { "$PMF" inspect "$1" 2>/dev/null | awk '/^settings:/ { show = 0 } /^(a
 check 'arrays of a run without grids' "$(arrays none/checkpoint.h5)" "$(arrays on2/checkpoint.h5)"
 [ ! -e none/samples ] && [ ! -e none/tensorboard ] || fail "unasked for: $(ls none)"
 does 1 train config=raw.yml data=set.h5 training.reproducible=on run=raw sampling.grid_every_steps=6
+check 'word of patches where they have joined' "$(grep -c 'show the grid' err)" 0
 check 'grids of raw weights' "$(cd raw/samples && echo *)" 'step-00000006.png step-00000011.png'
 cmp raw/samples/step-00000011.png on1/samples/step-00000011.raw.png || fail 'the grid of raw weights is another'
+
+# Large patches that have not learned to join: that is seen, and said once.
+does 2 train config=raw.yml data=set.h5 run=patches model.patch_size=4 training.steps=4 sampling.grid_every_steps=1
+said_once "WARNING: the samples of step 1 show the grid of the net's patches: "
+check 'energies that are told' "$(grep -cE '"patch_energy":0.[0-9e-]+,"raw_patch_energy":0.[0-9e-]+,"data_patch_energy":0.[0-9e-]+' patches/metrics.jsonl)" 4
 
 # One that cannot be written is said, and stops nothing.
 mkdir blocked && touch blocked/samples
