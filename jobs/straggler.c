@@ -6,7 +6,19 @@
 #include "mpi/reduce.h"
 #include "mpi/watch.h"
 
-void straggler_begin(struct straggler *s) { *s = (struct straggler){ 0, progress_clock(), watch_waited(), s->told }; }
+void straggler_begin(struct straggler *s) {
+  *s = (struct straggler){ .began = progress_clock(), .waited = watch_waited(), .told = s->told };
+}
+
+void straggler_pause(struct straggler *s) {
+  s->paused = progress_clock();
+  s->paused_waited = watch_waited();
+}
+
+void straggler_go_on(struct straggler *s) {
+  s->began += progress_clock() - s->paused;
+  s->waited += watch_waited() - s->paused_waited;
+}
 
 void straggler_step(struct straggler *s) { s->steps++; }
 

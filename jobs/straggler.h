@@ -10,13 +10,18 @@
 enum { STRAGGLER_STEPS = 20 };   /* of fewer nothing is said */
 struct straggler {
   long steps;                    /* since `began` */
-  double began, waited;          /* clock, and watch_waited, there */
+  double began, waited;          /* clock, and watch_waited, there: as if what is left out had not been */
+  double paused, paused_waited;  /* likewise, at the last pause */
   int told;                      /* 1 + the rank that was last said to be slow; 0: none */
 };
 /* Rank: the slowest; share: of the time, that the others wait for it on average; own: its seconds a step, and theirs. */
 struct slowest { int rank; double share, own, others; char host[64]; };
-/* Begins to measure; also after work that is no step. Local. */
+/* Begins to measure. Local. */
 void straggler_begin(struct straggler *s);
+/* Work that is no step (a save, a score, a grid) lies between these: it is left out, and the steps before it still count, as large
+ * nets make few of them between two saves. Local. */
+void straggler_pause(struct straggler *s);
+void straggler_go_on(struct straggler *s);
 /* A step was made. Local. */
 void straggler_step(struct straggler *s);
 /* COLLECTIVE. Nonzero on every rank where there were steps enough and others wait for more than `threshold` of the time; begins

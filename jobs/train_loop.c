@@ -19,12 +19,13 @@ enum { PATIENCE = 4 };
 /* COLLECTIVE. */
 static int save(struct run *run, int needed) {
   watch_phase("save");
+  straggler_pause(&run->straggler);
   watchdog_patience(PATIENCE);
   state_settle(&run->t.state);
   fault_stay_away(FAULT_AWAY_SAVE, run->t.state.step);
   const int status = saves_take(&run->saves, needed);
   watchdog_patience(1);
-  straggler_begin(&run->straggler);
+  straggler_go_on(&run->straggler);
   return status;
 }
 
@@ -82,13 +83,14 @@ static void evaluate(struct run *run) {
   int best;
   const double began = progress_clock();
   watch_phase("score");
+  straggler_pause(&run->straggler);
   watchdog_patience(PATIENCE);
   state_settle(&run->t.state);
   const int status = evaluate_now(&run->evaluation, &run->t, run->folder, &score, &best);
   watchdog_patience(1);
   const double seconds = progress_clock() - began;
   progress_exclude(&run->progress, seconds);
-  straggler_begin(&run->straggler);
+  straggler_go_on(&run->straggler);
   if (run->w->rank > 0 || status == STATUS_SAVED) return;
   if (!status || best) train_tell_score(run, &score, best && !status, seconds);
   if (status)
@@ -99,6 +101,7 @@ static void evaluate(struct run *run) {
 static void make_grids(struct run *run) {
   const double began = progress_clock();
   watch_phase("grid");
+  straggler_pause(&run->straggler);
   watchdog_patience(PATIENCE);
   state_settle(&run->t.state);
   const int status = grids_make(&run->grids, &run->t, run->folder, &run->metrics);
@@ -106,7 +109,7 @@ static void make_grids(struct run *run) {
   const double seconds = progress_clock() - began;
   progress_exclude(&run->progress, seconds);
   run->step_began += seconds;
-  straggler_begin(&run->straggler);
+  straggler_go_on(&run->straggler);
   if (status && run->w->rank == 0)
     progress_say(&run->progress, "WARNING: grid of step %llu: %s", (unsigned long long)run->t.state.step, status_reason());
   if (!status && run->w->rank == 0 && grids_show_patches(&run->grids))

@@ -1,10 +1,12 @@
 /* What the ranks find together: a bad number on one of them, the norm of the gradient, a bit that differs between their
- * weights. */
+ * weights, who is slow. */
 #include <stdlib.h>
+#include <time.h>
 
 #define HARNESS_MPI
 #include "io/loader.h"
 #include "jobs/fault.h"
+#include "jobs/straggler.h"
 #include "jobs/trainer.h"
 #include "mpi/agree.h"
 #include "mpi/reduce.h"
@@ -178,6 +180,33 @@ START_TEST(the_first_tensor_is_named_and_all_ranks_that_are_wrong) {
   ck_assert_msg(!agree_any(world.comm, status != STATUS_DIVERGED || !strstr(status_reason(), expected)), "%s", status_reason());
 } END_TEST
 
+static void rest(double seconds) {
+  nanosleep(&(struct timespec){ 0, (long)(1e9 * seconds) }, NULL);
+}
+
+/* The last rank is slow in each step; what the first one does between steps takes longer, and is no step. */
+START_TEST(the_slow_rank_is_found_over_saves) {
+  if (world.ranks == 1) return;
+  struct straggler s = { 0 };
+  struct slowest found = { .rank = -1 };
+  const int slow = world.ranks - 1, between_saves = STRAGGLER_STEPS / 4;
+  int early = 0;
+  straggler_begin(&s);
+  for (int step = 1; step <= STRAGGLER_STEPS; step++) {
+    early += straggler_find(&s, &world, 0, &found);
+    if (world.rank == slow) rest(0.02);
+    agree_any(world.comm, 0);
+    straggler_step(&s);
+    if (step % between_saves) continue;
+    straggler_pause(&s);
+    if (world.rank == 0) rest(0.2);
+    agree_any(world.comm, 0);
+    straggler_go_on(&s);
+  }
+  const int right = straggler_find(&s, &world, 0, &found) && found.rank == slow && found.own >= 0.02 && found.own < 0.04;
+  ck_assert_double_eq(worst_over_ranks(early || !right), 0);
+} END_TEST
+
 START_TEST(their_folder_is_removed) {
   free(weights);
   net_free(&net);
@@ -191,6 +220,6 @@ int main(int argc, char **argv) {
                                           after_a_rollback_the_batch_is_another,
                                           a_fault_that_is_no_fault_is_refused, equal_replicas_are_equal,
                                           any_bit_of_any_tensor_is_found_and_named,
-                                          the_first_tensor_is_named_and_all_ranks_that_are_wrong, their_folder_is_removed,
-                                          NULL });
+                                          the_first_tensor_is_named_and_all_ranks_that_are_wrong,
+                                          the_slow_rank_is_found_over_saves, their_folder_is_removed, NULL });
 }
