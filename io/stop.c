@@ -29,15 +29,22 @@ void stop_clear(const char *run) {
   unlink(stop_path(run, path));
 }
 
-const char *stop_reason(const char *run, double deadline) {
+enum stop stop_reason(const char *run, double deadline) {
   static double looked;
   const double now = progress_clock();
-  if (caught) return caught == SIGUSR1 ? "signal USR1" : caught == SIGTERM ? "signal TERM" : "signal INT";
-  if (deadline > 0 && now >= deadline) return "the time set by training.max_time";
+  if (caught) return caught == SIGUSR1 ? STOP_USR1 : caught == SIGTERM ? STOP_TERM : STOP_INT;
+  if (deadline > 0 && now >= deadline) return STOP_TIME;
   if (run && now - looked > 5) {
     char path[4096];
     looked = now;
-    if (!access(stop_path(run, path), F_OK)) return "the file `stop` in the run's folder";
+    if (!access(stop_path(run, path), F_OK)) return STOP_FILE;
   }
-  return NULL;
+  return STOP_NOT;
+}
+
+const char *stop_text(enum stop reason) {
+  static const char *const text[] = { [STOP_NOT] = "", [STOP_TIME] = "the time set by training.max_time",
+                                      [STOP_FILE] = "the file `stop` in the run's folder", [STOP_INT] = "signal INT",
+                                      [STOP_TERM] = "signal TERM", [STOP_USR1] = "signal USR1" };
+  return text[reason];
 }

@@ -8,7 +8,11 @@
 void stop_install(void);
 /* Removes RUN/stop of an earlier run. */
 void stop_clear(const char *run);
-/* Why to stop now, or NULL. run: where to look for the file (looked at every 5 seconds), NULL: not at all.
+/* Reasons; where ranks have several, the greatest is the one that is told. */
+enum stop { STOP_NOT, STOP_TIME, STOP_FILE, STOP_INT, STOP_TERM, STOP_USR1 };
+/* Why to stop now. run: where to look for the file (looked at every 5 seconds), NULL: not at all.
  * deadline: on progress_clock's scale, 0: none. */
-const char *stop_reason(const char *run, double deadline);
+enum stop stop_reason(const char *run, double deadline);
+/* "signal USR1"; of STOP_NOT "". */
+const char *stop_text(enum stop reason);
 #endif

@@ -39,7 +39,6 @@ struct run {
   struct saves saves;
   int resumed;                     /* from a checkpoint of its own, when the run was loaded last */
   double began, deadline;          /* clock of the start; of the end of training.max_time, or 0 */
-  const char *reason;              /* to stop, of this rank, or NULL */
   double step_began, longest_step; /* seconds; a tenth of it is forgotten with every step */
   struct evaluation evaluation;
   struct grids grids;

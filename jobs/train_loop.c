@@ -32,7 +32,7 @@ static int save(struct run *run, int needed) {
 /* What a rank asks for, and what is to be done after the step. */
 enum { ASK_STOP, ASK_SAVE, ASK_SCORE, ASK_WAIT, ASK_BAD_IMAGES };   /* wait: it is still writing */
 _Static_assert(ASK_BAD_IMAGES + 1 == STEP_ASKED, "each has a place");
-struct due { int stop, save, score, commit, bad_images; };
+struct due { enum stop stop; int save, score, commit, bad_images; };
 
 /* Rank 0's clock says whether a score may be taken after this step. */
 static int score_due(const struct run *run) {
@@ -42,7 +42,7 @@ static int score_due(const struct run *run) {
 }
 
 /* Of this process; rank 0 alone looks for the file. */
-static const char *reason_to_stop(const struct run *run) {
+static enum stop reason_to_stop(const struct run *run) {
   const double whole = 60 * run->t.s.training.max_time, longest = run->longest_step + run->grids.longest;
   return stop_reason(run->w->rank == 0 ? run->folder : NULL,
                      run->deadline > 0 ? run->deadline - saves_margin(&run->saves, longest, whole) : 0);
@@ -50,17 +50,16 @@ static const char *reason_to_stop(const struct run *run) {
 
 int train_must_stop(void *run) {
   watch_move();
-  return reason_to_stop(run) != NULL;
+  return reason_to_stop(run) != STOP_NOT;
 }
 
-/* Of this rank, when its gradients have arrived: is there a reason to stop, does rank 0's clock ask for more, is it still writing
+/* Of this rank, when its gradients have arrived: what reason is there to stop, does rank 0's clock ask for more, is it still writing
  * what is under way? Agreed on with the gradient's sums (jobs/step.h), as ranks that wait for one another after a step cannot hand
  * on its new weights. */
 static void ask(void *asker, double asked[STEP_ASKED]) {
   struct run *run = asker;
   const int first = run->w->rank == 0;
-  run->reason = reason_to_stop(run);
-  asked[ASK_STOP] = run->reason != NULL;
+  asked[ASK_STOP] = reason_to_stop(run);
   asked[ASK_SAVE] = first && run->t.s.checkpoint.every_minutes > 0 && saves_until(&run->saves) <= 0;
   asked[ASK_SCORE] = first && score_due(run);
   asked[ASK_WAIT] = saves_busy(&run->saves);
@@ -71,10 +70,9 @@ static void ask(void *asker, double asked[STEP_ASKED]) {
 static struct due due_now(struct run *run) {
   const uint64_t every = setup_save_steps(&run->t.s, run->t.data.count[SPLIT_TRAIN]);
   const double *asked = run->t.step.asked;
-  if (run->reason && run->w->rank == 0) progress_say(&run->progress, "stopping: %s", run->reason);
   run->longest_step = fmax(progress_clock() - run->step_began, 0.9 * run->longest_step);
-  return (struct due){ asked[ASK_STOP] > 0, asked[ASK_SAVE] > 0 || (every && run->t.state.step % every == 0), asked[ASK_SCORE] > 0,
-                       run->saves.under_way && asked[ASK_WAIT] == 0, asked[ASK_BAD_IMAGES] > 0 };
+  return (struct due){ (enum stop)asked[ASK_STOP], asked[ASK_SAVE] > 0 || (every && run->t.state.step % every == 0),
+                       asked[ASK_SCORE] > 0, run->saves.under_way && asked[ASK_WAIT] == 0, asked[ASK_BAD_IMAGES] > 0 };
 }
 
 /* COLLECTIVE. A score that fails stops nothing; one that is given up for a stop leaves the next question to find that. */
@@ -202,6 +200,17 @@ static int tell_bad_images(struct run *run) {
                       : because(status, "%s; saved at step %llu", why, (unsigned long long)run->t.state.step);
 }
 
+/* COLLECTIVE. */
+static int stop(struct run *run, enum stop reason) {
+  if (run->w->rank == 0) progress_say(&run->progress, "stopping: %s", stop_text(reason));
+  const int status = save(run, 1);
+  if (status) return status;
+  train_tell_status(run, "saved");
+  if (run->w->rank == 0) metrics_write(&run->metrics, "stop", run->t.state.step, NULL, 0, stop_text(reason));
+  return because(STATUS_SAVED, "saved at step %llu of %llu; the same command goes on from there",
+                 (unsigned long long)run->t.state.step, (unsigned long long)run->t.steps);
+}
+
 int train_loop(struct run *run) {
   struct due due = { 0 };
   run->t.step.ask = ask;
@@ -222,14 +231,7 @@ int train_loop(struct run *run) {
     if (due.bad_images && (status = tell_bad_images(run))) return status;
     if (due.commit && (status = saves_finish(&run->saves))) return status;
     if (run->t.state.step == run->t.steps) break;
-    if (due.stop) {
-      status = save(run, 1);
-      if (!status) train_tell_status(run, "saved");
-      if (!status && run->w->rank == 0) metrics_write(&run->metrics, "stop", run->t.state.step, NULL, 0, NULL);
-      return status ? status
-                    : because(STATUS_SAVED, "saved at step %llu of %llu; the same command goes on from there",
-                              (unsigned long long)run->t.state.step, (unsigned long long)run->t.steps);
-    }
+    if (due.stop) return stop(run, due.stop);
     /* The checkpoint to go back to is the one from before bad steps. */
     const int amid_bad = run->t.guard.max_skips > 0 && run->t.guard.memory->in_a_row > 0;
     if (due.save && !amid_bad && (status = save(run, 0))) return status;

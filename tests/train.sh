@@ -141,6 +141,23 @@ trains 65 2 run=new restart=old.h5
 said_once 'pmf train: old.h5: block 0 of '
 [ ! -e new ] || fail 'a run that cannot begin left its folder'
 
+# A signal to one rank, which is not the one that speaks: all save the same step, once, and say why; then on to the same end.
+launch 2 run=one checkpoint.every_steps=0
+await one/metrics.jsonl '"event":"step","step":3,'
+kill -USR1 "$(cut -d ' ' -f 2 "/proc/$launched/task/$launched/children")" || fail 'no second rank to signal'
+ends 75
+stopped=$(last_step one)
+said_once 'stopping: signal USR1'
+said_once "pmf train: saved at step $stopped of 30"
+check 'saves of a run of which one rank was signalled' \
+  "$(sed -n 's/^{"event":"save","step":\([0-9]*\),"saved_step":\([0-9]*\),.*/\1 \2/p' one/metrics.jsonl)" "$stopped $stopped"
+check 'its stop' "$(grep '"event":"stop"' one/metrics.jsonl)" \
+  "{\"event\":\"stop\",\"step\":$stopped,\"note\":\"signal USR1\"}"
+trains 0 2 run=one checkpoint.every_steps=10
+said_once "going on after step $stopped of 30"
+sound_metrics one
+same_as_whole one
+
 # As many checkpoints stay as are asked for.
 trains 0 2 run=kept training.steps=8 checkpoint.every_steps=2 checkpoint.keep=3
 check 'what is kept' "$(cd kept && echo check*)" 'checkpoint.h5 checkpoint.h5.prev checkpoint.h5.prev2'
