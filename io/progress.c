@@ -56,17 +56,19 @@ void progress_show(struct progress *p, uint64_t done, double loss, double mse_u,
   last = now;
   char eta[32], save[32], wait[32] = "", end[32], until[48] = "";
   const double left = rate > 0 ? (double)((p->steps - done) * p->batch) / rate : NAN;
+  const double step = rate > 0 ? (double)p->batch / rate : NAN;
   clock_text(left, eta);
   if (next_save < 0) snprintf(save, sizeof save, "-");
   else clock_text(next_save, save);
   if (p->waiting > 0) snprintf(wait, sizeof wait, "  wait %.3f s", p->waiting);
   if (p->until > 0) snprintf(until, sizeof until, "  time left %s", clock_text(fmax(0, p->until - now), end));
-  if (p->terminal)   /* within 80 columns but for the last two; what is wider is cut (?7l), as a line that wraps could not be replaced */
-    fprintf(stderr, "%s\033[?7lstep %llu/%llu  loss %.4f  mse u %.4f  %.1f images/s  ETA %s  save %s%s%s\033[?7h", p->live ? "\r\033[K" : "",
-            (unsigned long long)done, (unsigned long long)p->steps, loss, mse_u, rate, eta, save, until, wait);
+  if (p->terminal)   /* within 80 columns but for the last three; what is wider is cut (?7l): one that wraps cannot be replaced */
+    fprintf(stderr, "%s\033[?7lstep %llu/%llu  loss %.4f  mse u %.4f  %.1f images/s  ETA %s  save %s%s%s  %.3f s/step\033[?7h",
+            p->live ? "\r\033[K" : "", (unsigned long long)done, (unsigned long long)p->steps, loss, mse_u, rate, eta, save,
+            until, wait, step);
   else
-    fprintf(stderr, "step %llu/%llu  loss %.4f  mse u %.4f v %.4f  %.1f images/s  ETA %s  save in %s%s\n",
-            (unsigned long long)done, (unsigned long long)p->steps, loss, mse_u, mse_v, rate, eta, save, until);
+    fprintf(stderr, "step %llu/%llu  loss %.4f  mse u %.4f v %.4f  %.1f images/s  %.3f s/step  ETA %s  save in %s%s%s\n",
+            (unsigned long long)done, (unsigned long long)p->steps, loss, mse_u, mse_v, rate, step, eta, save, wait, until);
   p->live = p->terminal;
 }
 

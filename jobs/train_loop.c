@@ -53,9 +53,9 @@ int train_must_stop(void *run) {
   return reason_to_stop(run) != STOP_NOT;
 }
 
-/* Of this rank, when its gradients have arrived: what reason is there to stop, does rank 0's clock ask for more, is it still writing
- * what is under way? Agreed on with the gradient's sums (jobs/step.h), as ranks that wait for one another after a step cannot hand
- * on its new weights. */
+/* Of this rank, when its gradients have arrived: why it would stop, what rank 0's clock asks for, whether it still writes what is
+ * under way. Agreed on with the gradient's sums (jobs/step.h), as ranks that wait for one another after a step cannot hand on its
+ * new weights. */
 static void ask(void *asker, double asked[STEP_ASKED]) {
   struct run *run = asker;
   const int first = run->w->rank == 0;

@@ -71,8 +71,13 @@ sampling: { omega: 3, ema: ema2 }
 END
 "$PMF" pack shapes n=400 size=16 out=set.h5 >out 2>err || fail "pack: $(cat err)"
 
-# In one go, and the same command once more.
+# In one go, and the same command once more. A line in a batch log has all that one asks of a run on its way.
 trains 0 2 run=whole
+line='^step [0-9]+/30  loss [0-9.]+  mse u [0-9.]+ v [0-9.]+  [0-9.]+ images/s  [0-9]+\.[0-9]{3} s/step  ETA [0-9:]+'
+check 'lines of steps in a log' "$(grep -cE "$line  save in [0-9:]+  wait [0-9]+\.[0-9]{3} s\$" err)" 30
+awk '/^step / { for (i = 2; i <= NF; i++) { if ($i == "images/s") rate = $(i - 1); if ($i == "s/step") step = $(i - 1) }
+  if (step < 34 / rate * 0.95 - 0.001 || step > 34 / rate * 1.05 + 0.001) { print "train.sh: seconds a step: " $0; bad = 1 } }
+  END { exit bad }' err || failed=1
 check 'status of a run that is done' "$(cat whole/status)" 'done step 30 of 30'
 "$PMF" export in=whole out=whole.st ema=raw v_head=yes >out 2>err || fail "export: $(cat err)"
 sound_metrics whole
@@ -226,7 +231,8 @@ check 'what a stop leaves' "$(cd alone && echo *)" \
 
 # At a terminal one line, which the next one replaces.
 PMF_PROGRESS=live trains 0 1 run=live training.steps=3
-check 'lines of steps' "$(tr '\r' '\n' <err | grep -c 'step [0-9]*/3  loss [0-9.]*  mse u [0-9.]*  [0-9.]* images/s  ETA ')" 3
+check 'lines of steps' "$(tr '\r' '\n' <err |
+  grep -c 'step [0-9]*/3  loss [0-9.]*  mse u [0-9.]*  [0-9.]* images/s  ETA [0-9:]*  save [0-9:]*  [0-9]*\.[0-9]* s/step')" 3
 
 # --dry-run tells sizes and the time of products, and leaves nothing; settings that a run has written make the same run.
 on 2 train config=tiny.yml data=set.h5 run=dry --dry-run || fail "--dry-run: exit code $?: $(cat err)"
