@@ -1,10 +1,15 @@
 /* The loss and the whole gradient of a global batch are one, whatever number of ranks and whatever micro-batches share
- * it (EXPECTATIONS C9); and a rank that took another rank's samples would be seen. */
+ * it (EXPECTATIONS C9); and a rank that took another rank's samples would be seen. Gradients travel behind the way back (G1), and
+ * Newton-Schulz is done once a step, whatever its micro-batches (G12). */
+#include <stdatomic.h>
+
 #define HARNESS_MPI
 #include "io/loader.h"
 #include "jobs/perception.h"
 #include "jobs/step.h"
+#include "jobs/trainer.h"
 #include "mpi/agree.h"
+#include "mpi/watch.h"
 #include "src/optim/share.h"
 #include "tests/harness.h"
 #include "tests/tiny.h"
@@ -266,6 +271,102 @@ START_TEST(every_way_over_the_ranks_gives_one_gradient) {
   net_free(&net);
 } END_TEST
 
+/* These stand before the library's, whose own are PMPI_*: sums of buckets that begin while no rank waits for them; and, so that no
+ * clock decides, a look at what has come waits for some of it. */
+static int counting;
+static size_t behind;
+
+int MPI_Iallreduce(const void *from, void *to, int n, MPI_Datatype type, MPI_Op op, MPI_Comm comm, MPI_Request *q) {
+  behind += counting && !watch_now().inside;
+  return PMPI_Iallreduce(from, to, n, type, op, comm, q);
+}
+int MPI_Testsome(int n, MPI_Request q[], int *some, int which[], MPI_Status status[]) {
+  return (counting ? PMPI_Waitsome : PMPI_Testsome)(n, q, some, which, status);
+}
+
+/* More than can be on their way at once have begun before the rank waits for them: some had come, and made room. */
+START_TEST(gradients_travel_behind_the_way_back) {
+  if (world.ranks == 1) return;
+  struct settings s = step_settings();
+  struct net net;
+  struct step step;
+  struct loader *loader;
+  struct objective_sums sums;
+  s.training.batch_size = 8;
+  s.training.micro_batch = 1;
+  s.training.bucket_mib = 1e-4;
+  tiny_net(&net, &s);
+  real *weights = random_weights(&net);
+  tiny_must(step_init(&step, &world, &net, &s));
+  tiny_must(loader_start(&loader, &tiny_data, step.seed, 0, step.batch, step.first, step.count, 0));
+  counting = 1;
+  behind = 0;
+  tiny_must(step_gradient(&step, &world, loader, 0, weights, &sums));
+  counting = 0;
+  const size_t buckets = step.reduction.buckets.count, at_once = step.reduction.places;
+  loader_stop(loader);
+  step_free(&step);
+  free(weights);
+  net_free(&net);
+  ck_assert_uint_gt(buckets, 3 * at_once);
+  const double least = -worst_over_ranks(-(double)behind);
+  ck_assert_msg(least > 2 * (double)at_once, "%g of %zu buckets, %zu at once", least, buckets, at_once);
+} END_TEST
+
+/* The linker puts this in the place of crew_newton_schulz (Makefile.am). */
+static atomic_size_t newton_schulz_calls;
+__typeof__(crew_newton_schulz) __real_crew_newton_schulz, __wrap_crew_newton_schulz;
+void __wrap_crew_newton_schulz(const struct crew *c, size_t out, size_t in, real *X, real *work, void (*breathe)(void *),
+                               void *context) {
+  newton_schulz_calls++;
+  __real_crew_newton_schulz(c, out, in, X, work, breathe, context);
+}
+
+/* COLLECTIVE. Weights after two steps of a whole trainer, the caller's to free; calls: of Newton-Schulz, on all ranks; matrices: of
+ * the net. */
+static real *weights_of_two_steps(const struct settings *s, double *calls, size_t *matrices) {
+  struct trainer t = { .w = &world, .s = *s, .data.fd = -1 };
+  struct objective_sums sums;
+  double rate;
+  snprintf(t.s.dataset.root, sizeof t.s.dataset.root, "%s/shapes.h5", tiny_folder);
+  tiny_must(trainer_open(&t));
+  tiny_must(trainer_allocate(&t));
+  tiny_must(trainer_start(&t));
+  newton_schulz_calls = 0;
+  for (int k = 0; k < 2; k++) tiny_must(trainer_step(&t, &sums, &rate));
+  state_settle(&t.state);
+  *calls = (double)newton_schulz_calls;
+  MPI_Allreduce(MPI_IN_PLACE, calls, 1, MPI_DOUBLE, MPI_SUM, world.comm);
+  *matrices = 0;
+  for (size_t i = 0; i < t.net.table.count; i++) *matrices += t.net.table.tensors[i].rule == RULE_MUON;
+  real *weights = new_zeros(t.net.table.size);
+  memcpy(weights, t.state.weights, t.net.table.size * sizeof *weights);
+  trainer_close(&t);
+  return weights;
+}
+
+START_TEST(newton_schulz_is_done_once_a_step) {
+  struct settings s = tiny_settings();
+  struct net net;
+  double calls[2];
+  size_t matrices;
+  tiny_net(&net, &s);
+  for (int shard = SHARD_AUTO; shard <= SHARD_OFF; shard++) {
+    real *weights[2];
+    s.training.shard = shard;
+    for (int cut = 0; cut < 2; cut++) {
+      s.training.micro_batch = cut ? 1 : 6;
+      weights[cut] = weights_of_two_steps(&s, &calls[cut], &matrices);
+    }
+    const double error = relative_error(net.table.size, weights[1], weights[0]);
+    free(weights[0]), free(weights[1]);
+    ck_assert_uint_gt(matrices, 0);
+    for (int cut = 0; cut < 2; cut++) ck_assert_double_eq(calls[cut], 2 * (double)matrices);
+    ck_assert_double_lt(worst_over_ranks(error), 1e-3);
+  }
+  net_free(&net);
+} END_TEST
+
 /* An owner's part is that of the whole gradient, on whatever way it came; with more ranks than tensors some own nothing. */
 START_TEST(an_owner_gets_its_part) {
   struct settings s = step_settings();
@@ -377,7 +478,8 @@ int main(int argc, char **argv) {
                                           with_any_share_of_flow_matching_and_dropped_labels,
                                           with_networks_that_look_at_images, what_a_rank_asks_for_all_learn,
                                           a_rank_without_images_ends_the_step_of_all, without_classes_labels_do_not_matter,
-                                          every_way_over_the_ranks_gives_one_gradient, an_owner_gets_its_part,
+                                          every_way_over_the_ranks_gives_one_gradient, gradients_travel_behind_the_way_back,
+                                          newton_schulz_is_done_once_a_step, an_owner_gets_its_part,
                                           reproducible_gradients_have_one_ranks_bits,
                                           the_same_again_has_the_same_bits, a_rank_with_the_wrong_samples_is_seen,
                                           neighbouring_steps_differ, their_folder_is_removed, NULL });
