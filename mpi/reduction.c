@@ -239,12 +239,14 @@ int reduction_init(struct reduction *r, const struct world *w, const struct tabl
 
 int reduction_test(const struct reduction *r) {
   const struct levels *l = &r->levels;
-  int status = selftest(r->comm, "all ranks");
-  if (l->places) {   /* every rank does all, as the others may find what this one does not */
-    const int found[] = { selftest(l->gather, "a node's ranks"), selftest(l->across, "one rank of each node"),
-                          selftest(l->spread, "a node's ranks") };
-    for (int i = 0; i < 3; i++)
-      if (found[i] && !status) status = found[i];
+  const struct { MPI_Comm comm; const char *where; } all[] = { { r->comm, "all ranks" }, { l->gather, "a node's ranks" },
+                                                               { l->across, "one rank of each node" },
+                                                               { l->spread, "a node's ranks" } };
+  int status = STATUS_OK;
+  for (int i = 0; i < (l->places ? 4 : 1); i++) {   /* every rank does all, as the others may find what this one does not */
+    const int few = selftest(all[i].comm, all[i].where);
+    const int many = selftest_large(all[i].comm, all[i].where, (int)r->largest, r->config.integers);
+    if (!status) status = few ? few : many;
   }
   return agree(r->comm, status);
 }

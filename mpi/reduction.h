@@ -67,7 +67,7 @@ int reduction_cut(struct buckets *b, const struct table *t, const struct reducti
 /* COLLECTIVE over w->comm, as is reduction_free. Errors: STATUS_NOMEM; STATUS_BAD: the ranks' tables differ, or those of
  * levels_init. */
 int reduction_init(struct reduction *r, const struct world *w, const struct table *t, const struct reduction_config *c);
-/* COLLECTIVE. Known answers on each of its communicators. Errors: those of selftest. */
+/* COLLECTIVE. Known answers on each of its communicators, up to the length of its largest bucket. Errors: those of selftest. */
 int reduction_test(const struct reduction *r);
 void reduction_free(struct reduction *r);
 /* Each of these is called on every rank for each sum, in this order; final and progress as often as it pleases each, or never.

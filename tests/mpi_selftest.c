@@ -27,6 +27,12 @@ int MPI_Bcast(void *x, int n, MPI_Datatype type, int root, MPI_Comm comm) {
   spoil("MPI_Bcast", x, n, type);
   return code;
 }
+int MPI_Sendrecv(const void *x, int sent, MPI_Datatype type, int to, int tag, void *y, int n, MPI_Datatype type_y, int from,
+                 int tag_y, MPI_Comm comm, MPI_Status *status) {
+  const int code = PMPI_Sendrecv(x, sent, type, to, tag, y, n, type_y, from, tag_y, comm, status);
+  spoil("MPI_Sendrecv", y, n, type_y);
+  return code;
+}
 static int finished(const char *call, void *x, int n, MPI_Datatype type, MPI_Request *q) {
   if (strcmp(call, broken)) return MPI_SUCCESS;
   const int code = PMPI_Wait(q, MPI_STATUS_IGNORE);
@@ -74,21 +80,46 @@ START_TEST(nothing_is_wrong_here) {
   table_free(&t);
 } END_TEST
 
-START_TEST(a_wrong_number_is_found) {
-  static const char *const calls[] = { "MPI_Allreduce", "MPI_Allreduce (maximum)", "MPI_Bcast", "MPI_Iallreduce", "MPI_Ibcast",
-                                       "the sum in a tree of messages" };
+START_TEST(a_wrong_number_is_found) {   /* in the first three of few and many, in the others of as many as a run has */
+  static const char *const calls[] = { "MPI_Allreduce", "MPI_Allreduce (maximum)", "MPI_Bcast", "MPI_Sendrecv", "MPI_Iallreduce",
+                                       "MPI_Ibcast", "the sum in a tree of messages" };
   const size_t of_messages = sizeof calls / sizeof *calls - 1;   /* which one rank alone has none of */
-  const struct { int count; MPI_Datatype type; } what[] = { { 1023, MPI_FLOAT }, { 1, MPI_DOUBLE }, { 1 << 16, MPI_INT64_T } };
+  const struct { int count; MPI_Datatype type; } what[] = { { 1023, MPI_FLOAT }, { 1, MPI_DOUBLE }, { 1 << 16, MPI_INT64_T },
+                                                            { 100001, MPI_FLOAT }, { 100001, MPI_INT64_T } };
   for (size_t c = 0; c < of_messages + (world.ranks > 1); c++)
-    for (int k = 0; k < 3; k++) {
+    for (int k = 0; k < 5; k++) {
       broken = calls[c], broken_count = what[k].count, broken_type = what[k].type;
-      const int status = selftest(world.comm, "all ranks");
+      const int status = k < 3 ? selftest(world.comm, "all ranks") : selftest_large(world.comm, "all ranks", 100001, k == 4);
       const int named = strstr(status_reason(), calls[c]) != NULL && strstr(status_reason(), "gives wrong numbers") != NULL;
       broken = "";
       ck_assert_double_eq(worst_over_ranks(status != STATUS_BAD || !named), 0);
     }
 } END_TEST
 
+/* A library that goes wrong at the length of a run's largest bucket alone, in whatever communicator that travels. */
+START_TEST(a_run_tries_its_largest_bucket) {
+  static const char *const calls[] = { "MPI_Iallreduce", "MPI_Ibcast" };
+  struct table t = { 0 };
+  const size_t size = 3000, bucket = 500;
+  table_add(&t, "vector", 1, &size, RULE_ADAM, INIT_ONE, 0, 0);
+  for (int k = 0; k < 4; k++) {
+    struct reduction r;
+    char length[32];
+    const enum reduction_way way = k % 2 ? REDUCTION_TWOLEVEL : REDUCTION_OVERLAP;
+    const struct reduction_config config = { way, bucket * (k < 2 ? 4 : 8), 0, k > 1, 0 };
+    ck_assert_int_eq(reduction_init(&r, &world, &t, &config), STATUS_OK);
+    broken = calls[k % 2], broken_count = (int)r.largest, broken_type = k < 2 ? MPI_FLOAT : MPI_INT64_T;
+    const int status = reduction_test(&r);
+    snprintf(length, sizeof length, " of %zu %s ", r.largest, k < 2 ? "floats" : "64-bit integers");
+    const int named = strstr(status_reason(), broken) && strstr(status_reason(), length);
+    broken = "";
+    reduction_free(&r);
+    ck_assert_double_eq(worst_over_ranks(status != STATUS_BAD || !named), 0);
+  }
+  table_free(&t);
+} END_TEST
+
 int main(int argc, char **argv) {
-  return run_mpi_tests(&argc, &argv, "selftest", (const TTest *[]){ nothing_is_wrong_here, a_wrong_number_is_found, NULL });
+  return run_mpi_tests(&argc, &argv, "selftest", (const TTest *[]){ nothing_is_wrong_here, a_wrong_number_is_found,
+                                                                a_run_tries_its_largest_bucket, NULL });
 }
