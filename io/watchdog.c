@@ -39,10 +39,12 @@ static void ask(int signal) {
 /* One line, in one write, so that those of several ranks do not mix. */
 static void tell(double seconds, const char *end) {
   const struct watch w = watch_now();
-  char place[160];
-  if (w.inside) snprintf(place, sizeof place, "in collective %llu (%s)", (unsigned long long)w.sequence, w.operation);
+  char place[160], what[96];
+  if (w.count) snprintf(what, sizeof what, "%s, %zu element%s", w.operation, w.count, w.count > 1 ? "s" : "");
+  else snprintf(what, sizeof what, "%s", w.operation);
+  if (w.inside) snprintf(place, sizeof place, "in collective %llu (%s)", (unsigned long long)w.sequence, what);
   else if (w.sequence) snprintf(place, sizeof place, "in no collective, after number %llu (%s)", (unsigned long long)w.sequence,
-                                w.operation);
+                                what);
   else snprintf(place, sizeof place, "before the first collective");
   snprintf(line, sizeof line, "watchdog: rank %d of %d on %s: step %llu, phase %s, %s, for %.1f s%s\n", dog.rank, dog.ranks,
            dog.host, (unsigned long long)w.step, *w.phase ? w.phase : "start", place, seconds, end);

@@ -28,7 +28,7 @@ int straggler_find(struct straggler *s, const struct world *w, double threshold,
   double sum[] = { own, all };
   struct { double own; int rank; } most = { own, w->rank };
   reduce_sum_double(w->comm, 2, sum);
-  watch_enter("search for the slowest rank");
+  watch_enter("search for the slowest rank", 1);
   MPI_Allreduce(MPI_IN_PLACE, &most, 1, MPI_DOUBLE_INT, MPI_MAXLOC, w->comm);
   watch_leave();
   straggler_begin(s);

@@ -45,14 +45,14 @@ static void together(const struct crew *c, size_t out, size_t in, real *X, real 
   assert(out * in < (size_t)1 << 31);
   real *A = work, *Q = A + n * n, *now = Q + n * n, *next = now + share * n;   /* the owner's piece is not the larger half */
   if (c->place == 0) newton_schulz_cut(out, in, c->size, count, X, now);
-  watch_wait("the pieces of a matrix");
+  watch_wait("the pieces of a matrix", (size_t)numbers[c->place]);
   MPI_Scatterv(now, numbers, at, MPI_FLOAT, c->place ? now : MPI_IN_PLACE, numbers[c->place], MPI_FLOAT, 0, c->comm);
   watch_leave();
   for (int step = 0; step < NEWTON_SCHULZ_STEPS; step++) {
     newton_schulz_gram(tall, n, share, now, A);
     if (breathe) breathe(context);
     newton_schulz_fold(n, A, Q);
-    watch_wait("Newton-Schulz of several ranks");
+    watch_wait("Newton-Schulz of several ranks", n * (n + 1) / 2);
     MPI_Allreduce(MPI_IN_PLACE, Q, (int)(n * (n + 1) / 2), MPI_FLOAT, MPI_SUM, c->comm);
     watch_leave();
     newton_schulz_unfold(n, Q, A);
@@ -64,7 +64,7 @@ static void together(const struct crew *c, size_t out, size_t in, real *X, real 
     now = next;
     next = swap;
   }
-  watch_wait("the pieces of a matrix");
+  watch_wait("the pieces of a matrix", (size_t)numbers[c->place]);
   MPI_Gatherv(now, numbers[c->place], MPI_FLOAT, X, numbers, at, MPI_FLOAT, 0, c->comm);
   watch_leave();
   if (c->place == 0) newton_schulz_join(out, in, c->size, count, X, Q + n * n);

@@ -143,7 +143,7 @@ static int all_here(const struct owners *o, size_t first, size_t end) {
 static double wait_for(struct owners *o, size_t first, size_t end) {
   const double clock = MPI_Wtime();
   assert(o->ready == SIZE_MAX);
-  watch_wait("copies of new weights");
+  watch_wait("copies of new weights", end - first);
   while (first < end ? !all_here(o, first, end) : owners_left(o) > 0) move_on(o, MPI_Waitsome);
   watch_leave();
   return MPI_Wtime() - clock;

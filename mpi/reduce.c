@@ -14,21 +14,21 @@ static int piece(size_t n, size_t i) {
 }
 
 void reduce_sum(MPI_Comm comm, size_t n, float *x) {
-  watch_enter("sum of floats");
+  watch_enter("sum of floats", n);
   for (size_t i = 0; i < n; i += reduce_limit)
     MPI_Allreduce(MPI_IN_PLACE, x + i, piece(n, i), MPI_FLOAT, MPI_SUM, comm);
   watch_leave();
 }
 
 void reduce_sum_integer(MPI_Comm comm, size_t n, int64_t *x) {
-  watch_enter("sum of integers");
+  watch_enter("sum of integers", n);
   for (size_t i = 0; i < n; i += reduce_limit)
     MPI_Allreduce(MPI_IN_PLACE, x + i, piece(n, i), MPI_INT64_T, MPI_SUM, comm);
   watch_leave();
 }
 
 static void reduce_double(MPI_Comm comm, size_t n, double *x, MPI_Op op, const char *name) {
-  watch_enter(name);
+  watch_enter(name, n);
   for (size_t i = 0; i < n; i += reduce_limit)
     MPI_Allreduce(MPI_IN_PLACE, x + i, piece(n, i), MPI_DOUBLE, op, comm);
   watch_leave();
@@ -40,7 +40,7 @@ void reduce_max_double(MPI_Comm comm, size_t n, double *x) { reduce_double(comm,
 
 void spread(MPI_Comm comm, int root, size_t bytes, void *data) {
   char *byte = data;
-  watch_enter("copy from a rank");
+  watch_enter("copy from a rank", bytes);
   for (size_t i = 0; i < bytes; i += reduce_limit)
     MPI_Bcast(byte + i, piece(bytes, i), MPI_BYTE, root, comm);
   watch_leave();

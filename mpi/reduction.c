@@ -168,7 +168,7 @@ void reduction_wait(struct reduction *r) {
     wait_for_mine(r);
     return;
   }
-  watch_enter("sum of gradients");
+  watch_enter("sum of gradients", r->size);
   wait_for_mine(r);
   watch_leave();
 }
@@ -186,7 +186,7 @@ void reduction_finish(struct reduction *r) {
     wait_for_rest(r);
     return;
   }
-  watch_enter("sum of gradients, the others' parts");
+  watch_enter("sum of gradients, the others' parts", r->size);
   wait_for_rest(r);
   watch_leave();
 }

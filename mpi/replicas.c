@@ -58,7 +58,7 @@ static int blame(MPI_Comm comm, const struct tensor *x, const real *weights) {
     free(all);
     return because(STATUS_DIVERGED, "the ranks' weights differ in tensor %s", x->name);
   }
-  watch_enter("gathering of hashes");
+  watch_enter("gathering of hashes", 1);
   MPI_Allgather(&mine, 1, MPI_UINT64_T, all, 1, MPI_UINT64_T, comm);
   watch_leave();
   name_ranks(ranks, all, who, sizeof who);

@@ -6,6 +6,7 @@
 /* One writer, which needs no locked instruction; the readers take a view that may be a moment old. */
 static _Atomic(const char *) phase = "", operation = "";
 static atomic_uint_fast64_t step, sequence, moves;
+static atomic_size_t elements;
 static atomic_int inside;
 static double entered, waited;
 
@@ -16,13 +17,14 @@ static void put(_Atomic(const char *) *to, const char *text) { atomic_store_expl
 
 void watch_move(void) { add(&moves); }
 
-void watch_enter(const char *name) {
+void watch_enter(const char *name, size_t count) {
   add(&sequence);
-  watch_wait(name);
+  watch_wait(name, count);
 }
 
-void watch_wait(const char *name) {
+void watch_wait(const char *name, size_t count) {
   put(&operation, name);
+  atomic_store_explicit(&elements, count, memory_order_relaxed);
   atomic_store_explicit(&inside, 1, memory_order_relaxed);
   watch_move();
   entered = MPI_Wtime();
@@ -44,6 +46,6 @@ void watch_step(uint64_t k) {
   watch_move();
 }
 
-struct watch watch_now(void) { return (struct watch){ phase, operation, step, sequence, inside, moves }; }
+struct watch watch_now(void) { return (struct watch){ phase, operation, step, sequence, elements, inside, moves }; }
 
 double watch_waited(void) { return waited; }

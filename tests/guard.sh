@@ -80,7 +80,11 @@ run 76 away:rank=1:step=8 run=away training.watchdog=3
 said_once 'watchdog: rank 0 of 2 on '
 said_once 'watchdog: rank 1 of 2 on '
 number=$(sed -n 's/.*rank 1 of 2.*step 8, phase backward, in no collective, after number \([0-9]*\) (.*/\1/p' err)
-said "step 8, phase reduce, in collective $((number + 1)) (sum of gradients), for "
+said "step 8, phase reduce, in collective $((number + 1)) (sum of gradients, "
+parameters=$(sed -n 's/^away: \([0-9]*\) parameters, .*/\1/p' err)
+elements=$(sed -n 's/^watchdog: rank 0 .* (sum of gradients, \([0-9]*\) elements), for .*/\1/p' err)
+[ "${elements:-0}" -ge "$parameters" ] && [ "$elements" -lt $((parameters + parameters / 100)) ] ||   # some lie between tensors
+  fail "elements of the sum that rank 0 is in: '$elements', of $parameters parameters: $(cat err)"
 run 0 '' run=away training.steps=9
 said_once 'going on after step 5 of 9'
 run 76 away_save:rank=0:step=10 run=away training.watchdog=2
