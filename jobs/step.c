@@ -191,12 +191,12 @@ static int fit(const struct step *t, const struct objective_sums *s) {
 static int add_up(struct step *t, const struct world *w, double square, int lost, struct objective_sums *s) {
   const int own = fit(t, s);
   double v[] = { s->loss, s->mse_u, s->mse_v, s->mse_u_fm, s->du_dt_square,
-                 s->distance[0], s->distance[1], (double)s->images, (double)s->fm, (double)s->guidance, (double)s->tangents,
-                 (double)s->seen, square, lost };
+                 s->distance[0], s->distance[1], s->mse_v_fm, s->loss_fm, s->loss_others, (double)s->images, (double)s->fm,
+                 (double)s->guidance, (double)s->tangents, (double)s->seen, square, lost };
   reduce_sum_double(w->comm, sizeof v / sizeof *v, v);
   add_losses(t, w->comm, v);
-  t->norm = sqrt(v[12]);
-  const int good = isfinite((real)t->norm) && t->norm <= t->most_norm && v[0] / v[7] <= t->most_loss;
+  t->norm = sqrt(v[15]);
+  const int good = isfinite((real)t->norm) && t->norm <= t->most_norm && v[0] / v[10] <= t->most_loss;
   double most[2 + STEP_ASKED] = { isnan(s->du_dt_max) ? INFINITY : s->du_dt_max, own ? !good : 1 + w->ranks - w->rank };
   if (t->ask) t->ask(t->asker, most + 2);
   reduce_max_double(w->comm, 2 + STEP_ASKED, most);
@@ -204,9 +204,10 @@ static int add_up(struct step *t, const struct world *w, double square, int lost
   t->bad = most[1] > 0;
   t->bad_rank = most[1] > 1 ? 1 + w->ranks - (int)most[1] : -1;
   *s = (struct objective_sums){ .loss = v[0], .mse_u = v[1], .mse_v = v[2], .mse_u_fm = v[3], .du_dt_square = v[4],
-                                .du_dt_max = most[0], .images = (size_t)v[7], .fm = (size_t)v[8], .guidance = (size_t)v[9],
-                                .tangents = (size_t)v[10], .distance = { v[5], v[6] }, .seen = (size_t)v[11] };
-  return (int)v[13];
+                                .mse_v_fm = v[7], .loss_fm = v[8], .loss_others = v[9], .du_dt_max = most[0],
+                                .images = (size_t)v[10], .fm = (size_t)v[11], .guidance = (size_t)v[12],
+                                .tangents = (size_t)v[13], .distance = { v[5], v[6] }, .seen = (size_t)v[14] };
+  return (int)v[16];
 }
 
 /* This rank's samples, micro-batch for micro-batch. */
@@ -220,7 +221,7 @@ static void go_through(struct step *t, uint64_t k, const real *weights, struct o
     micro_batch(t, k, first, t->last ? t->count - first : t->micro, weights, t->reproducible ? &own : sums);
     if (!t->reproducible) continue;
     const double losses[STEP_LOSSES] = { own.loss, own.mse_u, own.mse_v, own.mse_u_fm, own.du_dt_square, own.distance[0],
-                                         own.distance[1] };
+                                         own.distance[1], own.mse_v_fm, own.loss_fm, own.loss_others };
     memcpy(t->losses + STEP_LOSSES * ((t->first + first) / t->micro), losses, sizeof losses);
     sums->du_dt_max = fmax(sums->du_dt_max, own.du_dt_max);
     sums->images += own.images, sums->fm += own.fm, sums->guidance += own.guidance, sums->tangents += own.tangents;

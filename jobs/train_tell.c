@@ -67,6 +67,7 @@ void train_tell_add(struct run *run, const struct objective_sums *s) {
   run->norms += run->t.guard.norm;
   run->good++;
   i->loss += s->loss, i->mse_u += s->mse_u, i->mse_v += s->mse_v, i->mse_u_fm += s->mse_u_fm;
+  i->mse_v_fm += s->mse_v_fm, i->loss_fm += s->loss_fm, i->loss_others += s->loss_others;
   i->du_dt_square += s->du_dt_square, i->du_dt_max = fmax(i->du_dt_max, s->du_dt_max);
   i->images += s->images, i->fm += s->fm, i->guidance += s->guidance, i->tangents += s->tangents, i->seen += s->seen;
   for (int k = 0; k < PERCEPTUAL_TERMS; k++) i->distance[k] += s->distance[k];
@@ -87,7 +88,8 @@ int train_tell_step(struct run *run, double rate) {
   const struct objective_sums *s = &run->interval;
   const uint64_t done = run->t.state.step;
   const double none = run->good ? 0 : NAN;   /* all were skipped */
-  const double n = none + (double)s->images, others = fmax(1, (double)(s->images - s->fm));
+  const double n = none + (double)s->images;
+  const double fm = none + fmax(1, (double)s->fm), others = none + fmax(1, (double)(s->images - s->fm));
   const int due = train_tell_due(run);
   const struct travel *travel = &run->travel;
   run->progress.waiting = run->w->ranks > 1 ? travel->exposed_mean : 0;
@@ -97,7 +99,9 @@ int train_tell_step(struct run *run, double rate) {
   const struct metric m[] = {
     { "images", (double)run->t.state.images_seen }, { "loss", s->loss / n }, { "mse_u", s->mse_u / n },
     { "mse_v", s->mse_v / n },
-    { "mse_u_fm", none + s->mse_u_fm / fmax(1, (double)s->fm) }, { "mse_u_others", none + (s->mse_u - s->mse_u_fm) / others },
+    { "loss_fm", s->loss_fm / fm }, { "loss_others", s->loss_others / others },
+    { "mse_u_fm", s->mse_u_fm / fm }, { "mse_u_others", (s->mse_u - s->mse_u_fm) / others },
+    { "mse_v_fm", s->mse_v_fm / fm }, { "mse_v_others", (s->mse_v - s->mse_v_fm) / others },
     { "du_dt_rms", none + sqrt(s->du_dt_square / fmax(1, (double)s->tangents)) }, { "du_dt_max", none + s->du_dt_max },
     { "grad_norm", run->norms / (double)run->good },
     { "guidance_per_image", (double)s->guidance / n }, { "learning_rate", rate },

@@ -183,7 +183,7 @@ static void check_values(const struct batch *k) {
   for (size_t n = 0; n < CONFIGS; n++) {
     struct result r = new_result(&net);
     run(&configs[n], &net, weights, CASES, &k->b, &r, 1, NULL);
-    double loss = 0, mse_u = 0, mse_v = 0, mse_fm = 0, square = 0, max = 0;
+    double loss = 0, loss_fm = 0, mse_u = 0, mse_v = 0, mse_u_fm = 0, mse_v_fm = 0, square = 0, max = 0;
     real *du_dt = new_zeros(P);
     for (size_t i = 0; i < CASES; i++) {
       struct frozen f = freeze(&configs[n], &k->b, i);
@@ -199,14 +199,17 @@ static void check_values(const struct batch *k) {
       ck_assert_double_eq_tol(o->L_v[i], f.L_v, limit_same * f.L_v);
       loss += f.a_u * f.L_u + f.a_v * f.L_v;
       mse_u += f.L_u / (double)P, mse_v += f.L_v / (double)P;
-      if (k->fm[i]) mse_fm += f.L_u / (double)P;
+      if (k->fm[i]) loss_fm += f.a_u * f.L_u + f.a_v * f.L_v, mse_u_fm += f.L_u / (double)P, mse_v_fm += f.L_v / (double)P;
       else square += dot(P, f.du_dt, f.du_dt) / (double)P, max = fmax(max, max_abs(P, f.du_dt));
       thaw(&f);
     }
     ck_assert_double_eq_tol(r.sums.loss, loss, limit_difference * loss);
     ck_assert_double_eq_tol(r.sums.mse_u, mse_u, limit_difference * mse_u);
     ck_assert_double_eq_tol(r.sums.mse_v, mse_v, limit_difference * mse_v);
-    ck_assert_double_eq_tol(r.sums.mse_u_fm, mse_fm, limit_difference * mse_fm);
+    ck_assert_double_eq_tol(r.sums.mse_u_fm, mse_u_fm, limit_difference * mse_u_fm);
+    ck_assert_double_eq_tol(r.sums.mse_v_fm, mse_v_fm, limit_difference * mse_v_fm);
+    ck_assert_double_eq_tol(r.sums.loss_fm, loss_fm, limit_difference * loss_fm);
+    ck_assert_double_eq_tol(r.sums.loss_others, loss - loss_fm, limit_difference * loss);
     ck_assert_double_eq_tol(r.sums.du_dt_square, square, limit_difference * square);
     ck_assert_double_eq_tol(r.sums.du_dt_max, max, limit_difference * max);
     free(du_dt);
@@ -309,6 +312,9 @@ static void check_sums(const struct objective_sums *a, const struct objective_su
   ck_assert_double_eq_tol(a->mse_u, b->mse_u, limit_same * b->mse_u);
   ck_assert_double_eq_tol(a->mse_v, b->mse_v, limit_same * b->mse_v);
   ck_assert_double_eq_tol(a->mse_u_fm, b->mse_u_fm, limit_same * b->mse_u_fm);
+  ck_assert_double_eq_tol(a->mse_v_fm, b->mse_v_fm, limit_same * b->mse_v_fm);
+  ck_assert_double_eq_tol(a->loss_fm, b->loss_fm, limit_same * b->loss_fm);
+  ck_assert_double_eq_tol(a->loss_others, b->loss_others, limit_same * b->loss_others);
   ck_assert_double_eq_tol(a->du_dt_square, b->du_dt_square, limit_same * b->du_dt_square);
   ck_assert_double_eq_tol(a->du_dt_max, b->du_dt_max, limit_same * b->du_dt_max);
   ck_assert_uint_eq(a->images, b->images);

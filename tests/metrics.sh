@@ -40,6 +40,18 @@ for event in start resume step save score grid skip rollback stop end; do grep -
 silent=$(LC_ALL=C comm -13 found written | grep -vE '^(alarm|bad image|replicas differ|save failed|straggler)/|^step/(lpips|convnext|perceptual)')
 check 'fields of the page that no line has' "$silent" ''
 
+# What a line says of images with r = t and of the others: of all images, where all are of one kind, and 0 of the other.
+for kind in equal/fm/others zero/others/fm; do
+  IFS=/ read -r times all none <<<"$kind"
+  does 1 train config=tiny.yml data=set.h5 run="$times" training.steps=4 training.learning_rate=0.05 model.times="$times"
+  for what in loss mse_u mse_v; do
+    check "steps with $what of its kind, times=$times" "$(grep '"event":"step"' "$times/metrics.jsonl" |
+      grep -cE "\"$what\":([^,]*),.*\"${what}_(fm\":0,\"${what}_others\":\1,|fm\":\1,\"${what}_others\":0,)")" 4
+    check "steps with ${what}_$none, times=$times" "$(grep -c "\"${what}_$none\":0," "$times/metrics.jsonl")" 4
+    check "steps with ${what}_$all, times=$times" "$(grep -c "\"${what}_$all\":0," "$times/metrics.jsonl")" 0
+  done
+done
+
 # Planted: another field, another event, text for a number.
 { echo '{"event":"grid","step":1,"second":3}'; echo '{"event":"grit","step":1}'; echo '{"event":"grid","step":1,"seconds":"3"}'; } >planted
 check 'planted lines' "$(fields planted | LC_ALL=C comm -23 - written | paste -sd ';')" \

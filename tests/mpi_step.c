@@ -76,7 +76,9 @@ static double relative(double a, double b) { return fabs(a - b) / fmax(fabs(b), 
 
 static double sums_error(const struct objective_sums *a, const struct objective_sums *b) {
   const double errors[] = { relative(a->loss, b->loss), relative(a->mse_u, b->mse_u), relative(a->mse_v, b->mse_v),
-                            relative(a->mse_u_fm, b->mse_u_fm), relative(a->du_dt_square, b->du_dt_square),
+                            relative(a->mse_u_fm, b->mse_u_fm), relative(a->mse_v_fm, b->mse_v_fm),
+                            relative(a->loss_fm, b->loss_fm), relative(a->loss_others, b->loss_others),
+                            relative(a->du_dt_square, b->du_dt_square),
                             relative(a->du_dt_max, b->du_dt_max),
                             relative(a->distance[0], b->distance[0]), relative(a->distance[1], b->distance[1]) };
   double worst = 0;

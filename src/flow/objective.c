@@ -175,10 +175,12 @@ static void finish(const struct objective_config *c, const struct objective_batc
   for (size_t j = 0; s->x_p_bar && j < P; j++) u[j] -= t * s->x_p_bar[j];
   velocity_backward(c->prediction, P, t, u, s->x_u);
   velocity_backward(c->prediction, P, t, v, s->x_v);
-  sums->loss += L_u * a_u + L_v * a_v;
+  const double loss = L_u * a_u + L_v * a_v;
+  sums->loss += loss;
   sums->mse_u += L_u / (double)P;
   sums->mse_v += L_v / (double)P;
-  if (b->fm[i]) sums->mse_u_fm += L_u / (double)P;
+  if (b->fm[i]) sums->loss_fm += loss, sums->mse_u_fm += L_u / (double)P, sums->mse_v_fm += L_v / (double)P;
+  else sums->loss_others += loss;
 }
 
 void objective_gradient(const struct objective_config *c, const struct net *n, const real *weights,

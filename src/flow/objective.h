@@ -29,7 +29,8 @@ struct objective_batch {
 };
 struct objective_sums {
   double loss, mse_u, mse_v;               /* mse: mean over the numbers of an image, summed over images */
-  double mse_u_fm, du_dt_square;           /* mse_u's part of FM samples; mean square of du/dt, over the others */
+  double mse_u_fm, mse_v_fm, du_dt_square; /* parts of FM samples; mean square of du/dt, over the others */
+  double loss_fm, loss_others;             /* a(L_u) + a(L_v) of FM samples, and of the others */
   double du_dt_max;
   size_t images, fm, guidance, tangents;   /* samples evaluated, by kind */
   double distance[PERCEPTUAL_TERMS];       /* that networks see, 0 beyond the threshold */
