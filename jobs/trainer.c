@@ -9,6 +9,7 @@
 #include "jobs/fault.h"
 #include "jobs/judge.h"
 #include "jobs/precision.h"
+#include "jobs/products.h"
 #include "mpi/agree.h"
 #include "mpi/selftest.h"
 #include "mpi/watch.h"
@@ -107,6 +108,8 @@ int trainer_allocate(struct trainer *t) {
   t->state.reduction = &t->step.reduction;
   t->state.later = t->state.sharded && t->s.training.reduce != REDUCE_PLAIN;
   if (t->state.later) t->step.owners = &t->state.owners;
+  const size_t micro = t->step.micro;
+  if (!status) status = products_test(t->w, &t->net, micro, times_tangents_max(&t->step.times, t->step.batch, micro));
   if (!status && t->w->ranks > 1) status = selftest(t->w->comm, "all ranks");
   if (!status && t->w->ranks > 1) status = agree(t->w->comm, crew_test(&t->state.crew));
   if (!status && t->w->ranks > 1) status = reduction_test(&t->step.reduction);

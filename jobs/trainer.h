@@ -35,7 +35,7 @@ int trainer_fits(const struct settings *s, const struct dataset *d);
  * largest micro-batch that fits; training.micro_batch=0 takes that). */
 int trainer_open(struct trainer *t);
 /* COLLECTIVE. Takes the memory; the state is the initial one. Errors: STATUS_NOMEM; STATUS_BAD where MPI gives wrong sums
- * (mpi/selftest.h); those of perception_open. */
+ * (mpi/selftest.h) or BLAS wrong products (products.h); those of perception_open. */
 int trainer_allocate(struct trainer *t);
 /* COLLECTIVE. Starts reading at the state's step, or begins again there. */
 int trainer_start(struct trainer *t);

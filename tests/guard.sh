@@ -29,6 +29,12 @@ run 65 nun run=none
 said_once 'pmf train: PMF_FAULT: nun: expected nan, tangent'
 [ ! -e none ] || fail 'a fault that is none left a folder'
 
+# A rank whose products are wrong: no run begins.
+run 65 product:rank=1 run=untrusted
+said_once 'pmf train: products cannot be trusted here: '
+said ' on rank 1 ('
+[ ! -e untrusted/metrics.jsonl ] || fail 'a run that was refused has metrics'
+
 # A bad batch on rank 1 alone: both skip it, and leave all as it was at step 6; then the run goes on, and can be stopped amid.
 run 0 nan:rank=1:step=7..9 run=skips training.steps=9
 said_once 'WARNING: step 9 is skipped, 3 in a row: the loss is not a finite number on rank 1'

@@ -42,6 +42,10 @@ const char *processor_better_core(const char *core) {
   return NULL;
 }
 
+const char *processor_plainer_core(const char *core) {
+  return is_among(core, needs_avx512) ? "Haswell" : is_among(core, needs_avx2) ? "Nehalem" : NULL;
+}
+
 void processor_flush_denormals(void) {
 #ifdef __x86_64__
   enum { FLUSH_TO_ZERO = 1 << 15, DENORMALS_ARE_ZERO = 1 << 6 };
