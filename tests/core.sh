@@ -1,6 +1,7 @@
 #!/bin/bash
-# OpenBLAS's kernels: old ones that the user asks for are taken and warned of, naming the faster ones; the run keeps its kernels when
-# it goes on without the variable, which takes a second start of the program; those that are right here are no reason for a line.
+# OpenBLAS's kernels: old ones that the user asks for are taken and warned of, naming the faster ones; the run keeps its kernels
+# when it goes on without the variable, which takes a second start of the program; those that are right here are no reason for a
+# line.
 . "$(dirname "$0")/lib.sh"
 unset OPENBLAS_CORETYPE PMF_BLAS_CORE_WAS
 [ "$(uname -m)" = x86_64 ] || exit 77
