@@ -16,6 +16,13 @@ real *arena_take(struct arena *a, size_t n) {
   return view;
 }
 
+/* Memory lies at the NUMA node of the thread that touches it first. Threads take a piece in turn, so that every array in the arena
+ * is spread over the nodes of all of them, and none over one alone. */
+static void zero(char *base, size_t bytes) {
+#pragma omp parallel for schedule(static, 1) if (bytes > HUGE_PAGE)
+  for (size_t at = 0; at < bytes; at += HUGE_PAGE) memset(base + at, 0, bytes - at < HUGE_PAGE ? bytes - at : HUGE_PAGE);
+}
+
 int arena_init(struct arena *a) {
   a->size = a->used;
   a->used = 0;
@@ -30,7 +37,7 @@ int arena_init(struct arena *a) {
   /* The default policy on clusters is "madvise". The rest takes small pages, so that what is taken is what was planned. */
   madvise(base, bytes / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE);
 #endif
-  memset(a->base, 0, bytes);
+  zero(base, bytes);
   return STATUS_OK;
 }
 

@@ -17,7 +17,8 @@ struct arena {
 };
 /* A view of n elements, NULL while counting. */
 real *arena_take(struct arena *a, size_t n);
-/* Reserves what was counted, zeroed, aligned to 2 MiB, and starts handing out from the beginning.
+/* Reserves what was counted, zeroed, aligned to 2 MiB, and starts handing out from the beginning. OpenMP's threads zero it, so
+ * that its memory lies near all of them: call it where they may run, not from a parallel region.
  * Errors: STATUS_NOMEM, and then base is NULL. */
 int arena_init(struct arena *a);
 /* Harmless on an arena that was never initialised. */
