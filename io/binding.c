@@ -7,6 +7,8 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "io/memory.h"
+
 /* --- what is -------------------------------------------------------------------------------------------------------- */
 
 static void read_cores(hwloc_topology_t topology, hwloc_const_cpuset_t bound, struct binding *b) {
@@ -34,7 +36,7 @@ static void read_topology(struct binding *b) {
 
 void binding_read(struct binding *b, int threads, const char *kernels) {
   const char *bind = getenv("OMP_PROC_BIND"), *places = getenv("GOMP_CPU_AFFINITY");
-  *b = (struct binding){ .threads = threads };
+  *b = (struct binding){ .threads = threads, .memory = memory_anonymous(), .huge = memory_huge() };
   gethostname(b->host, sizeof b->host - 1);
   b->host[strcspn(b->host, ".")] = 0;
   snprintf(b->kernels, sizeof b->kernels, "%s", kernels);
@@ -143,6 +145,21 @@ static void check_rank(const struct binding *all, int ranks, void (*say)(void *,
   say(context, line);
 }
 
+/* Arenas ask for huge pages (base/arena.c); little memory is not worth a word. */
+static void check_huge(const struct binding *all, int ranks, void (*say)(void *, const char *), void *context) {
+  enum { MANY = 256 << 20 };
+  char line[512];
+  int count = 0, first = 0;
+  for (int i = ranks; i-- > 0;)
+    if (all[i].memory >= MANY && all[i].huge < all[i].memory / 2) count++, first = i;
+  if (!count) return;
+  const struct binding *b = &all[first];
+  snprintf(line, sizeof line, "note: %d of %d ranks, rank %d on %s first, have little of their memory in huge pages (%zu of"
+           " %zu MiB): is /sys/kernel/mm/transparent_hugepage/enabled \"never\" there, or free memory in pieces?", count, ranks,
+           first, b->host, b->huge >> 20, b->memory >> 20);
+  say(context, line);
+}
+
 void binding_tell(const struct binding *all, int ranks, void (*say)(void *context, const char *line), void *context) {
   char line[512];
   int bound_short = 0;
@@ -162,6 +179,7 @@ void binding_tell(const struct binding *all, int ranks, void (*say)(void *contex
       say(context, line);
       break;
     }
+  check_huge(all, ranks, say, context);
   for (int i = 1; i < ranks; i++)
     if (strcmp(all[i].kernels, all[0].kernels)) {
       snprintf(line, sizeof line, "WARNING: OpenBLAS runs %s kernels on %s and %s on %s: the slowest sets the speed, and ranks "

@@ -2,6 +2,7 @@
  * Errors: none; what cannot be read is 0. */
 #ifndef IO_BINDING_H
 #define IO_BINDING_H
+#include <stddef.h>
 #include <stdint.h>
 
 enum { BINDING_WORDS = 16 };          /* 64 cores each */
@@ -9,6 +10,7 @@ struct binding {
   char host[64], kernels[32];         /* kernels: OpenBLAS's, as matmul_core names them */
   char pinned[24];                    /* the variable that makes OpenMP pin its threads, or "" */
   int threads, machine_cores, numa;   /* of this rank; of the whole node; NUMA nodes that its cores belong to */
+  size_t memory, huge;                /* bytes that it has taken until now, and of them in huge pages */
   uint64_t cores[BINDING_WORDS];      /* a bit for each physical core of the node that this rank may run on */
 };
 /* This process, by hwloc and its environment. Local. */
@@ -17,6 +19,6 @@ void binding_read(struct binding *b, int threads, const char *kernels);
 int binding_cores(const struct binding *b);
 /* Says, a line a call, how all the ranks lie: one line for each kind of them, so one in all where they are equal; then
  * warnings: more threads than cores, threads that OpenMP pins, hosts with other kernels; and a note on cores without a
- * thread. Local. */
+ * thread, and on memory that should lie in huge pages and does not. Local. */
 void binding_tell(const struct binding *all, int ranks, void (*say)(void *context, const char *line), void *context);
 #endif

@@ -26,6 +26,9 @@ static size_t number(const char *path) {
 size_t memory_now(void) { return kilobytes("/proc/self/status", "VmRSS"); }
 size_t memory_peak(void) { return kilobytes("/proc/self/status", "VmHWM"); }
 
+size_t memory_anonymous(void) { return kilobytes("/proc/self/smaps_rollup", "Anonymous"); }
+size_t memory_huge(void) { return kilobytes("/proc/self/smaps_rollup", "AnonHugePages"); }
+
 size_t memory_available(void) {
   const size_t node = kilobytes("/proc/meminfo", "MemAvailable");
   const size_t limit = number("/sys/fs/cgroup/memory.max"), used = number("/sys/fs/cgroup/memory.current");

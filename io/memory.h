@@ -7,6 +7,9 @@
 /* Resident now, and the most so far (VmRSS, VmHWM). */
 size_t memory_now(void);
 size_t memory_peak(void);
+/* Of what is resident the part that no file is behind, and of that the part in huge pages (Anonymous, AnonHugePages). */
+size_t memory_anonymous(void);
+size_t memory_huge(void);
 /* What may still be taken on this node without swapping: MemAvailable, or less where a control group has less left. */
 size_t memory_available(void);
 #endif

@@ -1,6 +1,8 @@
 /* What is said of ranks, cores and threads, for machines that are made up here: one line where all ranks are equal, one for
  * each kind otherwise, and a warning for each way to lose speed. */
 #include "io/binding.h"
+#include "io/memory.h"
+#include "src/base/arena.h"
 #include "tests/harness.h"
 
 enum { MOST = 4096 };
@@ -130,6 +132,37 @@ START_TEST(hosts_with_other_kernels_are_warned_of) {
   LINES(3);
 } END_TEST
 
+START_TEST(memory_without_huge_pages_is_a_note) {
+  const size_t MiB = (size_t)1 << 20;
+  for (int k = 0; k < 3; k++) place(k, "n1", 2 * k, 2, 2), ranks[k].memory = 1000 * MiB, ranks[k].huge = 900 * MiB;
+  ranks[0].memory = 100 * MiB, ranks[0].huge = 0;   /* a small run */
+  ranks[0].machine_cores = ranks[1].machine_cores = ranks[2].machine_cores = 6;
+  tell(3);
+  LINES(1);
+  ranks[1].huge = 20 * MiB;
+  tell(3);
+  SAYS("note: 1 of 3 ranks, rank 1 on n1 first, have little of their memory in huge pages (20 of 1000 MiB)");
+  LINES(2);
+} END_TEST
+
+/* What has been taken, and where the system gives huge pages to those who ask, that an arena gets them. */
+START_TEST(memory_is_read) {
+  const size_t MiB = (size_t)1 << 20;
+  char how[64] = "never";
+  FILE *f = fopen("/sys/kernel/mm/transparent_hugepage/enabled", "r");
+  if (f && !fgets(how, sizeof how, f)) snprintf(how, sizeof how, "never");
+  if (f) fclose(f);
+  struct binding b, a;
+  binding_read(&b, 1, "Haswell");
+  struct arena arena = { .used = 64 * MiB / sizeof(real) };
+  ck_assert_int_eq(arena_init(&arena), 0);
+  binding_read(&a, 1, "Haswell");
+  if (b.memory && !SANITIZED) ck_assert_uint_ge(a.memory, b.memory + 60 * MiB);
+  const int given = f && !strstr(how, "[never]") && b.memory && !SANITIZED && memory_available() > 1024 * MiB;
+  ck_assert_msg(!given || a.huge > b.huge, "an arena of 64 MiB has no huge page, where they are %s", how);
+  arena_free(&arena);
+} END_TEST
+
 START_TEST(what_is_not_known_is_not_warned_of) {
   place(0, "n1", 0, 0, 8);
   ranks[0].machine_cores = 0;
@@ -142,6 +175,7 @@ int main(void) {
                                                  ranks_that_differ_are_told_apart, more_threads_than_bound_cores_are_warned_of,
                                                  ranks_that_share_cores_are_warned_of, idle_cores_are_a_note,
                                                  pinning_by_openmp_is_warned_of, the_environment_is_read,
-                                                 hosts_with_other_kernels_are_warned_of, what_is_not_known_is_not_warned_of,
-                                                 NULL });
+                                                 hosts_with_other_kernels_are_warned_of,
+                                                 memory_without_huge_pages_is_a_note, memory_is_read,
+                                                 what_is_not_known_is_not_warned_of, NULL });
 }
