@@ -56,15 +56,17 @@ START_TEST(nothing_is_wrong_here) {
   wide(&n);
   broken = NONE;
   memset(calls, 0, sizeof calls);
-  for (int threads = 1; threads <= 3; threads += 2)
+  for (int threads = 1; threads <= 3; threads += 2)   /* in pieces, too, that divide nothing evenly */
     for (size_t B = 1; B <= 25; B += 12)
       for (int p = MATMUL_F32; p <= (matmul_bf16_missing() ? MATMUL_ROUNDED : MATMUL_BF16); p++) {
         omp_set_num_threads(threads);
         matmul_set_precision((enum matmul_precision)p);
+        matmul_set_piece(B == 13 ? 50 : 0);
         ck_assert_msg(products_test(&world, &n, B, B / 2) == STATUS_OK, "%s", status_reason());
         ck_assert_int_eq(omp_get_max_threads(), threads);
       }
   matmul_set_precision(MATMUL_F32);
+  matmul_set_piece(0);
   for (int call = NT; call < CALLS; call++) ck_assert_msg(calls[call] > 0, "no product of kind %d", call);
   net_free(&n);
 } END_TEST

@@ -1,7 +1,8 @@
 #!/bin/bash
-# With training.reproducible=on the weights after ten steps have the same bits on 1, 2, 3, 4 and 8 ranks, however gradients
-# travel and whoever holds the optimizer's state, as do the averages and the losses in metrics.jsonl; a run that stops on
-# 2 ranks and goes on on 3 ends with them too. Without it, 1 and 3 ranks differ, or this would say little.
+# With training.reproducible=on the weights after ten steps have the same bits on 1, 2, 3, 4 and 8 ranks and on 1, 2 and 3
+# threads, however gradients travel and whoever holds the optimizer's state, as do the averages and the losses in metrics.jsonl; a
+# run that stops on 2 ranks and goes on on 3 ends with them too. Without it, 1 and 3 ranks differ, and 1 and 3 threads, or this
+# would say little.
 . "$(dirname "$0")/lib.sh"
 tiny 'batch_size: 13, micro_batch: 2, steps: 10, learning_rate: 0.005, ema_val: [2], seed: 9, log_per_step: 1'
 
@@ -41,6 +42,25 @@ on 3 train config=tiny.yml data=set.h5 run=parts $exact training.steps=10
 weights parts
 same parts ''
 same parts -ema
+
+# Threads, with kernels of OpenBLAS whose bits depend on their number even in products as small as these.
+if grep -qw avx2 /proc/cpuinfo && grep -qw fma /proc/cpuinfo; then export OPENBLAS_CORETYPE=Haswell; fi
+# on_threads THREADS NAME RANKS WORDS...
+on_threads() { OMP_NUM_THREADS=$1 makes "${@:2}"; }
+wide='model.hidden_size=288 training.steps=3'   # longer sides than a piece of a product
+# shellcheck disable=SC2086
+for n in 1 2 3; do
+  on_threads $n threads$n 1 $exact
+  on_threads $n wide$n 1 $exact $wide
+  on_threads $n loose$n 1 $wide
+  cmp threads1.st threads$n.st || fail "other weights on $n threads"
+  cmp wide1.st wide$n.st || fail "other weights on $n threads, in a wide net"
+done
+on_threads 2 threads-ranks 3 $exact
+cmp threads1.st threads-ranks.st || fail 'other weights on 3 ranks with 2 threads each'
+[ -z "${OPENBLAS_CORETYPE:-}" ] || ! cmp -s loose1.st loose3.st ||
+  fail 'on 1 and 3 threads the same bits without training.reproducible'
+unset OPENBLAS_CORETYPE
 
 makes default1 1
 makes default3 3

@@ -40,6 +40,26 @@ void matmul_tn(size_t m, size_t n, size_t k, real alpha, const real *A, size_t l
   product(CblasTrans, CblasNoTrans, m, n, k, alpha, A, lda, B, ldb, beta, C, ldc);
 }
 
+static size_t piece;
+
+void matmul_set_piece(size_t rows_or_columns) { piece = rows_or_columns; }
+
+/* Whole or in pieces of C, whose longer side is cut. */
+static void layer_product(CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, size_t m, size_t n, size_t k, const real *A, size_t lda,
+                          const real *B, size_t ldb, real beta, real *C, size_t ldc) {
+  if (!piece) {
+    product(ta, tb, m, n, k, 1, A, lda, B, ldb, beta, C, ldc);
+    return;
+  }
+  const size_t by_m = m >= n, all = by_m ? m : n, A_step = ta == CblasTrans ? 1 : lda, B_step = tb == CblasTrans ? ldb : 1;
+#pragma omp parallel for schedule(static)
+  for (size_t i = 0; i < all; i += piece) {
+    const size_t part = all - i < piece ? all - i : piece;
+    if (by_m) product(ta, tb, part, n, k, 1, A + i * A_step, lda, B, ldb, beta, C + i * ldc, ldc);
+    else product(ta, tb, m, part, k, 1, A, lda, B + i * B_step, ldb, beta, C + i, ldc);
+  }
+}
+
 static enum matmul_precision precision = MATMUL_F32;
 
 void matmul_set_precision(enum matmul_precision p) {
@@ -100,7 +120,7 @@ static int reduced(CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, size_t m, size_t n, s
   real *a = room.base;
   bf16_round(A_rows, A_cols, A, lda, a);
   bf16_round(B_rows, B_cols, B, ldb, a + B_at);
-  product(ta, tb, m, n, k, 1, a, A_cols, a + B_at, B_cols, beta, C, ldc);
+  layer_product(ta, tb, m, n, k, a, A_cols, a + B_at, B_cols, beta, C, ldc);
   return 1;
 }
 #else
@@ -122,7 +142,7 @@ static void layer(CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, size_t m, size_t n, si
   if (precision != MATMUL_F32 && reduced(ta, tb, m, n, k, A, lda, B, ldb, beta, C, ldc)) return;
   if (precision == MATMUL_F32 && narrow(ta, m, n, k, beta))
     narrow_product(m, n, k, A, lda, 1, B, tb == CblasTrans ? 1 : ldb, tb == CblasTrans ? ldb : 1, C, ldc);
-  else product(ta, tb, m, n, k, 1, A, lda, B, ldb, beta, C, ldc);
+  else layer_product(ta, tb, m, n, k, A, lda, B, ldb, beta, C, ldc);
 }
 
 void matmul_layer_nt(size_t m, size_t n, size_t k, const real *A, size_t lda, const real *B, size_t ldb, real beta, real *C,

@@ -25,6 +25,10 @@ enum matmul_precision {
   MATMUL_BF16,      /* the same numbers in bf16 by oneDNN, sums float32; needs matmul_bf16_missing() == NULL */
 };
 void matmul_set_precision(enum matmul_precision precision);
+/* The products of linear layers by OpenBLAS in pieces of so many rows or columns, each by one thread: so their bits do not depend
+ * on the number of threads, as OpenBLAS's own division among threads makes them do. 0, as it begins: whole. */
+enum { MATMUL_PIECE = 256 };
+void matmul_set_piece(size_t piece);
 /* What MATMUL_BF16 lacks here, in words; NULL: nothing. */
 const char *matmul_bf16_missing(void);
 /* Numbers in the rounded inputs of C[m,n] = A B over k, and the bytes of one at a precision (0: nothing is rounded). */
