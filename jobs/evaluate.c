@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "io/checkpoint.h"
 #include "io/folder.h"
 #include "io/generations.h"
 #include "io/progress.h"
@@ -25,27 +26,65 @@ static const real *chosen_weights(struct trainer *t) {
   return state_whole(t->w, &t->state, &t->net, strcmp(ema, "raw") ? ema : "weights", t->step.grads);
 }
 
-/* Rank 0: RUN/best of an earlier start, if it is by the same classifier and its checkpoint is there. */
-static void read_best(struct evaluation *e, const char *run, uint64_t step) {
-  char path[TEXT_MAX + 64], hash[20] = "";
+static size_t reference_count(const struct settings *s, const struct dataset *d) {
+  const size_t all = d->count[SPLIT_HELDOUT], most = (size_t)s->fid.num_samples;
+  return all < most ? all : most;
+}
+
+/* What a score by settings s is of: two compare where all of this is the same. heldout: hash of the images it is against. */
+static void describe(const struct evaluation *e, const struct settings *s, const struct dataset *d, const char *heldout,
+                     char text[static sizeof e->measure]) {
+  const struct sampler c = setup_sampler(s);
+  const struct score of = { .n = (size_t)s->fid.online_samples, .reference = reference_count(s, d) };
+  snprintf(text, sizeof e->measure,
+           "of %zu images against %zu held-out ones (%s)%s: %.63s, %zu step%s, omega %.9g in [%.9g, %.9g], noise %.9g, seed %ld", of.n,
+           of.reference, heldout, score_rank_deficient(&of) ? ", N < D" : "", s->sampling.ema, c.steps, c.steps > 1 ? "s" : "",
+           c.omega, c.t_min, c.t_max, c.noise_scale, s->training.seed);
+}
+
+/* Notes of earlier programs do not say what they are of; the settings in the checkpoint beside them do. */
+static void describe_kept(const struct evaluation *e, const struct dataset *d, const char *heldout, const char *path,
+                          char text[static sizeof e->measure]) {
+  struct checkpoint_info info = { 0 };
+  struct settings s;
+  settings_default(&s);
+  if (!checkpoint_info(path, &info) && !settings_parse(&s, info.settings, strlen(info.settings), path))
+    describe(e, &s, d, heldout, text);
+  checkpoint_info_free(&info);
+}
+
+/* Rank 0: RUN/best of an earlier start, if its checkpoint is there and it is of the same measurement, or one line that it is not. */
+static void read_best(struct evaluation *e, const struct trainer *t, const char *heldout, const char *run) {
+  char path[TEXT_MAX + 64], hash[20] = "", measure[sizeof e->measure] = "";
   unsigned long long at = 0;
   double best = INFINITY;
-  e->best = INFINITY;
-  snprintf(path, sizeof path, "%s/%s", run, best_file);
-  if (!step || access(path, R_OK)) return;   /* a run from the beginning has no past */
   snprintf(path, sizeof path, "%s/%s", run, best_note);
+  if (!t->state.step) return;   /* a run from the beginning has no past */
   FILE *f = fopen(path, "r");
   if (!f) return;
-  const int found = fscanf(f, "FID[classifier] %lf at step %llu by classifier %19s", &best, &at, hash);
+  const int found = fscanf(f, "FID[classifier] %lf at step %llu by classifier %19s ", &best, &at, hash);
+  if (fgets(measure, sizeof measure, f)) measure[strcspn(measure, "\n")] = 0;
   fclose(f);
-  if (found != 3 || strcmp(hash, e->judge.hash)) return;
+  snprintf(path, sizeof path, "%s/%s", run, best_file);
+  if (found != 3 || access(path, R_OK)) return;
+  if (!*measure) describe_kept(e, &t->data, heldout, path, measure);
+  if (strcmp(hash, e->judge.hash) || strcmp(measure, e->measure)) {
+    fprintf(stderr, "pmf: the best of %s is forgotten: FID[classifier] %.6g by classifier %s %s; from now on by %s %s\n", run, best,
+            hash, measure, e->judge.hash, e->measure);
+    return;
+  }
   e->best = best;
   e->best_step = at;
 }
 
-static size_t reference_count(const struct settings *s, const struct dataset *d) {
-  const size_t all = d->count[SPLIT_HELDOUT], most = (size_t)s->fid.num_samples;
-  return all < most ? all : most;
+/* Rank 0. What this start's scores are of, and the best so far. */
+static int look_back(struct evaluation *e, const struct trainer *t, const char *run) {
+  char heldout[CLASSIFIER_HASH];
+  const int status = classifier_file_split(t->data.path, SPLIT_HELDOUT, heldout);
+  if (status) return status;
+  describe(e, &t->s, &t->data, heldout, e->measure);
+  read_best(e, t, heldout, run);
+  return STATUS_OK;
 }
 
 static int allocate(struct evaluation *e, const struct trainer *t) {
@@ -94,7 +133,7 @@ int evaluate_open(struct evaluation *e, const struct world *w, struct trainer *t
   precision_choose(w, &t->s);
   e->scorer.stop = stop;
   e->scorer.stop_context = stop_context;
-  if (w->rank == 0) read_best(e, run, t->state.step);
+  if (!status) status = agree(w->comm, w->rank ? STATUS_OK : look_back(e, t, run));
   evaluate_start(e);
   return status;
 }
@@ -110,15 +149,15 @@ int evaluate_due(const struct evaluation *e, uint64_t step, double to_save, doub
 
 /* COLLECTIVE. */
 static int keep_best(struct evaluation *e, struct trainer *t, const char *run, const struct score *score) {
-  char path[TEXT_MAX + 64], line[256];
+  char path[TEXT_MAX + 64], line[128 + sizeof e->measure];
   const int status = state_save_as(e->w, &t->state, &t->net, run, best_file, t->text);
   if (status || e->w->rank > 0) return status;
   snprintf(path, sizeof path, "%s/%s", run, best_file);
   generations_drop(path);
   e->best = score->frechet;
   e->best_step = t->state.step;
-  snprintf(line, sizeof line, "FID[classifier] %.17g at step %llu by classifier %s\n", e->best,
-           (unsigned long long)e->best_step, e->judge.hash);
+  snprintf(line, sizeof line, "FID[classifier] %.17g at step %llu by classifier %s\n%s\n", e->best,
+           (unsigned long long)e->best_step, e->judge.hash, e->measure);
   return folder_write(run, best_note, line);
 }
 

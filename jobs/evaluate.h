@@ -1,6 +1,7 @@
 /* evaluate.h - scores during training: every fid.every_steps steps the EMA that sampling.ema names makes fid.online_samples
  * images, at the settings of sampling, and they are compared with the held-out ones as pmf score does it. The state with the
- * best FID[classifier] so far is kept as RUN/best.h5, its score in RUN/best.
+ * best FID[classifier] so far is kept as RUN/best.h5, its score in RUN/best: FID, step and classifier, and on a line of its own what
+ * it is of (numbers of images, weights, sampler, seed). A start that measures anything else forgets the best, and says so.
  * An evaluation changes nothing of the training. It is put off while its time, guessed from the last, would bring those of this
  * start above fid.time_share of the time, or would delay a save or the end; a stop ends it.
  * Memory: taken by evaluate_open, freed by evaluate_close; harmless on a zeroed one. */
@@ -22,6 +23,7 @@ struct evaluation {
   double began, spent, guess;   /* seconds on rank 0: clock at the start, of all so far, of the next one */
   double best;                  /* INFINITY where there is none */
   uint64_t best_step;
+  char measure[384];            /* rank 0's: what the scores are of, in words */
 };
 /* COLLECTIVE, once the state is there. Opens the evaluator of t->data (and trains it where there is none), extracts the
  * features of the held-out images, and times a chunk for the first guess. Nothing where fid.every_steps is 0.

@@ -212,8 +212,12 @@ int scorer_score(struct scorer *s, const struct source *source, size_t n, struct
   if (s->w->rank == 0) status = frechet_distance(&a->moments, &b->moments, &frechet);
   if ((status = agree(s->w->comm, status))) return status;
   MPI_Bcast(&frechet, 1, MPI_DOUBLE, 0, s->w->comm);
-  *score = (struct score){ .n = n, .frechet = frechet, .agreement = a->asked > 0 ? a->agreed / a->asked : NAN,
+  *score = (struct score){ .n = n, .reference = b->n, .frechet = frechet, .agreement = a->asked > 0 ? a->agreed / a->asked : NAN,
                            .kernel = kernel_distance(a->n, a->kernel, a->diagonal, b->n, b->kernel, b->diagonal,
                                                      add_pairs(s, a, b)) };
   return STATUS_OK;
+}
+
+int score_rank_deficient(const struct score *score) {
+  return (score->n < score->reference ? score->n : score->reference) <= CLASSIFIER_FEATURES;
 }

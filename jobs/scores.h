@@ -46,7 +46,7 @@ struct scorer {
   double *scratch, *rows;
 };
 struct score {
-  size_t n;
+  size_t n, reference;          /* images on both sides */
   double frechet, kernel;       /* FID[classifier] and KID[classifier] */
   double agreement;             /* 0..1; NAN where no class was asked for */
 };
@@ -59,6 +59,10 @@ void scorer_free(struct scorer *s);
 int scorer_reference(struct scorer *s, const struct source *source, size_t n);
 /* COLLECTIVE. The score of n >= 2 images, the same on every rank. Errors: as above; STATUS_NOMEM. */
 int scorer_score(struct scorer *s, const struct source *source, size_t n, struct score *score);
+
+/* N < D: no more images on a side than the classifier has features. The distance is then of covariances without full rank, and
+ * compares with none of another N. */
+int score_rank_deficient(const struct score *score);
 
 /* The parts of it, for scores of other kinds (standard.c). */
 /* COLLECTIVE. Features (and logits) of n images of a source; no moments yet. Errors: as scorer_reference. */

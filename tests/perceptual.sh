@@ -43,7 +43,7 @@ does 1 score run=plain n=40 steps=1 context=no --json
 check "the judge of a run without terms" "$(of_judge trained_on)" '"all training images"'
 [ "$(of_judge hash)" != "$(of_judge hash of_one)" ] || fail "both judges are one"
 does 1 train config=tiny.yml data=set.h5 run=scored model.convnext=true fid.every_steps=3 fid.online_samples=40 fid.time_share=1
-check "the judge of scores on the way" "\"$(sed 's/.* by classifier //' scored/best)\"" "$(of_judge hash of_one)"
+check "the judge of scores on the way" "\"$(sed -n '1s/.* by classifier //p' scored/best)\"" "$(of_judge hash of_one)"
 refuses "judge=all: the loss looks through a classifier of half of the training images" score run=one judge=all
 refuses "fid.judge=all: the loss looks through a classifier" train config=tiny.yml data=set.h5 run=r model.lpips=true fid.judge=all
 refuses "judge=mine: expected auto, all or half" score run=one judge=mine

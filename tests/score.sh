@@ -102,28 +102,47 @@ check 'arrays of a run with scores' "$(arrays scored/checkpoint.h5)" "$(arrays p
 check 'steps of scores' "$(scored=$(scores scored | sed 's/.*"step":\([0-9]*\).*/\1/'); echo $scored)" '10 20 30'
 check 'leftovers' "$(cd scored && echo best*)" 'best best.h5'
 "$PMF" verify scored/best.h5 >out 2>err || fail "best.h5: $(cat err)"
-best=$(sed 's/.* at step \([0-9]*\) .*/\1/' scored/best)
+best=$(sed -n '1s/.* at step \([0-9]*\) .*/\1/p' scored/best)
 check 'best of the scores' "$best" "$(scores scored | sed 's/.*"step":\([0-9]*\).*"fid_classifier":\([^,]*\).*/\2 \1/' |
                                       sort -g | sed -n '1s/.* //p')"
-near 'the best on file' "$(sed 's/FID\[classifier\] \([^ ]*\) .*/\1/' scored/best)" "$(of_score scored fid_classifier "$best")"
+near 'the best on file' "$(sed -n '1s/FID\[classifier\] \([^ ]*\) .*/\1/p' scored/best)" "$(of_score scored fid_classifier "$best")"
 does 1 score checkpoint=scored/best.h5 n=150 steps=1 context=no --json
 check 'step of best.h5' "$(value step)" "$best"
 near 'FID[classifier] on the way' "$(of_score scored fid_classifier "$best")" "$(value fid_classifier '1 step')"
 near 'KID[classifier] on the way' "$(of_score scored kid_classifier "$best")" "$(value kid_classifier '1 step')"
 near 'agreement on the way' "$(of_score scored agreement "$best")" "$(value agreement '1 step')"
 
-# The best outlives a stop; that of another classifier does not.
-more() { does 1 train config=tiny.yml data=set.h5 run=scored fid.every_steps=10 fid.online_samples=150 fid.time_share=1 "$@"; }
-sed -i 's/FID\[classifier\] [^ ]*/FID[classifier] 0.001/' scored/best
-cp scored/best.h5 before.h5
-more training.steps=40
+# The best outlives a stop; that of another classifier or of another measurement does not, and a line says so. A note of an
+# earlier program does not say what it is of: its checkpoint does.
+sed -n 2p scored/best | grep -qE '^of 150 images against 300 held-out ones \([0-9a-f]{16}\): ema2, 1 step, omega 8.5 in \[0.1, 0.7\], .* seed 9$' ||
+  fail "what the best is of: $(cat scored/best)"
+more() {   # IMAGES STEPS WORDS...
+  does 1 train config=tiny.yml data=set.h5 run=scored fid.every_steps=10 fid.time_share=1 fid.online_samples="$1" training.steps="$2" "${@:3}"
+}
+planted() { sed -i '1s/FID\[classifier\] [^ ]*/FID[classifier] 0.001/' scored/best && cp scored/best.h5 before.h5; }
+stays() { said 'not the best'; cmp -s scored/best.h5 before.h5 || fail "a worse score took the place of the best: $1"; }
+goes() {
+  said_once 'the best of scored is forgotten: FID[classifier] 0.001 '
+  said 'the best so far, kept as best.h5'
+  cmp -s scored/best.h5 before.h5 && fail "the best stayed: $1"
+}
+planted
+more 150 40
 said 'score at step 40: '
-said 'not the best'
-cmp -s scored/best.h5 before.h5 || fail 'a worse score took the place of the best'
-sed -i 's/classifier [0-9a-f]*$/classifier 0123456789abcdef/' scored/best
-more training.steps=50
-said 'the best so far, kept as best.h5'
-cmp -s scored/best.h5 before.h5 && fail 'the best of another classifier stayed'
+stays 'the same measurement'
+sed -i '1s/classifier [0-9a-f]*$/classifier 0123456789abcdef/' scored/best
+more 150 50
+goes 'of another classifier'
+planted
+more 40 60
+goes 'of more images'
+grep -qF 'of 40 images against 300 held-out ones' scored/best && grep -qF ', N < D: ' scored/best || fail "few images: $(cat scored/best)"
+planted
+sed -i 2d scored/best
+more 40 70
+stays 'an old note of the same measurement'
+more 40 80 sampling.omega=3
+goes 'an old note of another scale'
 
 # Little of the time for scores: none. An end that is near: none. A stop while one is under way: it gives way.
 does 1 train config=tiny.yml data=set.h5 run=thrifty fid.every_steps=1 fid.online_samples=150 fid.time_share=0.000001
