@@ -37,8 +37,8 @@ static void describe(const struct evaluation *e, const struct settings *s, const
   const struct sampler c = setup_sampler(s);
   const struct score of = { .n = (size_t)s->fid.online_samples, .reference = reference_count(s, d) };
   snprintf(text, sizeof e->measure,
-           "of %zu images against %zu held-out ones (%s)%s: %.63s, %zu step%s, omega %.9g in [%.9g, %.9g], noise %.9g, seed %ld", of.n,
-           of.reference, heldout, score_rank_deficient(&of) ? ", N < D" : "", s->sampling.ema, c.steps, c.steps > 1 ? "s" : "",
+           "of %zu images against %zu held-out ones (%s)%s: %.63s, %zu step%s, omega %.9g in [%.9g, %.9g], noise %.9g, seed %ld",
+           of.n, of.reference, heldout, score_rank_deficient(&of) ? ", N < D" : "", s->sampling.ema, c.steps, c.steps > 1 ? "s" : "",
            c.omega, c.t_min, c.t_max, c.noise_scale, s->training.seed);
 }
 
@@ -53,7 +53,7 @@ static void describe_kept(const struct evaluation *e, const struct dataset *d, c
   checkpoint_info_free(&info);
 }
 
-/* Rank 0: RUN/best of an earlier start, if its checkpoint is there and it is of the same measurement, or one line that it is not. */
+/* Rank 0: RUN/best of an earlier start, if its checkpoint is there and it is of the same measurement; else one line. */
 static void read_best(struct evaluation *e, const struct trainer *t, const char *heldout, const char *run) {
   char path[TEXT_MAX + 64], hash[20] = "", measure[sizeof e->measure] = "";
   unsigned long long at = 0;

@@ -93,7 +93,8 @@ static struct word words[] = {
     .help = "with inception=: an .npz of statistics (mu, sigma or ref_mu, ref_sigma); the run's fid.cache_ref" },
   { .name = "save_reference", .type = WORD_TEXT, .value = save_reference,
     .help = "with inception=: writes those of the data" },
-  { .name = "split", .type = WORD_TEXT, .value = split, .help = "with inception=: of the data, heldout or train; heldout" },
+  { .name = "split", .type = WORD_TEXT, .value = split,
+    .help = "with inception=: of the data, heldout or train; heldout; with statistics of the run's own images either" },
   { .name = "out", .type = WORD_TEXT, .value = out,
     .help = "of a sweep: FILE.png, and the numbers in FILE.csv beside it; FILE.csv; RUN/sweep.png" },
   { .name = "--json", .type = WORD_TEXT, .help = "one line of JSON" },
@@ -423,7 +424,8 @@ static int tell(const struct scoring *p) {
 static int score_by_inception(const struct scoring *p) {
   const struct score_words all = {
     .inception = inception, .run = run, .checkpoint = checkpoint, .images = images, .data = data, .reference = reference,
-    .save_reference = save_reference, .split = split, .head = head, .solver = solver, .out = out, .t_min = t_min, .t_max = t_max,
+    .save_reference = save_reference, .split = words[SPLIT].given ? split : "", .head = head, .solver = solver, .out = out,
+    .t_min = t_min, .t_max = t_max,
     .n = words[N].given ? n : 0, .seed = words[SEED].given ? seed : -1, .sweep = &p->sweep, .json = words[JSON].given,
   };
   return score_standard(p->w, &all);

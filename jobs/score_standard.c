@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "io/classifier_file.h"
 #include "io/npz.h"
@@ -32,6 +33,7 @@ struct job {
   enum split split;
   char data_path[TEXT_MAX], statistics[TEXT_MAX];   /* "": without */
   char identity[HASH];                              /* of the reference images, their crop and number */
+  int known;                                        /* rank 0: the statistics are those of the split, as they say */
   size_t n, reference;
   struct standard standard;
   struct progress progress;
@@ -40,6 +42,7 @@ struct job {
 };
 
 static int from_net(const struct job *j) { return *j->words->run || *j->words->checkpoint; }
+static const char *split_name(const struct job *j) { return j->split == SPLIT_TRAIN ? "training" : "held-out"; }
 
 /* ---- what is asked for ---- */
 
@@ -64,6 +67,21 @@ static int open_images(struct job *j) {
   return STATUS_OK;
 }
 
+/* Of the images of a split: checksums, crop and number. */
+static int identify(const struct job *j, enum split split, char identity[HASH]) {
+  const struct dataset *d = &j->data;
+  char hash[CLASSIFIER_HASH];
+  const size_t side = d->image_size;
+  const int status = classifier_file_split(j->data_path, split, hash);
+  if (!status) snprintf(identity, HASH, "%s %zu x %zu x %zu, %zu", hash, side, side, d->channels, d->count[split]);
+  return status;
+}
+
+/* Images to hold statistics against that say what they are of: a run's own, where data= names no others and they are at hand. */
+static int own_images(const struct job *j) {
+  return npz_has(j->statistics, "pmf_images") && !access(j->t.s.dataset.root, R_OK);
+}
+
 /* Where the reference is: an .npz, or images of a packed file. */
 static int choose_reference(struct job *j) {
   const struct score_words *words = j->words;
@@ -72,23 +90,18 @@ static int choose_reference(struct job *j) {
                                                       : s && !*words->data ? s->fid.cache_ref : "");
   if (*j->statistics && *words->save_reference)
     return because(STATUS_BAD, "save_reference=%s: the reference is a file of statistics already", words->save_reference);
-  snprintf(j->data_path, sizeof j->data_path, "%s", *words->data ? words->data : s && !*j->statistics ? s->dataset.root : "");
+  const char *own = s && (!*j->statistics || own_images(j)) ? s->dataset.root : "";
+  snprintf(j->data_path, sizeof j->data_path, "%s", *words->data ? words->data : own);
   if (!*j->statistics && !*j->data_path)
     return because(STATUS_BAD, "expected data=FILE.h5 or reference=FILE.npz: what the images are compared with");
   j->split = !strcmp(words->split, "train") ? SPLIT_TRAIN : SPLIT_HELDOUT;
-  if (!*j->data_path) return STATUS_OK;
-  int status = dataset_open(&j->data, j->data_path);
-  if (status) return status;
+  const int status = *j->data_path ? dataset_open(&j->data, j->data_path) : STATUS_OK;
+  if (status || *j->statistics) return status;
   j->reference = j->data.count[j->split];
   if (j->reference < 2)
     return because(STATUS_BAD, "%s has %zu %s images: expected at least 2 to compare with", j->data_path, j->reference,
-                   j->split == SPLIT_TRAIN ? "training" : "held-out");
-  char hash[CLASSIFIER_HASH];
-  status = classifier_file_split(j->data_path, j->split, hash);
-  snprintf(j->identity, sizeof j->identity, "%s %zu x %zu x %zu, %zu", hash, j->data.image_size, j->data.image_size,
-           j->data.channels, j->reference);
-  if (*j->statistics) j->reference = 0;
-  return status;
+                   split_name(j));
+  return identify(j, j->split, j->identity);
 }
 
 static int prepare(struct job *j) {
@@ -98,8 +111,37 @@ static int prepare(struct job *j) {
 
 /* ---- statistics in a file ---- */
 
+/* Where the images are not at hand, their size must do. */
+static int check_size(const struct job *j, const char *text) {
+  const struct settings *s = &j->t.s;
+  char size[HASH];
+  snprintf(size, sizeof size, " %ld x %ld x %ld, ", s->dataset.image_size, s->dataset.image_size, s->dataset.image_channels);
+  if (strstr(text, size)) return STATUS_OK;
+  return because(STATUS_BAD, "%s: statistics of images of another size (%s) than%.*s, which %s makes", j->statistics, text,
+                 (int)strlen(size) - 2, size, j->t.path);
+}
+
+/* The part of the data that split= names; of a run's own, where it is not given, either, and then it is told which. */
+static int check_images(struct job *j) {
+  const int either = !*j->words->data && !*j->words->split;
+  char text[HASH], identity[HASH];
+  int status = npz_text(j->statistics, "pmf_images", text, sizeof text);
+  if (status) return status;
+  if (!*j->data_path) return from_net(j) ? check_size(j, text) : STATUS_OK;
+  for (enum split split = SPLIT_TRAIN; split <= SPLIT_HELDOUT; split++) {
+    if (split != j->split && !either) continue;
+    if ((status = identify(j, split, identity))) return status;
+    if (strcmp(text, identity)) continue;
+    j->split = split;
+    j->known = 1;
+    return STATUS_OK;
+  }
+  return because(STATUS_BAD, "%s: statistics of other images (%s) than those of %s (%s%s)", j->statistics, text, j->data_path,
+                 either ? "of either split; held out: " : "", identity);
+}
+
 /* What it says of itself must be so; what others publish says nothing. */
-static int check_origin(const struct job *j) {
+static int check_origin(struct job *j) {
   char text[HASH];
   if (npz_has(j->statistics, "pmf_network")) {
     const int status = npz_text(j->statistics, "pmf_network", text, sizeof text);
@@ -108,14 +150,7 @@ static int check_origin(const struct job *j) {
       return because(STATUS_BAD, "%s: statistics by a network with hash %s, %s has %s", j->statistics, text, j->words->inception,
                      j->standard.facts.hash);
   }
-  if (*j->data_path && npz_has(j->statistics, "pmf_images")) {
-    const int status = npz_text(j->statistics, "pmf_images", text, sizeof text);
-    if (status) return status;
-    if (strcmp(text, j->identity))
-      return because(STATUS_BAD, "%s: statistics of other images (%s) than those of %s (%s)", j->statistics, text, j->data_path,
-                     j->identity);
-  }
-  return STATUS_OK;
+  return npz_has(j->statistics, "pmf_images") ? check_images(j) : STATUS_OK;
 }
 
 static int read_statistics(struct job *j) {
@@ -224,7 +259,7 @@ static int print_json(const struct job *j) {
   if (from_net(j) && !sweep_is(j->words->sweep)) cJSON_AddStringToObject(o, "ema", j->t.ema);
   put(o, "seed", from_net(j) ? (double)j->generate.seed : NAN);
   cJSON_AddStringToObject(o, "reference", *j->statistics ? j->statistics : j->data_path);
-  cJSON_AddStringToObject(o, "split", *j->statistics ? "statistics" : j->split == SPLIT_TRAIN ? "train" : "held-out");
+  cJSON_AddStringToObject(o, "split", *j->statistics && !j->known ? "statistics" : j->split == SPLIT_TRAIN ? "train" : "held-out");
   cJSON_AddStringToObject(o, "network", j->standard.facts.hash);
   cJSON_AddStringToObject(o, "network_sha256", j->standard.facts.sha256[0]);
   cJSON_AddStringToObject(o, "fid_name", fid);
@@ -271,10 +306,12 @@ static void print_row(const struct row *row) {
 static int print_table(const struct job *j) {
   char fid[64];
   name_fid(j, fid);
-  printf("%s%s%s: N %zu against %s %s\n", from_net(j) ? j->t.path : j->words->images, from_net(j) ? ", " : "",
-         !from_net(j) ? "" : sweep_is(j->words->sweep) ? "a sweep" : j->t.ema, j->n,
-         *j->statistics ? "the statistics of" : j->split == SPLIT_TRAIN ? "the training images of" : "the held-out images of",
-         *j->statistics ? j->statistics : j->data_path);
+  printf("%s%s%s: N %zu against ", from_net(j) ? j->t.path : j->words->images, from_net(j) ? ", " : "",
+         !from_net(j) ? "" : sweep_is(j->words->sweep) ? "a sweep" : j->t.ema, j->n);
+  if (*j->statistics) printf("the statistics of %s", j->statistics);
+  if (*j->statistics && j->known) printf(", which are those of ");
+  if (!*j->statistics || j->known) printf("the %s images of %s", split_name(j), j->data_path);
+  puts("");
   printf("network %s (hash %s, SHA-256 of its source %s)\n", j->words->inception, j->standard.facts.hash,
          *j->standard.facts.sha256[0] ? j->standard.facts.sha256[0] : "unknown");
   if (!j->standard.standard_weights)

@@ -2,6 +2,7 @@
  *   vgg, heads, both, convnext (small), plain (the same, names without convnextv2.), counted (the same, with a count of
  *   batches and a decoder that it has not), inception, negative (heads with a weight below 0)
  * networks few FILE.npz, networks mixed FILE.npz - statistics (mu, sigma) of 64 features; a mu of Inception's, but a sigma of 64
+ * networks other FILE.npz, networks smaller FILE.npz - of 64 features, and as if pmf had made them of 9 images of 16 x 16, of 8 x 8
  * networks check FILE.h5 - does a file that pmf import wrote hold them, bit for bit? Exit code 1 if not. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -63,10 +64,20 @@ static int zeros(void *context, const void **data, size_t *bytes) {
   *bytes = sizeof none;
   return STATUS_OK;
 }
-static int write_statistics(const char *path, size_t features) {
+static int words(void *text, const void **data, size_t *bytes) {
+  *data = text;
+  *bytes = strlen(text);
+  return STATUS_OK;
+}
+static int write_statistics(const char *kind, const char *path) {
+  const size_t features = strcmp(kind, "mixed") ? 64 : INCEPTION_FEATURES;
+  char of[64];
+  const int size = !strcmp(kind, "other") ? 16 : !strcmp(kind, "smaller") ? 8 : 0;
+  snprintf(of, sizeof of, "0123456789abcdef %d x %d x 3, 9", size, size);
   const struct npz_array arrays[] = { { "mu", "<f8", 1, { features }, zeros, NULL },
-                                      { "sigma", "<f8", 2, { 64, 64 }, zeros, NULL } };
-  return npz_write(path, 2, arrays) != STATUS_OK;
+                                      { "sigma", "<f8", 2, { 64, 64 }, zeros, NULL },
+                                      { "pmf_images", "|u1", 1, { strlen(of) }, words, of } };
+  return npz_write(path, size ? 3 : 2, arrays) != STATUS_OK;
 }
 
 static int check(const char *path) {
@@ -90,8 +101,9 @@ static int check(const char *path) {
 
 int main(int argc, char **argv) {
   if (argc != 3) return fputs("usage: networks KIND FILE | check FILE.h5\n", stderr), 64;
-  const int few = !strcmp(argv[1], "few"), mixed = !strcmp(argv[1], "mixed");
-  const int bad = few || mixed ? write_statistics(argv[2], few ? 64 : INCEPTION_FEATURES)
+  int statistics = 0;
+  for (int i = 0; i < 4; i++) statistics |= !strcmp(argv[1], (const char *[]){ "few", "mixed", "other", "smaller" }[i]);
+  const int bad = statistics ? write_statistics(argv[1], argv[2])
                   : strcmp(argv[1], "check") ? write(argv[1], argv[2]) : check(argv[2]);
   contrast_free(&contrast);
   inception_free(&inception);

@@ -7,7 +7,7 @@ printf '\077' | dd of=net.st bs=1 seek=$(($(wc -c <net.st) - 2)) conv=notrunc 2>
 "$PMF" import in=net.st out=net2.h5 >out 2>err || fail "import of other weights: $(cat err)"
 rm net.st
 "$PMF_BUILD/tests/networks" convnext small.st && "$PMF" import in=small.st out=small.h5 >out 2>err || fail "import: $(cat err)"
-"$PMF_BUILD/tests/networks" few few.npz && "$PMF_BUILD/tests/networks" mixed mixed.npz || fail "statistics of another size"
+for kind in few mixed other smaller; do "$PMF_BUILD/tests/networks" $kind $kind.npz || fail "statistics, $kind"; done
 "$PMF" pack shapes n=64 size=16 holdout=9 out=set.h5 >out 2>err || fail "pack: $(cat err)"
 tiny "batch_size: 4, steps: 1, ema_val: [2], seed: 3"
 does 1 train config=tiny.yml data=set.h5 run=run
@@ -24,11 +24,25 @@ cp out of_npz; fid=$(value fid)
 does 3 score images=png inception=net.h5 data=set.h5 --json
 check "a folder on 3 ranks" "$(sed 's/"of":"[^"]*"//' out)" "$(sed 's/"of":"[^"]*"//' of_npz)"
 does 1 score run=run n=10 steps=1 inception=net.h5 reference=ref.npz
-for text in 'these are not the weights that FID is defined by' 'N < D' 'N 10 against the statistics of ref.npz'; do
+for text in 'these are not the weights that FID is defined by' 'N < D' \
+            'N 10 against the statistics of ref.npz, which are those of the held-out images of set.h5'; do
   grep -qF "$text" out || fail "the table lacks '$text': $(cat out)"
 done
 awk -v a="$fid" -v b="$(sed -n 's/^1 step  *\([0-9.]*\) .*/\1/p' out)" 'BEGIN { exit !(b > 0 && (a - b)^2 <= (1e-3 * a)^2) }' ||
   fail "against statistics: $(cat out), against images $fid"
+
+# Statistics are of the run's own images, of either split where none is asked for, and of their size where they are not at hand.
+does 1 score data=set.h5 split=train inception=net.h5 save_reference=train.npz
+does 1 score run=run n=4 steps=1 inception=net.h5 reference=train.npz --json
+check "whose statistics" "$(value split)" '"train"'
+refuses "train.npz: statistics of other images" score run=run inception=net.h5 reference=train.npz split=heldout
+refuses "other.npz: statistics of other images (0123456789abcdef 16 x 16 x 3, 9)" score run=run inception=net.h5 reference=other.npz
+does 1 train config=tiny.yml data=set.h5 run=cached fid.cache_ref=other.npz
+refuses "other.npz: statistics of other images" score run=cached inception=net.h5
+mv set.h5 away.h5
+refuses "other.npz: array mu has 64 numbers" score run=run inception=net.h5 reference=other.npz   # what can be checked is right
+refuses "smaller.npz: statistics of images of another size" score run=run inception=net.h5 reference=smaller.npz
+mv away.h5 set.h5
 
 does 1 score run=run n=4 steps=1 omega=1,2 inception=net.h5 data=set.h5 out=sweep.csv
 check "rows of a sweep" "$(wc -l <sweep.csv)" 3
