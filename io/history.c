@@ -44,8 +44,12 @@ static int add_score(struct history *h, struct reading *r, const cJSON *o, doubl
   struct history_score *longer = grown(h->scores, h->n_scores, &r->room_scores, sizeof *longer);
   if (!longer) return because(STATUS_NOMEM, "no memory for the lines of metrics.jsonl");
   h->scores = longer;
-  h->scores[h->n_scores++] = (struct history_score){ step, json_number(o, "images"), NAN, json_number(o, "fid_classifier"),
-                                                     json_number(o, "kid_classifier"), json_number(o, "agreement") };
+  struct history_score *s = &h->scores[h->n_scores++];
+  *s = (struct history_score){ .step = step, .images = json_number(o, "images"), .minutes = NAN,
+                               .fid = json_number(o, "fid_classifier"), .kid = json_number(o, "kid_classifier"),
+                               .agreement = json_number(o, "agreement"), .n = json_number(o, "n"),
+                               .rank_deficient = json_number(o, "rank_deficient") > 0 };
+  sscanf(json_text(o, "note"), "classifier %19[0-9a-f]", s->judge);
   return STATUS_OK;
 }
 

@@ -10,7 +10,12 @@
 #include <stddef.h>
 
 struct history_step { double step, images, minutes, loss, mse_u, mse_v; };
-struct history_score { double step, images, minutes, fid, kid, agreement; };   /* of a classifier; agreement 0..1 */
+struct history_score {           /* of a classifier */
+  double step, images, minutes, fid, kid, agreement;   /* agreement 0..1 */
+  double n;                      /* images that were generated */
+  int rank_deficient;            /* N < D; 0 where it is not told, as by earlier programs */
+  char judge[20];                /* the classifier's hash, likewise "" */
+};
 struct history {
   struct history_step *steps;
   struct history_score *scores;

@@ -24,7 +24,8 @@ void compare_help(void) {
   puts("usage: pmf compare RUN RUN [RUN ...]  [out=FILE.png]\n\n"
        "Up to eight runs side by side: the settings in which they differ, how far they are, errors and\n"
        "scores after as many images as the shortest run has seen, and after as many minutes of training\n"
-       "as it had. Errors are means over the tenth of the images before.\n\nwords:");
+       "as it had. Errors are means over the tenth of the images before. Scores by different classifiers\n"
+       "or of different numbers of images are marked: they do not compare.\n\nwords:");
   words_help(words, WORDS);
   puts("\nexample:\n  pmf compare runs/base runs/other out=both.png");
 }
@@ -180,6 +181,47 @@ static double best_at(const struct history *h) {
   return s ? s->images : NAN;
 }
 
+/* Of how many images the best score is, and by which classifier. */
+static void print_best(const struct runs *r) {
+  printf("  %-32s", "  of images");
+  for (int i = 0; i < r->count; i++) {
+    const struct history_score *s = score_before(&r->h[i], INFINITY, 1);
+    print_cell(s ? s->n : NAN, s && s->rank_deficient ? "%.0f < D" : "%.0f");
+  }
+  printf("\n  %-32s", "  by classifier");
+  for (int i = 0; i < r->count; i++) {
+    const struct history_score *s = score_before(&r->h[i], INFINITY, 1);
+    printf(" %13.12s", s && *s->judge ? s->judge : "-");
+  }
+  puts("");
+}
+
+enum { OTHER_JUDGE = 1, OTHER_N = 2, DEFICIENT = 4 };
+
+/* What keeps the scores of these runs from being compared, as far as it is told. */
+static int caveats(const struct runs *r) {
+  const char *judge = "";
+  double n = NAN;
+  int found = 0;
+  for (int i = 0; i < r->count; i++)
+    for (size_t k = 0; k < r->h[i].n_scores; k++) {
+      const struct history_score *s = &r->h[i].scores[k];
+      if (*judge && *s->judge && strcmp(judge, s->judge)) found |= OTHER_JUDGE;
+      if (fabs(n - s->n) > 0) found |= OTHER_N;   /* NAN: not told */
+      if (s->rank_deficient) found |= DEFICIENT;
+      if (*s->judge) judge = s->judge;
+      if (isfinite(s->n)) n = s->n;
+    }
+  return found;
+}
+
+static void print_caveats(const struct runs *r) {
+  const int found = caveats(r);
+  if (found & OTHER_JUDGE) puts("FID[classifier] by different classifiers: do not compare it");
+  if (found & OTHER_N) puts("FID[classifier] of different numbers of images: do not compare it, more images make it smaller");
+  if (found & DEFICIENT) puts("N < D: no more images than the classifier's features, the covariance is rank-deficient");
+}
+
 static void print(const struct runs *r) {
   double images = INFINITY, minutes = INFINITY, at[RUNS_MAX];
   for (int i = 0; i < r->count; i++) images = fmin(images, images_of(&r->h[i])), minutes = fmin(minutes, minutes_of(&r->h[i]));
@@ -192,12 +234,14 @@ static void print(const struct runs *r) {
   print_row(r, "images/s", "%.1f", rate_of);
   print_row(r, "best FID[classifier]", "%.4g", best_of);
   print_row(r, "  after images", "%.0f", best_at);
+  print_best(r);
   printf("after %.0f images\n", images);
   for (int i = 0; i < r->count; i++) at[i] = images;
   print_at(r, at);
   printf("after %.2f minutes\n", minutes);
   for (int i = 0; i < r->count; i++) at[i] = history_images(&r->h[i], minutes);
   print_at(r, at);
+  print_caveats(r);
 }
 
 /* --- the picture ------------------------------------------------------------------------------------------------------- */
@@ -213,6 +257,7 @@ static void put_curve(FILE *f, const struct history *h) {
 static void put(FILE *f, const void *what) {
   const struct runs *r = what;
   double low = INFINITY, high = 0;
+  const int found = caveats(r);
   int scores = 0;
   gnuplot_frame(f);
   for (int i = 0; i < r->count; i++) {
@@ -231,7 +276,9 @@ static void put(FILE *f, const void *what) {
           "set ylabel 'mean square error, u: running mean'\n", 1.02 * most, scores ? 2 : 1);
   gnuplot_log_axis(f, low / 1.15, high * 1.15);
   for (int panel = 0; panel < (scores ? 2 : 1); panel++) {
-    if (panel) fputs("unset logscale\nset ytics auto\nset yrange [0:*]\nset ylabel 'FID[classifier]'\n", f);
+    if (panel)
+      fprintf(f, "unset logscale\nset ytics auto\nset yrange [0:*]\nset ylabel 'FID[classifier]%s%s'\n",
+              found & DEFICIENT ? ", N < D" : "", found & (OTHER_JUDGE | OTHER_N) ? ": not to be compared" : "");
     int any = 0;
     for (int i = 0; i < r->count; i++) {
       if (panel && !r->h[i].n_scores) continue;

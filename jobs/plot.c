@@ -76,7 +76,8 @@ static void read_scores(struct plot *p) {
   p->at = json_number(o, "images_seen");
   cJSON_ArrayForEach(row, cJSON_GetObjectItemCaseSensitive(o, "scores")) {
     struct plot_row r = { .evaluations = json_number(row, "evaluations"), .fid = json_number(row, "fid_classifier"),
-                          .kid = json_number(row, "kid_classifier"), .agreement = json_number(row, "agreement") };
+                          .kid = json_number(row, "kid_classifier"), .agreement = json_number(row, "agreement"),
+                          .rank_deficient = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(row, "rank_deficient")) };
     const char *name = json_text(row, "images");
     if (!*name || !strcmp(name, "uniform noise") || !(r.fid > 0) || p->n_rows == PLOT_ROWS) continue;
     if (!(r.evaluations > 0)) r.evaluations = 0;
@@ -169,14 +170,14 @@ static void print_numbers(FILE *f, const void *what) {
       }
   for (size_t i = 0; i < p->h.n_scores; i++) {
     const struct history_score *s = &p->h.scores[i];
-    print_row(f, "FID[classifier]", "", s->step, s->images, s->minutes, s->fid);
+    print_row(f, "FID[classifier]", s->rank_deficient ? ", N < D" : "", s->step, s->images, s->minutes, s->fid);
     print_row(f, "KID[classifier]", "", s->step, s->images, s->minutes, s->kid);
     print_row(f, "label agreement", "", s->step, s->images, s->minutes, s->agreement);
   }
   for (size_t i = 0; i < p->n_rows; i++) {
     const struct plot_row *r = &p->rows[i];
     const double at = r->evaluations ? p->at : NAN, minutes = history_minutes(&p->h, at);
-    print_row(f, "FID[classifier]: ", r->name, NAN, at, minutes, r->fid);
+    print_row(f, r->rank_deficient ? "FID[classifier], N < D: " : "FID[classifier]: ", r->name, NAN, at, minutes, r->fid);
     print_row(f, "KID[classifier]: ", r->name, NAN, at, minutes, r->kid);
     print_row(f, "label agreement: ", r->name, NAN, at, minutes, r->agreement);
   }

@@ -7,7 +7,7 @@
 enum { PLOT_CURVES = 3, PLOT_ROWS = 16 };
 
 /* A row of `pmf score`: from so many evaluations of the net, or what the scores are compared with (evaluations = 0). */
-struct plot_row { char name[64]; double evaluations, fid, kid, agreement; };
+struct plot_row { char name[64]; double evaluations, fid, kid, agreement; int rank_deficient; };   /* N < D */
 
 struct plot {
   const char *run;

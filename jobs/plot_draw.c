@@ -133,18 +133,21 @@ static void put_scores(const struct drawing *d) {
   const struct plot *p = d->p;
   double low = INFINITY, high = 0, agreement = 1;
   size_t nets = 0;
+  int deficient = 0;
   for (size_t i = 0; i < p->n_rows; i++) {
     low = fmin(low, p->rows[i].fid), high = fmax(high, p->rows[i].fid);
     nets += p->rows[i].evaluations > 0;
+    deficient |= p->rows[i].rank_deficient;
   }
   for (size_t i = 0; i < p->h.n_scores; i++) {
     if (p->h.scores[i].fid > 0) low = fmin(low, p->h.scores[i].fid), high = fmax(high, p->h.scores[i].fid);
+    deficient |= p->h.scores[i].rank_deficient;
     agreement = fmin(agreement, p->h.scores[i].agreement);   /* fmin passes a NAN over */
   }
   low /= 1.6, high *= 1.8;
   gnuplot_log_axis(d->f, low, high);
   put_labels(d, pow(high / low, 0.05));
-  fputs("set ylabel 'FID[classifier]'\n", d->f);
+  fprintf(d->f, "set ylabel 'FID[classifier]%s'\n", deficient ? ", N < D" : "");
   if (p->h.n_scores) fprintf(d->f, "set y2label 'label agreement, %%'\nset y2tics\nset y2range [%g:100]\n",
                              fmax(0, fmin(90, 10 * floor(10 * agreement - 0.5))));
   else fputs("unset y2label\nunset y2tics\n", d->f);

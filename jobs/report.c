@@ -168,16 +168,21 @@ static void put_scores(FILE *f, const char *run) {
   cJSON *o = text ? cJSON_Parse(text) : NULL;
   const cJSON *row, *rows = cJSON_GetObjectItemCaseSensitive(o, "scores");
   if (cJSON_GetArraySize(rows) > 0) {
-    fputs("<h2>Scores</h2><table><tr><th>images</th><th>FID[classifier]</th><th>KID[classifier]</th><th>agreement</th></tr>\n", f);
+    fputs("<h2>Scores</h2><table><tr><th>images</th><th>N</th><th>FID[classifier]</th>"
+          "<th>KID[classifier]</th><th>agreement</th></tr>\n", f);
     cJSON_ArrayForEach(row, rows) {
       fputs("<tr><td>", f);
       put_text(f, json_text(row, "images"));
       fputs("</td>", f);
+      const int deficient = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(row, "rank_deficient"));
+      put_number(f, json_number(row, "n"), deficient ? "%.0f &lt; D" : "%.0f");
       put_number(f, json_number(row, "fid_classifier"), "%.4g"), put_number(f, json_number(row, "kid_classifier"), "%.4g");
       put_number(f, 100 * json_number(row, "agreement"), "%.1f %%");
       fputs("</tr>\n", f);
     }
-    fputs("</table>\n", f);
+    fputs("</table><p>by classifier ", f);
+    put_text(f, json_text(cJSON_GetObjectItemCaseSensitive(o, "classifier"), "hash"));
+    fputs("; N &lt; D: no more images than its features. Scores compare by one classifier and at one N alone.</p>\n", f);
   }
   cJSON_Delete(o);
   free(text);

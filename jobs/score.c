@@ -131,8 +131,10 @@ void score_help(void) {
        "reference (\"held-out\"), reference_n, classifier {file, hash, accuracy 0..1, features, kernel, seed,\n"
        "trained_on, another_in_loss}, few_samples and rank_deficient (true or false), scores\n"
        "[{images, evaluations (of the net; null if not from it), ema, omega, t_min, t_max, n,\n"
-       "fid_classifier, kid_classifier, agreement 0..1, of_class_means, and with diversity=yes precision,\n"
-       "recall, memorised 0..1, nearest}]; what there is not is null, and at the top what differs between\n"
+       "fid_classifier, clipped (mass of the eigenvalues taken as 0, a part of both traces; above 1e-9\n"
+       "one is no covariance), rank_deficient (N < D: no more images than features), kid_classifier,\n"
+       "agreement 0..1, of_class_means, and with diversity=yes precision, recall, memorised 0..1,\n"
+       "nearest}]; what there is not is null, and at the top what differs between\n"
        "rows of a sweep; with diversity=yes nearest_heldout and memorised_heldout there.\n"
        "With run=, and but for a sweep, the line is kept as RUN/score.json too, where pmf plot finds it.\n"
        "\nexamples:\n"
@@ -258,6 +260,8 @@ static int score_point(void *scoring, const struct sweep_point *point) {
   struct row *row = &p->rows[p->n_rows - 1];
   row->point = *point;
   row->point.score = row->score.frechet;
+  row->point.n = p->n;
+  row->point.rank_deficient = score_rank_deficient(&row->score);
   return status;
 }
 
@@ -307,6 +311,7 @@ static void print_diversity(const struct scoring *p) {
 
 static void print_table(const struct scoring *p) {
   char guided[128] = "no classes";
+  double clipped = 0;
   const int sweep = sweep_is(&p->sweep);
   if (p->generate.n_labels && !sweep)
     snprintf(guided, sizeof guided, "omega %g in [%g, %g]", p->sampler.omega, p->sampler.t_min, p->sampler.t_max);
@@ -320,7 +325,8 @@ static void print_table(const struct scoring *p) {
     printf("it was trained on %s%s\n", evaluator_trained_on(p->role),
            perception_by_classifier(&p->t.s) ? "; the run's loss looked through another, trained on the first half" : "");
   if (p->n < FEW) printf("few samples (N below %d): FID[classifier] is biased\n", FEW);
-  if (rank_deficient(p)) printf("no more images than features: the covariance is rank-deficient\n");
+  if (rank_deficient(p))
+    printf("N < D: no more images than features, the covariance is rank-deficient: compare with nothing of another N\n");
   printf("\n%-28s %15s %15s %15s %15s\n", "", "FID[classifier]", "KID[classifier]", "label agreement", "of class means");
   for (size_t i = 0; i < p->n_rows; i++) {
     const struct row *r = &p->rows[i];
@@ -329,8 +335,11 @@ static void print_table(const struct scoring *p) {
     if (!isnan(r->score.agreement)) snprintf(agreement, sizeof agreement, "%.1f %%", 100 * r->score.agreement);
     if (!isnan(p->class_means) && r->score.frechet > 0)
       snprintf(part, sizeof part, "1/%.3g", p->class_means / r->score.frechet);
-    printf("%-28s %15.3f %15.4g %15s %15s\n", name, r->score.frechet, r->score.kernel, agreement, part);
+    printf("%-28s %15.3f %15.4g %15s %15s%s\n", name, r->score.frechet, r->score.kernel, agreement, part,
+           score_rank_deficient(&r->score) ? "  N < D" : "");
+    clipped = fmax(clipped, r->score.clipped);
   }
+  printf("%s", score_clipped(clipped, (char[SCORE_CLIPPED]){ "" }));
   if (diverse()) print_diversity(p);
 }
 
@@ -354,6 +363,8 @@ static void put_rows(const struct scoring *p, cJSON *o) {
     }
     put(item, "n", (double)r->score.n);
     put(item, "fid_classifier", r->score.frechet);
+    put(item, "clipped", r->score.clipped);
+    cJSON_AddBoolToObject(item, "rank_deficient", score_rank_deficient(&r->score));
     put(item, "kid_classifier", r->score.kernel);
     put(item, "agreement", r->score.agreement);
     put(item, "of_class_means", r->score.frechet / p->class_means);

@@ -208,6 +208,8 @@ static int look_at_reference(struct job *j) {
   return status;
 }
 
+static int rank_deficient(const struct standard_score *r) { return r->n <= D || (r->reference && r->reference <= D); }
+
 /* COLLECTIVE. */
 static int add_row(struct job *j, const struct sweep_point *point, const struct source *source) {
   struct row *row = &j->rows[j->n_rows++];
@@ -216,6 +218,8 @@ static int add_row(struct job *j, const struct sweep_point *point, const struct 
   snprintf(j->standard.scorer.things, sizeof j->standard.scorer.things, "images, %s", point->name);
   const int status = standard_score(&j->standard, source, j->n, &row->score);
   row->point.score = row->score.fid;
+  row->point.n = j->n;
+  row->point.rank_deficient = rank_deficient(&row->score);
   if (!status && j->w->rank == 0) progress_say(&j->progress, "%s: %zu images in %.1f s", point->name, j->n, progress_clock() - began);
   return status;
 }
@@ -249,8 +253,6 @@ static void put(cJSON *o, const char *name, double value) {
   else cJSON_AddNullToObject(o, name);
 }
 
-static int rank_deficient(const struct standard_score *r) { return r->n <= D || (r->reference && r->reference <= D); }
-
 static int print_json(const struct job *j) {
   cJSON *o = cJSON_CreateObject(), *list = cJSON_AddArrayToObject(o, "scores");
   char fid[64];
@@ -273,7 +275,7 @@ static int print_json(const struct job *j) {
       put(item, "omega", point->omega), put(item, "t_min", point->t_min), put(item, "t_max", point->t_max);
     }
     put(item, "n", (double)r->n), put(item, "reference_n", r->reference ? (double)r->reference : NAN);
-    put(item, "fid", r->fid), put(item, "fid_infinite", r->fid_infinite);
+    put(item, "fid", r->fid), put(item, "clipped", r->clipped), put(item, "fid_infinite", r->fid_infinite);
     put(item, "inception_score", r->is), put(item, "inception_score_deviation", r->is_deviation);
     put(item, "kid", r->kid_subsets ? r->kid : NAN), put(item, "kid_deviation", r->kid_subsets ? r->kid_deviation : NAN);
     put(item, "kid_subsets", (double)r->kid_subsets), put(item, "precision", r->precision), put(item, "recall", r->recall);
@@ -323,6 +325,9 @@ static int print_table(const struct job *j) {
       printf("N < D: no more images than the %d features, the covariance is rank-deficient: compare with nothing of another N\n", D);
       break;
     }
+  double clipped = 0;
+  for (int i = 0; i < j->n_rows; i++) clipped = fmax(clipped, j->rows[i].score.clipped);
+  printf("%s", score_clipped(clipped, (char[SCORE_CLIPPED]){ "" }));
   return STATUS_OK;
 }
 

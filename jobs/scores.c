@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "mpi/agree.h"
@@ -206,13 +207,14 @@ int scorer_reference(struct scorer *s, const struct source *source, size_t n) {
 int scorer_score(struct scorer *s, const struct source *source, size_t n, struct score *score) {
   assert(n >= 2 && n <= s->most[1]);
   const struct feature_set *a = &s->images, *b = &s->reference;
-  double frechet = NAN;
+  double frechet[2] = { NAN, NAN };   /* and the clipped mass */
   int status = examine(s, &s->images, source, n);
   if (status) return status;
-  if (s->w->rank == 0) status = frechet_distance(&a->moments, &b->moments, &frechet);
+  if (s->w->rank == 0) status = frechet_distance_clipped(&a->moments, &b->moments, &frechet[0], &frechet[1]);
   if ((status = agree(s->w->comm, status))) return status;
-  MPI_Bcast(&frechet, 1, MPI_DOUBLE, 0, s->w->comm);
-  *score = (struct score){ .n = n, .reference = b->n, .frechet = frechet, .agreement = a->asked > 0 ? a->agreed / a->asked : NAN,
+  MPI_Bcast(frechet, 2, MPI_DOUBLE, 0, s->w->comm);
+  *score = (struct score){ .n = n, .reference = b->n, .frechet = frechet[0], .clipped = frechet[1],
+                           .agreement = a->asked > 0 ? a->agreed / a->asked : NAN,
                            .kernel = kernel_distance(a->n, a->kernel, a->diagonal, b->n, b->kernel, b->diagonal,
                                                      add_pairs(s, a, b)) };
   return STATUS_OK;
@@ -220,4 +222,10 @@ int scorer_score(struct scorer *s, const struct source *source, size_t n, struct
 
 int score_rank_deficient(const struct score *score) {
   return (score->n < score->reference ? score->n : score->reference) <= CLASSIFIER_FEATURES;
+}
+
+const char *score_clipped(double clipped, char text[SCORE_CLIPPED]) {
+  snprintf(text, SCORE_CLIPPED, "clipped mass %.1e: eigenvalues of the covariances taken as 0, as a part of both traces%s\n", clipped,
+           clipped > 1e-9 ? "; more than rounding, one is no covariance" : "");
+  return text;
 }

@@ -48,6 +48,7 @@ struct scorer {
 struct score {
   size_t n, reference;          /* images on both sides */
   double frechet, kernel;       /* FID[classifier] and KID[classifier] */
+  double clipped;               /* of frechet, as in frechet.h */
   double agreement;             /* 0..1; NAN where no class was asked for */
 };
 /* The fields above `arena` are set by the caller. Local. Errors: STATUS_NOMEM. */
@@ -63,6 +64,9 @@ int scorer_score(struct scorer *s, const struct source *source, size_t n, struct
 /* N < D: no more images on a side than the classifier has features. The distance is then of covariances without full rank, and
  * compares with none of another N. */
 int score_rank_deficient(const struct score *score);
+/* A line about the most clipped mass of a table's rows, in text, which comes back. */
+enum { SCORE_CLIPPED = 192 };
+const char *score_clipped(double clipped, char text[SCORE_CLIPPED]);
 
 /* The parts of it, for scores of other kinds (standard.c). */
 /* COLLECTIVE. Features (and logits) of n images of a source; no moments yet. Errors: as scorer_reference. */

@@ -117,7 +117,7 @@ static int few(struct standard *s, double *fid) {
 }
 
 /* COLLECTIVE. Over the chunks in their order; on the way, from half of them on, the distances of the limit. */
-static int many(struct standard *s, double *fid, double *limit) {
+static int many(struct standard *s, double *fid, double *clipped, double *limit) {
   struct feature_set *a = &s->scorer.images;
   const struct moments *to = s->statistics.D ? &s->statistics : &s->scorer.reference.moments;
   const size_t chunks = scorer_chunks(a);
@@ -130,7 +130,7 @@ static int many(struct standard *s, double *fid, double *limit) {
     scorer_moments(&s->scorer, a, done, next);
     done = next;
     n[i] = a->moments.n;
-    status = agree(s->w->comm, s->w->rank ? STATUS_OK : frechet_distance(&a->moments, to, &at[i]));
+    status = agree(s->w->comm, s->w->rank ? STATUS_OK : frechet_distance_clipped(&a->moments, to, &at[i], clipped));
   }
   if (status) return status;
   *fid = s->w->rank == 0 ? at[last] : NAN;
@@ -225,9 +225,10 @@ static int inception_scores(struct standard *s, struct standard_score *score) {
 int standard_score(struct standard *s, const struct source *source, size_t n, struct standard_score *score) {
   const size_t m = s->statistics.D ? 0 : s->scorer.reference.n;
   assert(n >= 2);
-  *score = (struct standard_score){ n, m, NAN, NAN, NAN, NAN, 0, 0, NAN, NAN, NAN, NAN };
+  *score = (struct standard_score){ n, m, NAN, NAN, NAN, NAN, 0, 0, NAN, NAN, NAN, NAN, 0 };
   int status = scorer_look(&s->scorer, &s->scorer.images, source, n);
-  if (!status) status = m && n <= s->scorer.D && m <= s->scorer.D ? few(s, &score->fid) : many(s, &score->fid, &score->fid_infinite);
+  const int thin = m && n <= s->scorer.D && m <= s->scorer.D;
+  if (!status) status = thin ? few(s, &score->fid) : many(s, &score->fid, &score->clipped, &score->fid_infinite);
   if (!status) status = inception_scores(s, score);
   if (!status && m) kernel(s, score);
   if (!status && m) status = recall_of(&s->scorer, &score->precision, &score->recall);

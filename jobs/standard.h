@@ -26,6 +26,7 @@ struct standard_score {
   double kid, kid_deviation;
   size_t kid_subsets, kid_images;    /* how many subsets, of how many images each */
   double is, is_deviation, precision, recall;
+  double clipped;                    /* of fid, as in frechet.h; 0 where the features themselves were enough */
 };
 /* COLLECTIVE. `path`: a network of kind inception. image and reference: height, width, channels of the images on both sides
  * (reference[0] = 0: none); most: how many at most. Errors: STATUS_BAD: no such file, or of another kind; STATUS_NOMEM. */

@@ -141,9 +141,11 @@ struct telling { const struct sweep_point *p; size_t n; const char *name; };
 
 static void put_numbers(FILE *f, const void *telling) {
   const struct telling *t = telling;
-  fprintf(f, "ema,steps,t_min,t_max,omega,%s\n", t->name);
-  for (size_t i = 0; i < t->n; i++)
-    fprintf(f, "%s,%zu,%g,%g,%g,%.9g\n", t->p[i].ema, t->p[i].steps, t->p[i].t_min, t->p[i].t_max, t->p[i].omega, t->p[i].score);
+  fprintf(f, "ema,steps,t_min,t_max,omega,%s,n,rank_deficient\n", t->name);
+  for (size_t i = 0; i < t->n; i++) {
+    const struct sweep_point *p = &t->p[i];
+    fprintf(f, "%s,%zu,%g,%g,%g,%.9g,%zu,%d\n", p->ema, p->steps, p->t_min, p->t_max, p->omega, p->score, p->n, p->rank_deficient);
+  }
 }
 
 /* Of one curve: all but the scale are equal. */
@@ -180,7 +182,9 @@ static void put_script(FILE *f, const void *telling) {
   gnuplot_frame(f);
   put_axes(f, p, n);
   fputs("set xlabel 'guidance scale'\nset key outside right top Left reverse samplen 2\nset ylabel ", f);
-  gnuplot_text(f, ((const struct telling *)telling)->name);
+  char label[160];
+  snprintf(label, sizeof label, "%s, N %zu%s", ((const struct telling *)telling)->name, p->n, p->rank_deficient ? " < D" : "");
+  gnuplot_text(f, label);
   for (size_t i = 0; i < n; i++) {
     char title[160];
     if (i && same_curve(&p[i - 1], &p[i])) continue;

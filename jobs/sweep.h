@@ -18,7 +18,9 @@ struct sweep_point {
   char ema[64], name[128];     /* name: for people, with what differs from point to point */
   size_t steps;
   double omega, t_min, t_max;
-  double score;                /* the caller's, smaller is better; a row of sweep_draw */
+  double score;                /* the caller's, smaller is better, of n images: a row of sweep_tell */
+  size_t n;
+  int rank_deficient;          /* N < D */
 };
 /* From the words: "1,4", "" or "3,5", "" or "0:1,0.1:0.7", "" or "ema3,raw". Errors: STATUS_BAD. */
 int sweep_read(struct sweep *s, const char *steps, const char *omega, const char *interval, const char *ema);

@@ -51,15 +51,17 @@ void train_tell_score(struct run *run, const struct score *score, int best, doub
   const size_t evaluations = e->generate.sampler.steps;
   const struct metric m[] = {
     { "images", (double)run->t.state.images_seen }, { "fid_classifier", score->frechet }, { "kid_classifier", score->kernel },
-    { "agreement", score->agreement }, { "n", (double)score->n }, { "evaluations", (double)evaluations },
-    { "seconds", seconds },
+    { "agreement", score->agreement }, { "n", (double)score->n }, { "reference_n", (double)score->reference },
+    { "rank_deficient", score_rank_deficient(score) }, { "evaluations", (double)evaluations }, { "seconds", seconds },
   };
-  metrics_write(&run->metrics, "score", run->t.state.step, m, sizeof m / sizeof *m, NULL);
+  char judge[64];
+  snprintf(judge, sizeof judge, "classifier %s", e->judge.hash);
+  metrics_write(&run->metrics, "score", run->t.state.step, m, sizeof m / sizeof *m, judge);
   char agreed[64] = "no classes";
   if (!isnan(score->agreement)) snprintf(agreed, sizeof agreed, "%.1f %% of their class", 100 * score->agreement);
-  progress_say(&run->progress, "score at step %llu: FID[classifier] %.3f of %zu images in %zu evaluation%s, %s; %s; %.1f s",
-               step, score->frechet, score->n, evaluations, evaluations > 1 ? "s" : "", agreed,
-               best ? "the best so far, kept as best.h5" : "not the best", seconds);
+  progress_say(&run->progress, "score at step %llu: FID[classifier] %.3f of %zu images%s in %zu evaluation%s, %s; %s; %.1f s",
+               step, score->frechet, score->n, score_rank_deficient(score) ? " (N < D)" : "", evaluations,
+               evaluations > 1 ? "s" : "", agreed, best ? "the best so far, kept as best.h5" : "not the best", seconds);
 }
 
 void train_tell_add(struct run *run, const struct objective_sums *s) {

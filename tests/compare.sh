@@ -35,6 +35,25 @@ check 'the last score up to 1000 images' "$(row 'last FID[classifier]')" '80 -'
 check 'what the runs have in common' "$(grep '^after' out)" 'after 1000 images
 after 1.00 minutes'
 check 'the last score up to one minute' "$(row 'last FID[classifier]' 2)" '40 -'
+grep -q 'do not compare' out && fail "a warning of scores that are told nothing of: $(cat out)"
+
+# Scores by another classifier, of another number of images, or of too few: marked. c and d differ in one of these at a time.
+score() { # RUN N DEFICIENT JUDGE
+  cp -r a "$1" && sed -i '/"score"/d' "$1/metrics.jsonl" && printf '%s%s\n' '{"event":"score","step":90,"images":900,"fid_classifier":7,' \
+    "\"n\":$2,\"rank_deficient\":$3,\"note\":\"classifier $4\"}" >>"$1/metrics.jsonl"
+}
+score c 5000 0 0123456789abcdef && score same 5000 0 0123456789abcdef && score judged 5000 0 fedcba9876543210
+score fewer 400 0 0123456789abcdef && score few 60 1 0123456789abcdef
+does 0 compare c same
+check 'images of the best score' "$(row '  of images')" '5000 5000'
+check 'classifiers of the best score' "$(row '  by classifier')" '0123456789ab 0123456789ab'
+check 'warnings of scores that compare' "$(grep -cE 'do not compare|N < D' out)" 0
+does 0 compare c judged
+check 'another classifier' "$(grep 'do not compare' out)" 'FID[classifier] by different classifiers: do not compare it'
+does 0 compare c fewer
+check 'fewer images' "$(grep -c 'of different numbers of images: do not compare' out)" 1
+does 0 compare few few
+check 'few images' "$(grep '  of images' out | sed 's/  */ /g') $(grep -c '^N < D' out)" ' of images 60 < D 60 < D 1'
 does 0 compare a a
 check 'the same run twice' "$(sed -n '/^settings that differ/,/^how far/p' out | sed -n 2p)" '  none'
 

@@ -58,7 +58,8 @@ START_TEST(any_number_of_ranks_gives_the_same_bits) {
   const size_t sizes[][2] = { { 200, 130 }, { 64, 200 }, { 65, 2 }, { 3, 191 } };
   for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
     const struct score all = score_of(&world, sizes[i][0], sizes[i][1]), one = score_of(&alone, sizes[i][0], sizes[i][1]);
-    const int same = all.n == one.n && all.frechet == one.frechet && all.kernel == one.kernel && all.agreement == one.agreement;
+    const int same = all.n == one.n && all.frechet == one.frechet && all.clipped == one.clipped && all.kernel == one.kernel &&
+                     all.agreement == one.agreement;
     ck_assert_msg(!agree_any(world.comm, !same), "case %zu: %.17g %.17g %g against %.17g %.17g %g", i, all.frechet, all.kernel,
                   all.agreement, one.frechet, one.kernel, one.agreement);
   }
@@ -251,6 +252,33 @@ START_TEST(the_limit_is_a_line_through_prefixes) {
   ck_assert_double_lt(limit, last);   /* few images make the distance too large */
 } END_TEST
 
+/* A reference that is no covariance: the mass of its negative eigenvalues is told on all ranks; of images it is rounding. */
+START_TEST(the_clipped_mass_is_told) {
+  enum { N = 64 * 2 + 5 };
+  const struct noise_images noise = { 5, net.pixels };
+  const struct source images = source_noise(&noise);
+  struct standard s = { .w = &world, .extractor = { FEW_FEATURES, FEW_LOGITS, few_features, NULL } };
+  struct standard_score score, same;
+  s.scorer = (struct scorer){ .w = &world, .extractor = &s.extractor, .pixels = net.pixels, .most = { N, N } };
+  tiny_must(scorer_init(&s.scorer));
+  tiny_must(standard_reference(&s, &images, N));
+  tiny_must(standard_score(&s, &images, N, &same));
+  float *x = few_features_of(&images, N);
+  struct moments a = few_moments(N, x), b = few_moments(N, x);
+  double fid, clipped;
+  for (size_t j = 0; j < FEW_FEATURES; j++)
+    for (size_t k = 0; k < FEW_FEATURES; k++) b.S[j * FEW_FEATURES + k] = j != k ? 0 : j < 4 ? -b.n / 2 : b.n;
+  tiny_must(frechet_distance_clipped(&a, &b, &fid, &clipped));
+  s.statistics = b;
+  tiny_must(standard_score(&s, &images, N, &score));
+  scorer_free(&s.scorer);
+  free(x), free(a.mean), free(a.S), free(b.mean), free(b.S);
+  ck_assert_msg(!agree_any(world.comm, fabs(score.clipped / clipped - 1) > 1e-9 || fabs(score.fid / fid - 1) > 1e-9),
+                "%g and %g, by the plain way %g and %g", score.fid, score.clipped, fid, clipped);
+  ck_assert(fid > 0 && clipped > 1e-3);
+  ck_assert(!agree_any(world.comm, !(same.clipped >= 0 && same.clipped < 1e-12)));
+} END_TEST
+
 static int stop_on_the_last(void *calls) { return ++*(int *)calls == 2 && world.rank == world.ranks - 1; }
 
 START_TEST(a_stop_on_one_rank_ends_the_score_on_all) {
@@ -437,6 +465,7 @@ int main(int argc, char **argv) {
                                           sources_are_what_they_say, an_image_does_not_depend_on_its_share,
                                           a_stop_on_one_rank_ends_the_score_on_all, images_seen_again_are_counted,
                                           precision_and_recall_are_those_of_the_formula, the_limit_is_a_line_through_prefixes,
+                                          the_clipped_mass_is_told,
                                           an_evaluation_waits_for_its_turn,
                                           the_plan_counts_its_memory, all_is_given_back, NULL });
 }

@@ -49,6 +49,12 @@ check 'the kinds of rows, and the first line' "$(cut -d '"' -f 2 <numbers.csv | 
 [ ! -e numbers.png ] || fail 'out=FILE.csv drew a picture'
 
 # Running means: over more than 40 lines of a straight line they are the line.
+mkdir few
+{ step . 1 1 1 && cat metrics.jsonl && rm metrics.jsonl; } >few/metrics.jsonl
+echo '{"event":"score","step":1,"images":10,"fid_classifier":9,"n":60,"rank_deficient":1}' >>few/metrics.jsonl
+echo '{"step":1,"images_seen":10,"scores":[{"images":"1 step","evaluations":1,"fid_classifier":8,"rank_deficient":true}]}' >few/score.json
+shows 'few.csv' plot few out=few.csv
+check 'scores of few images' "$(grep -o '^"FID[^"]*"' few.csv | tr '\n' ' ')" '"FID[classifier], N < D" "FID[classifier], N < D: 1 step" '
 mkdir line
 for i in $(seq 1 100); do step line "$i" "$i" "$((1000 - i))"; done
 shows 'line.csv' plot line out=line.csv

@@ -11,7 +11,7 @@ mkdir 'a <b> run'
   done
 } >'a <b> run/metrics.jsonl'
 echo 'done step 3 of 3' >'a <b> run/status'
-echo '{"step":3,"images_seen":30,"scores":[{"images":"1 <step>","evaluations":1,"fid_classifier":12.5,"kid_classifier":null,"agreement":0.75}]}' \
+echo '{"step":3,"images_seen":30,"classifier":{"hash":"0123456789abcdef"},"scores":[{"images":"1 <step>","evaluations":1,"n":60,"rank_deficient":true,"fid_classifier":12.5,"kid_classifier":null,"agreement":0.75}]}' \
   >'a <b> run/score.json'
 printf 'training:\n  batch_size: 10   # <script>\n' >'a <b> run/used_parameters.yml'
 "$PMF_BUILD/tests/make_pictures" . 0 1 32 24
@@ -23,7 +23,8 @@ has() { grep -qF -- "$1" "$page" || fail "the page lacks '$1'"; }
 has '<title>a &lt;b&gt; run</title>'
 has 'done step 3 of 3'
 has '<td>3</td><td>30</td>'
-has '<td>1 &lt;step&gt;</td><td>12.5</td><td>&ndash;</td><td>75.0 %</td>'
+has '<td>1 &lt;step&gt;</td><td>60 &lt; D</td><td>12.5</td><td>&ndash;</td><td>75.0 %</td>'
+has 'by classifier 0123456789abcdef; N &lt; D: '
 has '# &lt;script&gt;'
 others=$(grep -oE "(src|href)=[\"'][^\"']*|url\\([^)]*" "$page" | cut -c 1-60 | grep -vE "=[\"'](data:|#)|url\\([\"']?#")
 check 'what a page would fetch' "$others" ''

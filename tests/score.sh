@@ -48,6 +48,8 @@ check 'evaluations' "$(value evaluations '3 steps')" 3
 check 'reference' "$(value reference)" '"held-out"'
 check 'few samples' "$(value few_samples)" true
 check 'a plain FID' "$(grep -ciE '"fid"|"kid"' out)" 0
+check 'few images for the features' "$(value rank_deficient 'class means')" false
+value clipped '1 step' | awk '{ exit !($1 != "" && $1 >= 0 && $1 < 1e-10) }' || fail "clipped mass: $(value clipped '1 step')"
 check 'agreement of noise' "$(value agreement 'uniform noise')" null
 less 'floor and 1 step' "$(value fid_classifier 'training images')" "$(value fid_classifier '1 step')"
 less 'floor and class means' "$(value fid_classifier 'training images')" "$(value fid_classifier 'class means')"
@@ -63,7 +65,8 @@ near 'class means as a part of themselves' "$(value of_class_means 'class means'
 
 does 1 score checkpoint=plain/checkpoint.h5 n=60 steps=2 context=no
 check 'rows without context' "$(grep -c ' steps  *[0-9]' out)" 1
-for text in 'FID[classifier]' 'KID[classifier]' 'few samples' 'rank-deficient' 'N 60 against' 'held-out images of set.h5' \
+check 'rows marked N < D' "$(grep -c '^[12] steps* .*  N < D$' out)" 1
+for text in 'FID[classifier]' 'KID[classifier]' 'few samples' 'N < D: no more images than features' 'clipped mass ' 'N 60 against' 'held-out images of set.h5' \
             'seed 9' 'ema2' 'omega 8.5 in [0.1, 0.7]'; do
   grep -qF "$text" out || fail "the table lacks '$text': $(cat out)"
 done
@@ -91,6 +94,7 @@ does 1 score run=plain n=60 omega=2,3 context=no out=s.csv
 cmp -s kept.json plain/score.json || fail 'a sweep took the place of score.json'
 check 'numbers of a sweep' "$(cut -d , -f 1-5 s.csv | tr '\n' ' ')" \
   'ema,steps,t_min,t_max,omega ema2,1,0.1,0.7,2 ema2,1,0.1,0.7,3 ema2,4,0.1,0.7,2 ema2,4,0.1,0.7,3 '
+check 'N of a sweep' "$(cut -d , -f 7- s.csv | sort -u | tr '\n' ' ')" '60,1 n,rank_deficient '
 check 'rows of plain/sweep.csv' "$(wc -l <plain/sweep.csv)" 17
 if command -v gnuplot >/dev/null; then
   [ "$(head -c 4 plain/sweep.png | tail -c 3)" = PNG ] || fail 'plain/sweep.png is no PNG'
@@ -135,6 +139,10 @@ more 150 50
 goes 'of another classifier'
 planted
 more 40 60
+said 'of 40 images (N < D) in 1 evaluation'
+check 'N < D in the event' "$(of_score scored rank_deficient 60) $(of_score scored rank_deficient 50)" '1 0'
+check 'the classifier in the event' "$(scores scored | tail -n 1 | sed 's/.*"note":"classifier \([0-9a-f]*\)".*/\1/')" \
+  "$(sed -n '1s/.* by classifier //p' scored/best)"
 goes 'of more images'
 grep -qF 'of 40 images against 300 held-out ones' scored/best && grep -qF ', N < D: ' scored/best || fail "few images: $(cat scored/best)"
 planted

@@ -20,11 +20,12 @@ said "statistics of 9 images in ref.npz"
 check "name" "$(value fid_name)" "\"FID[$("$PMF" inspect net.h5 | sed -n 's/^  hash  *//p')]\""
 check "N below D" "$(value rank_deficient)" true
 check "images" "$(value n)" 10
+check "clipped mass, where no decomposition was needed" "$(value clipped)" 0
 cp out of_npz; fid=$(value fid)
 does 3 score images=png inception=net.h5 data=set.h5 --json
 check "a folder on 3 ranks" "$(sed 's/"of":"[^"]*"//' out)" "$(sed 's/"of":"[^"]*"//' of_npz)"
 does 1 score run=run n=10 steps=1 inception=net.h5 reference=ref.npz
-for text in 'these are not the weights that FID is defined by' 'N < D' \
+for text in 'clipped mass ' 'these are not the weights that FID is defined by' 'N < D' \
             'N 10 against the statistics of ref.npz, which are those of the held-out images of set.h5'; do
   grep -qF "$text" out || fail "the table lacks '$text': $(cat out)"
 done
@@ -46,6 +47,7 @@ mv away.h5 set.h5
 
 does 1 score run=run n=4 steps=1 omega=1,2 inception=net.h5 data=set.h5 out=sweep.csv
 check "rows of a sweep" "$(wc -l <sweep.csv)" 3
+check "N of a sweep" "$(cut -d , -f 7- sweep.csv | tail -n 1)" 4,1
 does 1 score run=run n=4 steps=1 omega=1,2 inception=net.h5 data=set.h5 out=sweep.csv --json
 check "a scale for each row" "$(grep -o '"omega":[0-9.]*' out | tr '\n' ' ')" '"omega":1 "omega":2 '
 
