@@ -16,7 +16,8 @@
 #include "src/score/limit.h"
 
 enum { D = INCEPTION_FEATURES, SUBSET = 16, SUBSETS = 100 };
-static const char standard_sha256[] = "6726825d";   /* how the published file's begins; its name has it */
+/* pytorch-fid's pt_inception-2015-12-05-6726825d.pth */
+static const char standard_sha256[] = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2";
 
 static void features(void *context, int reference, size_t n, const uint8_t *u8, float *x, float *logits) {
   const struct standard *s = context;
@@ -57,7 +58,7 @@ int standard_open(struct standard *s, const struct world *w, const char *path, c
   if (!status) status = agree(w->comm, allocate(s, shape, most));
   if (status) return status;
   spread(w->comm, 0, sizeof s->facts, &s->facts);
-  s->standard_weights = !strncmp(s->facts.sha256[0], standard_sha256, sizeof standard_sha256 - 1);
+  s->standard_weights = !strcmp(s->facts.sha256[0], standard_sha256);
   status = agree(w->comm, w->rank ? STATUS_OK : network_file_read(path, s->net.table.size, s->weights));
   if (status) return status;
   spread(w->comm, 0, s->net.table.size * sizeof *s->weights, s->weights);

@@ -51,6 +51,17 @@ check "N of a sweep" "$(cut -d , -f 7- sweep.csv | tail -n 1)" 4,1
 does 1 score run=run n=4 steps=1 omega=1,2 inception=net.h5 data=set.h5 out=sweep.csv --json
 check "a scale for each row" "$(grep -o '"omega":[0-9.]*' out | tr '\n' ' ')" '"omega":1 "omega":2 '
 
+# Plain FID is the name by one source file alone: the digest in an imported network changed to it, and to one that differs in the
+# last digit.
+"$PMF" pack shapes n=9 size=16 holdout=2 out=two.h5 >out 2>err || fail "pack: $(cat err)"
+made=$("$PMF" inspect net.h5 | grep -oE '[0-9a-f]{64}') standard=6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2
+for digest in $standard ${standard%2}3; do
+  LC_ALL=C sed "s/$made/$digest/" net.h5 >named.h5
+  does 1 score run=run n=2 steps=1 inception=named.h5 data=two.h5 --json
+  check "digest" "$(value network_sha256)" "\"$digest\""
+  check "name by $digest" "$(value fid_name)" "$([ $digest = $standard ] && echo '"FID"' || grep -o '"FID\[[0-9a-f]*\]"' out)"
+done
+
 refuses "expected one of run=DIR, checkpoint=FILE.h5 and images=DIR or FILE.npz" score run=run images=png inception=net.h5
 refuses "images= goes with inception=FILE" score images=png
 refuses "expected data=FILE.h5 or reference=FILE.npz" score images=png inception=net.h5
