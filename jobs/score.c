@@ -53,8 +53,9 @@ struct scoring {
 
 static char run[TEXT_MAX], checkpoint[TEXT_MAX], data[TEXT_MAX], judge[TEXT_MAX], classifier[TEXT_MAX],
     steps[TEXT_MAX] = "1,4", ema[TEXT_MAX], context[TEXT_MAX] = "yes", diversity[TEXT_MAX] = "no", head[TEXT_MAX], solver[TEXT_MAX],
-    inception[TEXT_MAX], images[TEXT_MAX], reference[TEXT_MAX], save_reference[TEXT_MAX], split[TEXT_MAX] = "heldout", omega[TEXT_MAX], interval[TEXT_MAX], out[TEXT_MAX];
-static long n, seed;
+    inception[TEXT_MAX], images[TEXT_MAX], reference[TEXT_MAX], save_reference[TEXT_MAX], split[TEXT_MAX] = "heldout",
+    omega[TEXT_MAX], interval[TEXT_MAX], seed[TEXT_MAX], out[TEXT_MAX];
+static long n;
 static double t_min = NAN, t_max = NAN;
 static struct word words[] = {
   { .name = "run", .type = WORD_TEXT, .value = run, .help = "folder of a run: its newest sound checkpoint" },
@@ -79,8 +80,8 @@ static struct word words[] = {
     .help = "u: the average velocity, a jump a step; v: the flow, many small steps; u" },
   { .name = "solver", .type = WORD_TEXT, .value = solver,
     .help = "of head=v: euler, or heun with two evaluations a step but for the last; euler" },
-  { .name = "seed", .type = WORD_INTEGER, .value = &seed, .min = 0, .max = 9e15,
-    .help = "of the noise; the run's training.seed" },
+  { .name = "seed", .type = WORD_TEXT, .value = seed,
+    .help = "of the noise, or a list: 1,2,3, and then mean and deviation too; the run's training.seed" },
   { .name = "context", .type = WORD_TEXT, .value = context,
     .help = "no: without the rows for training images, class means and noise; yes" },
   { .name = "diversity", .type = WORD_TEXT, .value = diversity,
@@ -124,17 +125,19 @@ void score_help(void) {
        "No run is scored by what it was trained on: where its loss looked through a classifier, the judge\n"
        "has other kernels and learns from the other half of the training images; judge=half is the same\n"
        "judge for a run without, to compare both.\n\n"
-       "Lists in omega=, interval= or ema= are a sweep: all with all, in one table, and as a picture over\n"
-       "the guidance scale.\n\nwords:");
+       "Lists in omega=, interval=, ema= or seed= are a sweep: all with all, in one table, and as a picture\n"
+       "over the guidance scale. Over the seeds, of which a comparison needs three or more, there are mean\n"
+       "and deviation.\n\nwords:");
   words_help(words, WORDS);
   puts("\n--json prints one object: checkpoint, step, images_seen, ema, omega, t_min, t_max, seed, n, data,\n"
        "reference (\"held-out\"), reference_n, classifier {file, hash, accuracy 0..1, features, kernel, seed,\n"
        "trained_on, another_in_loss}, few_samples and rank_deficient (true or false), scores\n"
-       "[{images, evaluations (of the net; null if not from it), ema, omega, t_min, t_max, n,\n"
-       "fid_classifier, clipped (mass of the eigenvalues taken as 0, a part of both traces; above 1e-9\n"
+       "[{images, evaluations (of the net; null if not from it), ema, omega, t_min, t_max,\n"
+       "seed, n, fid_classifier, clipped (mass of the eigenvalues taken as 0, a part of both traces; above 1e-9\n"
        "one is no covariance), rank_deficient (N < D: no more images than features), kid_classifier,\n"
        "agreement 0..1, of_class_means, and with diversity=yes precision, recall, memorised 0..1,\n"
-       "nearest}]; what there is not is null, and at the top what differs between\n"
+       "nearest}], with several seeds over_seeds [{images, seeds, and each with its _deviation\n"
+       "fid_classifier, kid_classifier, agreement}]; what there is not is null, and at the top what differs between\n"
        "rows of a sweep; with diversity=yes nearest_heldout and memorised_heldout there.\n"
        "With run=, and but for a sweep, the line is kept as RUN/score.json too, where pmf plot finds it.\n"
        "\nexamples:\n"
@@ -152,9 +155,9 @@ static const char *given(int word) { return words[word].given ? words[word].valu
 static int read_sweep(struct scoring *p) {
   char csv[TEXT_MAX];
   int status = words[OUT].given ? gnuplot_numbers(out, csv, sizeof csv) : STATUS_OK;
-  if (!status) status = sweep_read(&p->sweep, steps, omega, interval, ema);
+  if (!status) status = sweep_read(&p->sweep, steps, omega, interval, ema, seed);
   if (!status && words[OUT].given && !sweep_is(&p->sweep))
-    status = because(STATUS_BAD, "out=%s: expected a list in omega=, interval= or ema= with it", out);
+    status = because(STATUS_BAD, "out=%s: expected a list in omega=, interval=, ema= or seed= with it", out);
   if (!status && words[RUN].given && !words[OUT].given && sweep_is(&p->sweep))
     snprintf(out, sizeof out, "%.*s/sweep.png", TEXT_MAX - 16, run);
   return status;
@@ -177,6 +180,7 @@ static int read_words(struct scoring *p, int argc, char **argv) {
     return because(STATUS_BAD, "diversity= goes without inception=, which has precision and recall itself");
   for (int i = OMEGA; i <= EMA && !nets; i++)
     if (words[i].given) return because(STATUS_BAD, "%s= goes with run= or checkpoint=", words[i].name);
+  if (words[SEED].given && !nets) return because(STATUS_BAD, "seed= goes with run= or checkpoint=");
   return read_sweep(p);
 }
 
@@ -211,7 +215,6 @@ static int prepare(struct scoring *p) {
   if (!status) status = trained_head(&p->t, given(HEAD), given(SOLVER), &p->sampler);
   if (!status) status = judge_choose(s, given(JUDGE), &p->role);
   if (status) return status;
-  if (!words[SEED].given) seed = s->training.seed;
   p->n = (size_t)(words[N].given ? n : s->fid.num_samples > FEW ? s->fid.num_samples : FEW);
   snprintf(p->data_path, sizeof p->data_path, "%s", words[DATA].given ? data : s->dataset.root);
   if (words[CLASSIFIER].given) snprintf(p->judge_path, sizeof p->judge_path, "%s", classifier);
@@ -223,7 +226,7 @@ static int prepare(struct scoring *p) {
 
 /* Local. */
 static int allocate(struct scoring *p) {
-  p->generate = (struct generate){ .net = &p->t.net, .sampler = p->sampler, .seed = (uint64_t)seed,
+  p->generate = (struct generate){ .net = &p->t.net, .sampler = p->sampler, .seed = sweep_seed(&p->sweep, &p->t.s),
                                    .n_labels = (size_t)p->t.s.dataset.num_classes };
   p->scorer = (struct scorer){ .w = p->w, .judge = &p->judge, .pixels = p->t.net.pixels, .progress = &p->progress,
                                .most = { p->data.count[SPLIT_HELDOUT], p->n } };
@@ -256,6 +259,7 @@ static int score_training(struct scoring *p) {
 static int score_point(void *scoring, const struct sweep_point *point) {
   struct scoring *p = scoring;
   const struct generated_images generated = { &p->generate, p->t.weights };
+  p->generate.seed = point->seed;
   const int status = add_row(p, point->name, sampler_evaluations(&p->generate.sampler), source_generated(&generated), p->n);
   struct row *row = &p->rows[p->n_rows - 1];
   row->point = *point;
@@ -270,7 +274,7 @@ static int score_ceilings(struct scoring *p) {
   int status = source_class_means(p->w, &p->data, &p->means);
   if (status) return status;
   const struct mean_images means = { &p->data, p->means };
-  const struct noise_images noise = { (uint64_t)seed, p->t.net.pixels };
+  const struct noise_images noise = { sweep_seed(&p->sweep, &p->t.s), p->t.net.pixels };
   status = add_row(p, "class means", 0, source_means(&means), p->n);
   p->class_means = p->rows[p->n_rows - 1].score.frechet;
   return status ? status : add_row(p, "uniform noise", 0, source_noise(&noise), p->n);
@@ -309,6 +313,33 @@ static void print_diversity(const struct scoring *p) {
          p->held_out.n, p->seen.count[SPLIT_TRAIN]);
 }
 
+static double fid_of(const struct score *s) { return s->frechet; }
+static double kid_of(const struct score *s) { return s->kernel; }
+static double agreement_of(const struct score *s) { return s->agreement; }
+
+/* Of the rows from number `from`, which are one setting's with each seed. */
+static struct spread over_seeds(const struct scoring *p, size_t from, double (*of)(const struct score *)) {
+  double x[SWEEP_EACH];
+  for (size_t i = 0; i < p->sweep.seeds; i++) x[i] = of(&p->rows[from + i].score);
+  return sweep_spread(p->sweep.seeds, x);
+}
+
+/* The next such row, of many seeds: from or after it; n_rows where there is none. */
+static size_t next_setting(const struct scoring *p, size_t from) {
+  while (from < p->n_rows && (p->sweep.seeds < 2 || !p->rows[from].evaluations)) from++;
+  return from;
+}
+
+static void print_over_seeds(const struct scoring *p) {
+  for (size_t i = next_setting(p, 0); i < p->n_rows; i = next_setting(p, i + p->sweep.seeds)) {
+    const struct spread fid = over_seeds(p, i, fid_of), kid = over_seeds(p, i, kid_of), agreed = over_seeds(p, i, agreement_of);
+    printf("over %zu seeds, %.*s: FID[classifier] %.3f +- %.3f, KID[classifier] %.4g +- %.2g", p->sweep.seeds,
+           p->rows[i].point.stem, p->rows[i].point.name, fid.mean, fid.deviation, kid.mean, kid.deviation);
+    if (!isnan(agreed.mean)) printf(", label agreement %.1f +- %.1f %%", 100 * agreed.mean, 100 * agreed.deviation);
+    puts("");
+  }
+}
+
 static void print_table(const struct scoring *p) {
   char guided[128] = "no classes";
   double clipped = 0;
@@ -316,8 +347,10 @@ static void print_table(const struct scoring *p) {
   if (p->generate.n_labels && !sweep)
     snprintf(guided, sizeof guided, "omega %g in [%g, %g]", p->sampler.omega, p->sampler.t_min, p->sampler.t_max);
   printf("%s: step %llu, ", p->t.path, (unsigned long long)p->t.step);
-  if (sweep) printf("a sweep, seed %ld\n", seed);
-  else printf("%s, %s, seed %ld\n", p->t.ema, guided, seed);
+  if (sweep) printf("a sweep, ");
+  else printf("%s, %s, ", p->t.ema, guided);
+  if (p->sweep.seeds > 1) printf("seeds %s\n", seed);
+  else printf("seed %llu\n", (unsigned long long)sweep_seed(&p->sweep, &p->t.s));
   printf("N %zu against %zu held-out images of %s\n", p->n, p->data.count[SPLIT_HELDOUT], p->data_path);
   printf("classifier %s: %d features, names %.1f %% of the held-out images rightly (%s)\n", p->judge.hash, D,
          100 * p->judge.accuracy, p->judge_path);
@@ -339,6 +372,7 @@ static void print_table(const struct scoring *p) {
            score_rank_deficient(&r->score) ? "  N < D" : "");
     clipped = fmax(clipped, r->score.clipped);
   }
+  print_over_seeds(p);
   printf("%s", score_clipped(clipped, (char[SCORE_CLIPPED]){ "" }));
   if (diverse()) print_diversity(p);
 }
@@ -360,6 +394,7 @@ static void put_rows(const struct scoring *p, cJSON *o) {
     if (r->evaluations) {
       cJSON_AddStringToObject(item, "ema", point->ema);
       put(item, "omega", point->omega), put(item, "t_min", point->t_min), put(item, "t_max", point->t_max);
+      put(item, "seed", (double)point->seed);
     }
     put(item, "n", (double)r->score.n);
     put(item, "fid_classifier", r->score.frechet);
@@ -371,6 +406,26 @@ static void put_rows(const struct scoring *p, cJSON *o) {
     if (diverse()) {
       put(item, "precision", r->precision), put(item, "recall", r->recall);
       put(item, "memorised", r->nearest.memorised), put(item, "nearest", r->nearest.distance);
+    }
+    cJSON_AddItemToArray(list, item);
+  }
+}
+
+static void put_over_seeds(const struct scoring *p, cJSON *o) {
+  static const struct { const char *name, *deviation; double (*of)(const struct score *); } numbers[] = {
+    { "fid_classifier", "fid_classifier_deviation", fid_of }, { "kid_classifier", "kid_classifier_deviation", kid_of },
+    { "agreement", "agreement_deviation", agreement_of } };
+  if (p->sweep.seeds < 2) return;
+  cJSON *list = cJSON_AddArrayToObject(o, "over_seeds");
+  for (size_t i = next_setting(p, 0); i < p->n_rows; i = next_setting(p, i + p->sweep.seeds)) {
+    cJSON *item = cJSON_CreateObject();
+    char name[sizeof p->rows->point.name];
+    snprintf(name, sizeof name, "%.*s", p->rows[i].point.stem, p->rows[i].point.name);
+    cJSON_AddStringToObject(item, "images", name);
+    put(item, "seeds", (double)p->sweep.seeds);
+    for (size_t k = 0; k < sizeof numbers / sizeof *numbers; k++) {
+      const struct spread s = over_seeds(p, i, numbers[k].of);
+      put(item, numbers[k].name, s.mean), put(item, numbers[k].deviation, s.deviation);
     }
     cJSON_AddItemToArray(list, item);
   }
@@ -388,7 +443,7 @@ static char *json_of(const struct scoring *p) {
   put(o, "omega", sweep ? NAN : p->sampler.omega);
   put(o, "t_min", sweep ? NAN : p->sampler.t_min);
   put(o, "t_max", sweep ? NAN : p->sampler.t_max);
-  put(o, "seed", (double)seed);
+  put(o, "seed", p->sweep.seeds > 1 ? NAN : (double)sweep_seed(&p->sweep, &p->t.s));
   put(o, "n", (double)p->n);
   cJSON_AddStringToObject(o, "data", p->data_path);
   cJSON_AddStringToObject(o, "reference", "held-out");
@@ -406,6 +461,7 @@ static char *json_of(const struct scoring *p) {
   cJSON_AddBoolToObject(o, "rank_deficient", rank_deficient(p));
   if (diverse()) put(o, "nearest_heldout", p->held_out.distance), put(o, "memorised_heldout", p->held_out.memorised);
   put_rows(p, o);
+  put_over_seeds(p, o);
   char *text = cJSON_PrintUnformatted(o);
   if (text) utf8_mend(text);
   cJSON_Delete(o);
@@ -437,7 +493,7 @@ static int score_by_inception(const struct scoring *p) {
     .inception = inception, .run = run, .checkpoint = checkpoint, .images = images, .data = data, .reference = reference,
     .save_reference = save_reference, .split = words[SPLIT].given ? split : "", .head = head, .solver = solver, .out = out,
     .t_min = t_min, .t_max = t_max,
-    .n = words[N].given ? n : 0, .seed = words[SEED].given ? seed : -1, .sweep = &p->sweep, .json = words[JSON].given,
+    .n = words[N].given ? n : 0, .sweep = &p->sweep, .json = words[JSON].given,
   };
   return score_standard(p->w, &all);
 }

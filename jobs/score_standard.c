@@ -53,7 +53,7 @@ static int open_images(struct job *j) {
     int status = sweep_sampler(words->sweep, &j->t, words->t_min, words->t_max, &j->sampler);
     if (!status) status = trained_head(&j->t, *words->head ? words->head : NULL, *words->solver ? words->solver : NULL, &j->sampler);
     j->generate = (struct generate){ .net = &j->t.net, .sampler = j->sampler, .n_labels = (size_t)s->dataset.num_classes,
-                                     .seed = (uint64_t)(words->seed >= 0 ? words->seed : s->training.seed) };
+                                     .seed = sweep_seed(words->sweep, s) };
     j->n = (size_t)(words->n ? words->n : s->fid.num_samples);
     return status ? status : generate_init(&j->generate);
   }
@@ -229,6 +229,7 @@ static int score_net(void *job, const struct sweep_point *point) {
   struct job *j = job;
   const struct generated_images generated = { &j->generate, j->t.weights };
   const struct source source = source_generated(&generated);
+  j->generate.seed = point->seed;
   return add_row(j, point, &source);
 }
 
@@ -253,13 +254,62 @@ static void put(cJSON *o, const char *name, double value) {
   else cJSON_AddNullToObject(o, name);
 }
 
+static void number(char text[32], const char *format, double value) {
+  if (isfinite(value)) snprintf(text, 32, format, value);
+  else snprintf(text, 32, "-");
+}
+
+static double fid_of(const struct standard_score *r) { return r->fid; }
+static double is_of(const struct standard_score *r) { return r->is; }
+static double kid_of(const struct standard_score *r) { return r->kid_subsets ? r->kid : NAN; }
+
+/* Of the rows from number `from`, which are one setting's with each seed. */
+static struct spread over_seeds(const struct job *j, size_t from, double (*of)(const struct standard_score *)) {
+  double x[SWEEP_EACH];
+  for (size_t i = 0; i < j->words->sweep->seeds; i++) x[i] = of(&j->rows[from + i].score);
+  return sweep_spread(j->words->sweep->seeds, x);
+}
+
+static void put_over_seeds(const struct job *j, cJSON *o) {
+  static const struct { const char *name, *deviation; double (*of)(const struct standard_score *); } numbers[] = {
+    { "fid", "fid_deviation", fid_of }, { "inception_score", "inception_score_deviation", is_of },
+    { "kid", "kid_deviation", kid_of } };
+  const size_t seeds = j->words->sweep->seeds;
+  if (seeds < 2) return;
+  cJSON *list = cJSON_AddArrayToObject(o, "over_seeds");
+  for (size_t i = 0; i < (size_t)j->n_rows; i += seeds) {
+    cJSON *item = cJSON_CreateObject();
+    char name[sizeof j->rows->point.name];
+    snprintf(name, sizeof name, "%.*s", j->rows[i].point.stem, j->rows[i].point.name);
+    cJSON_AddStringToObject(item, "images", name);
+    put(item, "seeds", (double)seeds);
+    for (size_t k = 0; k < sizeof numbers / sizeof *numbers; k++) {
+      const struct spread s = over_seeds(j, i, numbers[k].of);
+      put(item, numbers[k].name, s.mean), put(item, numbers[k].deviation, s.deviation);
+    }
+    cJSON_AddItemToArray(list, item);
+  }
+}
+
+static void print_over_seeds(const struct job *j) {
+  const size_t seeds = j->words->sweep->seeds;
+  for (size_t i = 0; seeds > 1 && i < (size_t)j->n_rows; i += seeds) {
+    const struct spread fid = over_seeds(j, i, fid_of), is = over_seeds(j, i, is_of), kid = over_seeds(j, i, kid_of);
+    char t[4][32];
+    number(t[0], "%.2f", is.mean), number(t[1], "%.2f", is.deviation);
+    number(t[2], "%.5f", kid.mean), number(t[3], "%.5f", kid.deviation);
+    printf("over %zu seeds, %.*s: %.3f +- %.3f, Inception Score %s +- %s, KID %s +- %s\n", seeds, j->rows[i].point.stem,
+           j->rows[i].point.name, fid.mean, fid.deviation, t[0], t[1], t[2], t[3]);
+  }
+}
+
 static int print_json(const struct job *j) {
   cJSON *o = cJSON_CreateObject(), *list = cJSON_AddArrayToObject(o, "scores");
   char fid[64];
   name_fid(j, fid);
   cJSON_AddStringToObject(o, "of", from_net(j) ? j->t.path : j->words->images);
   if (from_net(j) && !sweep_is(j->words->sweep)) cJSON_AddStringToObject(o, "ema", j->t.ema);
-  put(o, "seed", from_net(j) ? (double)j->generate.seed : NAN);
+  put(o, "seed", from_net(j) && j->words->sweep->seeds < 2 ? (double)j->generate.seed : NAN);
   cJSON_AddStringToObject(o, "reference", *j->statistics ? j->statistics : j->data_path);
   cJSON_AddStringToObject(o, "split", *j->statistics && !j->known ? "statistics" : j->split == SPLIT_TRAIN ? "train" : "held-out");
   cJSON_AddStringToObject(o, "network", j->standard.facts.hash);
@@ -273,6 +323,7 @@ static int print_json(const struct job *j) {
     if (from_net(j)) {
       cJSON_AddStringToObject(item, "ema", point->ema);
       put(item, "omega", point->omega), put(item, "t_min", point->t_min), put(item, "t_max", point->t_max);
+      put(item, "seed", (double)point->seed);
     }
     put(item, "n", (double)r->n), put(item, "reference_n", r->reference ? (double)r->reference : NAN);
     put(item, "fid", r->fid), put(item, "clipped", r->clipped), put(item, "fid_infinite", r->fid_infinite);
@@ -282,16 +333,12 @@ static int print_json(const struct job *j) {
     cJSON_AddBoolToObject(item, "rank_deficient", rank_deficient(r));
     cJSON_AddItemToArray(list, item);
   }
+  put_over_seeds(j, o);
   char *text = cJSON_PrintUnformatted(o);
   if (text) utf8_mend(text), puts(text);
   cJSON_free(text);
   cJSON_Delete(o);
   return text ? STATUS_OK : because(STATUS_NOMEM, "no memory for a line of JSON");
-}
-
-static void number(char text[32], const char *format, double value) {
-  if (isfinite(value)) snprintf(text, 32, format, value);
-  else snprintf(text, 32, "-");
 }
 
 static void print_row(const struct row *row) {
@@ -320,6 +367,7 @@ static int print_table(const struct job *j) {
     printf("these are not the weights that FID is defined by: compare nothing with published numbers\n");
   printf("\n%-28s %12s %12s %20s %21s %9s %9s\n", "", fid, "N -> inf", "Inception Score", "KID", "precision", "recall");
   for (int i = 0; i < j->n_rows; i++) print_row(&j->rows[i]);
+  print_over_seeds(j);
   for (int i = 0; i < j->n_rows; i++)
     if (rank_deficient(&j->rows[i].score)) {
       printf("N < D: no more images than the %d features, the covariance is rank-deficient: compare with nothing of another N\n", D);

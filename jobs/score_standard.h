@@ -8,7 +8,7 @@
 struct score_words {
   const char *inception, *run, *checkpoint, *images, *data, *reference, *save_reference, *split, *head, *solver, *out;
   double t_min, t_max;
-  long n, seed;                      /* n: 0, seed: -1 where not given */
+  long n;                            /* 0 where not given */
   const struct sweep *sweep;
   int json;
 };

@@ -35,6 +35,18 @@ static int read_steps(struct sweep *s, const char *text) {
   return status || s->n_steps ? status : because(STATUS_BAD, "steps=: expected numbers from 1 to 1000 with commas between");
 }
 
+static int read_seeds(struct sweep *s, const char *text) {
+  double x[SWEEP_EACH];
+  const int status = read_numbers("seed", text, 0, 9e15, x, &s->seeds);
+  for (size_t i = 0; i < s->seeds && !status; i++) {
+    s->seed[i] = (uint64_t)x[i];
+    if ((double)s->seed[i] != x[i]) return because(STATUS_BAD, "seed=%s: expected whole numbers", text);
+    for (size_t k = 0; k < i; k++)
+      if (s->seed[k] == s->seed[i]) return because(STATUS_BAD, "seed=%s: one of them comes twice", text);
+  }
+  return status;
+}
+
 static int read_intervals(struct sweep *s, const char *text) {
   char *end;
   for (const char *c = text; *text; c = end + 1) {
@@ -66,18 +78,32 @@ static int read_emas(struct sweep *s, const char *text) {
 
 static size_t at_least_one(size_t n) { return n ? n : 1; }
 
-int sweep_read(struct sweep *s, const char *steps, const char *omega, const char *interval, const char *ema) {
+int sweep_read(struct sweep *s, const char *steps, const char *omega, const char *interval, const char *ema, const char *seed) {
   *s = (struct sweep){ .omegas = 0 };
   int status = read_steps(s, steps);
   if (!status) status = read_numbers("omega", omega, 1, 1000, s->omega, &s->omegas);
   if (!status) status = read_intervals(s, interval);
   if (!status) status = read_emas(s, ema);
+  if (!status) status = read_seeds(s, seed);
   if (status) return status;
-  const size_t points = s->n_steps * at_least_one(s->omegas) * at_least_one(s->intervals) * at_least_one(s->emas);
+  const size_t guided = at_least_one(s->omegas) * at_least_one(s->intervals);
+  const size_t points = s->n_steps * guided * at_least_one(s->emas) * at_least_one(s->seeds);
   return points <= SWEEP_POINTS ? STATUS_OK : because(STATUS_BAD, "%zu scores asked for: expected at most %d", points, SWEEP_POINTS);
 }
 
-int sweep_is(const struct sweep *s) { return s->omegas > 1 || s->intervals > 1 || s->emas > 1; }
+int sweep_is(const struct sweep *s) { return s->omegas > 1 || s->intervals > 1 || s->emas > 1 || s->seeds > 1; }
+
+uint64_t sweep_seed(const struct sweep *s, const struct settings *run) {
+  return s->seeds ? s->seed[0] : (uint64_t)run->training.seed;
+}
+
+struct spread sweep_spread(size_t n, const double *x) {
+  struct spread s = { 0, 0 };
+  for (size_t i = 0; i < n; i++) s.mean += x[i] / (double)n;
+  for (size_t i = 0; i < n; i++) s.deviation += (x[i] - s.mean) * (x[i] - s.mean);
+  s.deviation = n > 1 ? sqrt(s.deviation / (double)(n - 1)) : NAN;
+  return s;
+}
 
 const char *sweep_ema(const struct sweep *s, size_t i) { return s->emas ? s->ema[i] : NULL; }
 
@@ -109,6 +135,8 @@ static void name_point(const struct sweep *s, double usual, const struct sampler
   if (s->omegas > 1 || s->intervals > 1 || p->omega != usual)
     add(p->name, sizeof p->name, ", omega %g", NULL, p->omega, 0);
   if (s->intervals > 1) add(p->name, sizeof p->name, " in [%g, %g]", NULL, p->t_min, p->t_max);
+  p->stem = (int)strlen(p->name);
+  if (s->seeds > 1) add(p->name, sizeof p->name, ", seed %.0f", NULL, (double)p->seed, 0);
 }
 
 int sweep_run(const struct sweep *s, struct trained *t, const struct world *w, struct sampler *sampler,
@@ -122,8 +150,10 @@ int sweep_run(const struct sweep *s, struct trained *t, const struct world *w, s
     }
     for (size_t n = 0; n < s->n_steps; n++)
       for (size_t k = 0; k < at_least_one(s->intervals); k++)
-        for (size_t i = 0; i < at_least_one(s->omegas) && !status; i++) {
-          struct sweep_point p = { .steps = s->steps[n], .omega = s->omegas ? s->omega[i] : setup_omega(&t->s, s->steps[n]),
+        for (size_t at = 0; at < at_least_one(s->omegas) * at_least_one(s->seeds) && !status; at++) {
+          const size_t i = at / at_least_one(s->seeds);
+          struct sweep_point p = { .steps = s->steps[n], .seed = s->seeds ? s->seed[at % s->seeds] : sweep_seed(s, &t->s),
+                                   .omega = s->omegas ? s->omega[i] : setup_omega(&t->s, s->steps[n]),
                                    .t_min = s->intervals ? s->interval[k][0] : own.t_min,
                                    .t_max = s->intervals ? s->interval[k][1] : own.t_max };
           snprintf(p.ema, sizeof p.ema, "%.63s", t->ema);
@@ -141,10 +171,11 @@ struct telling { const struct sweep_point *p; size_t n; const char *name; };
 
 static void put_numbers(FILE *f, const void *telling) {
   const struct telling *t = telling;
-  fprintf(f, "ema,steps,t_min,t_max,omega,%s,n,rank_deficient\n", t->name);
+  fprintf(f, "ema,steps,t_min,t_max,omega,%s,n,rank_deficient,seed\n", t->name);
   for (size_t i = 0; i < t->n; i++) {
     const struct sweep_point *p = &t->p[i];
-    fprintf(f, "%s,%zu,%g,%g,%g,%.9g,%zu,%d\n", p->ema, p->steps, p->t_min, p->t_max, p->omega, p->score, p->n, p->rank_deficient);
+    fprintf(f, "%s,%zu,%g,%g,%g,%.9g,%zu,%d,%.0f\n", p->ema, p->steps, p->t_min, p->t_max, p->omega, p->score, p->n,
+            p->rank_deficient, (double)p->seed);
   }
 }
 

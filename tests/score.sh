@@ -94,11 +94,25 @@ does 1 score run=plain n=60 omega=2,3 context=no out=s.csv
 cmp -s kept.json plain/score.json || fail 'a sweep took the place of score.json'
 check 'numbers of a sweep' "$(cut -d , -f 1-5 s.csv | tr '\n' ' ')" \
   'ema,steps,t_min,t_max,omega ema2,1,0.1,0.7,2 ema2,1,0.1,0.7,3 ema2,4,0.1,0.7,2 ema2,4,0.1,0.7,3 '
-check 'N of a sweep' "$(cut -d , -f 7- s.csv | sort -u | tr '\n' ' ')" '60,1 n,rank_deficient '
+check 'N of a sweep' "$(cut -d , -f 7,8 s.csv | sort -u | tr '\n' ' ')" '60,1 n,rank_deficient '
 check 'rows of plain/sweep.csv' "$(wc -l <plain/sweep.csv)" 17
 if command -v gnuplot >/dev/null; then
   [ "$(head -c 4 plain/sweep.png | tail -c 3)" = PNG ] || fail 'plain/sweep.png is no PNG'
 fi
+
+# Several seeds: each as alone, and mean and deviation of all.
+does 2 score run=plain n=60 steps=1,2 seed=9,10,12 context=no out=seeds.csv --json
+check 'rows of three seeds' "$(grep -o '"images":"[12] steps*, seed [0-9]*"' out | wc -l)" 6
+cp out seeds.json
+fids=$(for seed in 9 10 12; do value fid_classifier "2 steps, seed $seed"; done)
+near 'the mean over seeds' "$(value fid_classifier '2 steps')" "$(echo "$fids" | awk '{ s += $1 } END { printf "%.15g", s / 3 }')"
+near 'the deviation over seeds' "$(value fid_classifier_deviation '2 steps')" \
+  "$(echo "$fids" | awk '{ x[NR] = $1; s += $1 / 3 } END { for (i = 1; i <= 3; i++) q += (x[i] - s) ^ 2; printf "%.15g", sqrt(q / 2) }')"
+check 'seeds of seeds.csv' "$(cut -d , -f 9 seeds.csv | tr '\n' ' ')" 'seed 9 10 12 9 10 12 '
+does 1 score run=plain n=60 steps=2 seed=12 context=no --json
+near 'a seed alone' "$(value fid_classifier '2 steps')" "$(cp seeds.json out; value fid_classifier '2 steps, seed 12')"
+does 1 score run=plain n=60 steps=1 seed=1,2,3 context=no out=seeds.csv
+grep -qE '^over 3 seeds, 1 step: FID\[classifier\] [0-9.]+ \+- [0-9.]+, KID' out || fail "the table lacks the mean over seeds: $(cat out)"
 
 # Scores on the way: the same end, a curve, and the best kept.
 does 2 train config=tiny.yml data=set.h5 run=scored fid.every_steps=10 fid.online_samples=150 fid.time_share=1
@@ -198,6 +212,9 @@ refuses 'interval=0.1: expected up to 16 of FROM:TO' score run=plain interval=0.
 refuses 'interval= goes without t_min=' score run=plain interval=0:1 t_min=0.1
 refuses 'ema=ema7: plain/checkpoint.h5 has raw' score run=plain ema=raw,ema7
 refuses 'omega= goes with run= or checkpoint=' score inception=none.h5 images=none omega=1,2
+refuses 'seed=1,x: expected up to 16 numbers' score run=plain seed=1,x
+refuses 'seed=1,2,1: one of them comes twice' score run=plain seed=1,2,1
+refuses 'seed= goes with run= or checkpoint=' score inception=none.h5 images=none seed=1,2
 refuses 'out=x.png: expected a list' score run=plain out=x.png
 refuses '512 scores asked for' score run=plain steps=1,2 omega=1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16 \
   interval=0:1,0:.1,0:.2,0:.3,0:.4,0:.5,0:.6,0:.7,0:.8,0:.9,.1:1,.1:.2,.1:.3,.1:.4,.1:.5,.1:.6

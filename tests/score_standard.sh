@@ -47,7 +47,7 @@ mv away.h5 set.h5
 
 does 1 score run=run n=4 steps=1 omega=1,2 inception=net.h5 data=set.h5 out=sweep.csv
 check "rows of a sweep" "$(wc -l <sweep.csv)" 3
-check "N of a sweep" "$(cut -d , -f 7- sweep.csv | tail -n 1)" 4,1
+check "N of a sweep" "$(cut -d , -f 7,8 sweep.csv | tail -n 1)" 4,1
 does 1 score run=run n=4 steps=1 omega=1,2 inception=net.h5 data=set.h5 out=sweep.csv --json
 check "a scale for each row" "$(grep -o '"omega":[0-9.]*' out | tr '\n' ' ')" '"omega":1 "omega":2 '
 
@@ -61,6 +61,9 @@ for digest in $standard ${standard%2}3; do
   check "digest" "$(value network_sha256)" "\"$digest\""
   check "name by $digest" "$(value fid_name)" "$([ $digest = $standard ] && echo '"FID"' || grep -o '"FID\[[0-9a-f]*\]"' out)"
 done
+does 1 score run=run n=2 steps=1 seed=3,4 inception=net.h5 data=two.h5 out=sweep.csv --json
+mean=$(grep -o '"images":"1 step, seed [34]".*' out | grep -o '"fid":[0-9.]*' | head -n 2 | awk -F : '{ s += $2 / 2 } END { printf "%.9g", s }')
+check "the mean over seeds" "$(sed 's/.*"over_seeds":.*"fid":\([0-9.]*\).*/\1/' out | awk '{ printf "%.9g", $1 }')" "$mean"
 
 refuses "expected one of run=DIR, checkpoint=FILE.h5 and images=DIR or FILE.npz" score run=run images=png inception=net.h5
 refuses "images= goes with inception=FILE" score images=png
