@@ -1,4 +1,5 @@
 #include <assert.h>
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -171,7 +172,7 @@ int checkpoint_fits(const char *path, const struct checkpoint_info *info, const 
 static bool is_there(MPI_Comm comm, const char *path) {
   int rank, there;
   MPI_Comm_rank(comm, &rank);
-  if (rank == 0) there = access(path, F_OK) == 0;
+  if (rank == 0) there = access(path, F_OK) == 0 || (errno != ENOENT && errno != ENOTDIR);   /* else opening it says why not */
   MPI_Bcast(&there, 1, MPI_INT, 0, comm);
   return there;
 }

@@ -69,19 +69,35 @@ int hdf_close(hid_t file) {
   return -1;
 }
 
+/* Does the system say that there is no such file, rather than that it cannot look now? */
+static bool is_missing(int error) {
+  return error == ENOENT || error == ENOTDIR || error == ELOOP || error == ENAMETOOLONG;
+}
+
+/* What says nothing of the file's content: it may be sound. */
+static bool is_passing(int error) {
+  return error == EIO || error == ESTALE || error == ETIMEDOUT || error == EINTR || error == EACCES || error == EPERM
+         || error == EMFILE || error == ENFILE;
+}
+
 int hdf_open(hid_t *file, const char *path) {
   struct stat s;
   hdf_quiet();
   *file = -1;
-  if (stat(path, &s)) return because(STATUS_BAD, "%s: %s", path, errno == ENOENT ? "missing" : strerror(errno));
+  if (stat(path, &s)) return because(is_missing(errno) ? STATUS_BAD : STATUS_IO, "%s: %s", path,
+                                     errno == ENOENT ? "missing" : strerror(errno));
   if (S_ISDIR(s.st_mode)) return because(STATUS_BAD, "%s: a directory, expected an HDF5 file", path);
-  if (access(path, R_OK)) return because(STATUS_BAD, "%s: cannot be opened: %s", path, strerror(errno));
-  if (H5Fis_hdf5(path) <= 0) return because(STATUS_BAD, "%s: not an HDF5 file", path);
+  if (access(path, R_OK)) return because(STATUS_IO, "%s: cannot be opened: %s", path, strerror(errno));
+  errno = 0;
+  const htri_t is = H5Fis_hdf5(path);
+  if (is <= 0 && is_passing(errno)) return because(STATUS_IO, "%s: cannot be read: %s", path, strerror(errno));
+  if (is <= 0) return because(STATUS_BAD, "%s: not an HDF5 file", path);
   errno = 0;
   *file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
   if (*file >= 0) return STATUS_OK;
-  if (errno == EAGAIN || errno == ENOSYS || errno == 524)   /* flock failed; 524 is the kernel's ENOTSUPP */
-    return because(STATUS_BAD, "%s: cannot be locked; " LOCK_HINT, path);
+  if (errno == EAGAIN || errno == ENOLCK || errno == ENOSYS || errno == 524)   /* flock failed; 524 is the kernel's ENOTSUPP */
+    return because(STATUS_IO, "%s: cannot be locked; " LOCK_HINT, path);
+  if (is_passing(errno)) return because(STATUS_IO, "%s: cannot be opened: %s", path, strerror(errno));
   return because(STATUS_BAD, "%s: cannot be opened: cut short, or its header is damaged", path);
 }
 

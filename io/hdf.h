@@ -11,7 +11,8 @@
 /* Before MPI_Init. HDF5 then leaves it to the end of the process to tidy up, and not to MPI_Finalize, where HDF5 1.10 crashes over
  * a file whose disk takes nothing more. So every file is to be closed, by H5Fclose or hdf_close. */
 void hdf_start(void);
-/* Opens for reading. Errors: STATUS_BAD: missing, not HDF5, cut. Close with H5Fclose. */
+/* Opens for reading. Errors: STATUS_BAD: missing, not HDF5, cut; STATUS_IO: it is there and cannot be read now (no permission, a
+ * lock refused, a file system that fails), which says nothing of its content. Close with H5Fclose. */
 int hdf_open(hid_t *file, const char *path);
 /* Right after a failed HDF5 call: remembers the innermost entry of its error stack; returns -1. */
 int hdf_fail(void);

@@ -134,6 +134,21 @@ with HDF5_USE_FILE_LOCKING=FALSE SHIM_FAIL='flock 524 1 999 checkpoint.h5.tmp' -
   fail "without locks: exit code $?: $(tail -n 5 err)"
 same_as_whole unlocked
 
+# A newest checkpoint that cannot be read now, as one rank may find it after a fault that passes: it keeps its name and the start
+# ends with the reason; the next goes on from it.
+with -- 2 run=passing training.steps=8 || fail "before a fault that passes: exit code $?: $(tail -n 5 err)"
+for fault in 'flock 11 1 1 checkpoint.h5 1:locked' 'flock 37 1 1 checkpoint.h5 0:locked' 'look 5 1 1 checkpoint.h5 1:read: Input/output error' \
+  'look 116 2 2 checkpoint.h5 0:opened: Stale file handle'; do
+  with SHIM_FAIL="${fault%%:*}" -- 2 run=passing
+  check "exit code where a checkpoint cannot be ${fault#*:}" $? 74
+  check "lines where a checkpoint cannot be ${fault#*:}" "$(grep -c '^pmf train: ' err)" 1
+  said "pmf train: passing/checkpoint.h5: cannot be ${fault#*:}"
+  check "checkpoints after one could not be ${fault#*:}" "$(cd passing && echo checkpoint*)" 'checkpoint.h5 checkpoint.h5.prev'
+done
+with -- 2 run=passing || fail "after a fault that passes: exit code $?: $(tail -n 5 err)"
+said_once 'going on after step 8 of 12'
+same_as_whole passing
+
 # Saves that take long: a run stops early enough to be saved before its time is over; a second start, which has not saved yet,
 # knows from the first how long that takes.
 limit=6

@@ -131,7 +131,7 @@ denied 74 real/run report real/run
 if command -v gnuplot >/dev/null; then denied 74 real/run plot real/run; fi
 chmod a= real/run/checkpoint.h5 real/set.h5
 denied 65 'real/set.h5: cannot be opened' train config=tiny.yml data=real/set.h5 run="$HOME/run"
-denied 65 'real/run/checkpoint.h5' inspect real/run/checkpoint.h5
+denied 74 'real/run/checkpoint.h5' inspect real/run/checkpoint.h5
 find real elsewhere -printf '%p %s %T@\n' | sort >after
 cmp -s before after || fail "a job that was denied changed something: $(diff before after)"
 chmod -R u+w real elsewhere

@@ -2,7 +2,7 @@
  * all its libraries, and the C library's open, fopen, mkdir, fallocate, write, fsync, rename and flock.
  *   SHIM_FAIL="CALL ERRNO FIRST LAST ENDING [RANK]"   those calls FIRST to LAST (from 1) of this process that concern a file whose
  *             name ends in ENDING fail with that errno, on that rank only or on all; several of them between commas. open is
- *             what opens a file to change it; fallocate and write have their kin (posix_, p-, -v, -64).
+ *             what opens a file to change it, look what opens one to read it; fallocate and write have their kin (posix_, p-, -v, -64).
  *   SHIM_SLOW="CALL SECONDS ENDING"                   such calls take so much longer
  *   SHIM_LOG=FILE                                     a line "RANK CALL NAME [BYTES]" for each of them
  * Memory: none. Errors: those asked for. Ranks: local; a launcher's variable says which this is. */
@@ -103,7 +103,7 @@ static int changes(int flags) { return flags & (O_WRONLY | O_RDWR | O_CREAT | O_
     va_start(rest, flags);                                          \
     const mode_t mode = flags & O_CREAT ? va_arg(rest, mode_t) : 0; \
     va_end(rest);                                                   \
-    if (changes(flags) && stands("open", name, -1)) return -1;      \
+    if (stands(changes(flags) ? "open" : "look", name, -1)) return -1; \
     return REAL(int, #function, const char *, int, ...)(name, flags, mode); \
   }
 OPEN(open)
