@@ -61,6 +61,13 @@ int saves_slow(double bytes, double seconds) {
   return seconds > patience && bytes < slow * seconds;
 }
 
+int saves_too_often(int saves, double waited, double in_all) {
+  const double bearable = 60, most = 0.05;   /* a run that has just begun has waited for much of its time */
+  return saves >= 3 && waited > bearable && waited > most * in_all;
+}
+
+double saves_expect(double expected, double took, int status) { return status && took < expected ? expected : took; }
+
 /* Rank 0. A second name for the file that has just been made sure: it costs no room until the run drops the first. */
 static int archive(const struct saves *s) {
   char folder[TEXT_MAX + 16], from[TEXT_MAX + 32], to[TEXT_MAX + 64];
@@ -73,36 +80,51 @@ static int archive(const struct saves *s) {
   return link(from, to) && errno != EEXIST ? because(STATUS_IO, "%s: no link to %s: %s", to, from, strerror(errno)) : STATUS_OK;
 }
 
-/* Rank 0. What a save cost; a loud line where saves take more of the time than they should. */
-static void tell(struct saves *s, int status) {
-  const double now = progress_clock(), bytes = (double)s->t->needs.checkpoint, share = s->waited_in_all / (now - s->started);
-  const double every = 60 * s->t->s.checkpoint.every_minutes;
-  const struct metric m[] = { { "saved_step", (double)s->step }, { "seconds", s->waited }, { "in_all", s->longest },
-                              { "bytes", bytes }, { "mb_per_s", bytes / 1e6 / s->longest }, { "share", share } };
+/* Rank 0. A loud line where saves take more of the time than they should: by what one takes of the minutes between two, at once;
+ * by what they have taken so far, once. */
+static void warn_of_cost(struct saves *s, double in_all) {
+  const double every = 60 * s->t->s.checkpoint.every_minutes, share = s->waited_in_all / in_all;
+  if (every > 0 && s->waited > 0.05 * every) {
+    s->often_told = 1;
+    progress_say(s->progress, "WARNING: a save makes training wait %.1f s, %.0f %% of checkpoint.every_minutes=%g; %.0f minutes,"
+                 " or checkpoint.async=on, would keep that below 5 %%", s->waited, 100 * s->waited / every,
+                 s->t->s.checkpoint.every_minutes, 1 + 20 * s->waited / 60);
+  } else if (!s->often_told && saves_too_often(s->ended, s->waited_in_all, in_all)) {
+    s->often_told = 1;
+    progress_say(s->progress, "WARNING: %d saves have made training wait %.0f s, %.0f %% of its time; %.0f times as many steps"
+                 " between two%s would keep that below 5 %%", s->ended, s->waited_in_all, 100 * share, ceil(20 * share),
+                 s->later ? "" : ", or checkpoint.async=on,");
+  }
+}
+
+/* Rank 0. What a save that took so many seconds cost. */
+static void tell(struct saves *s, double took, int status) {
+  const double bytes = (double)s->t->needs.checkpoint, in_all = progress_clock() - s->started;
+  const struct metric m[] = { { "saved_step", (double)s->step }, { "seconds", s->waited }, { "in_all", took },
+                              { "bytes", bytes }, { "mb_per_s", bytes / 1e6 / took }, { "share", s->waited_in_all / in_all } };
   if (status)
     progress_say(s->progress, "WARNING: not saved at step %llu: %s", (unsigned long long)s->step, status_reason());
   metrics_write(s->metrics, status ? "save failed" : "save", s->t->state.step, m, sizeof m / sizeof *m,
                 status ? status_reason() : NULL);
-  if (every > 0 && s->waited > 0.05 * every)   /* not the share so far: a run that has just begun has saved too often */
-    progress_say(s->progress, "WARNING: a save makes training wait %.1f s, %.0f %% of checkpoint.every_minutes=%g; %.0f minutes,"
-                 " or checkpoint.async=on, would keep that below 5 %%", s->waited, 100 * s->waited / every,
-                 s->t->s.checkpoint.every_minutes, 1 + 20 * s->waited / 60);
-  if (!status && !s->slow_told && !s->later && !checkpoint_io_is_rank0() && saves_slow(bytes, s->longest)) {
+  warn_of_cost(s, in_all);
+  if (!status && !s->slow_told && !s->later && !checkpoint_io_is_rank0() && saves_slow(bytes, took)) {
     s->slow_told = 1;
     progress_say(s->progress, "WARNING: this save ran at %.1f MB/s; MPI-IO is slow where each piece needs a lock (NFS): compare"
-                 " `pmf iotest` in this file system, and checkpoint.io=rank0", bytes / 1e6 / s->longest);
+                 " `pmf iotest` in this file system, and checkpoint.io=rank0", bytes / 1e6 / took);
   }
 }
 
 /* What all saves have in common once it is known how one ended. */
 static int ended(struct saves *s, int status, int needed) {
-  s->longest = progress_clock() - s->began;
+  const double took = progress_clock() - s->began;
+  s->longest = saves_expect(s->longest, took, status);
   s->waited_in_all += s->waited;
+  s->ended++;
   progress_exclude(s->progress, s->waited);
   s->under_way = 0;
   if (!status) s->exists = 1, s->sure = s->step;
   if (s->w->rank == 0) {
-    tell(s, status);
+    tell(s, took, status);
     if (!status && archive(s)) progress_say(s->progress, "WARNING: %s", status_reason());
   }
   return needed || status == STATUS_DIVERGED ? status : STATUS_OK;

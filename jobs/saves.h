@@ -25,9 +25,10 @@ struct saves {
   uint64_t sure;                   /* of this step; where one was there before saves_open, the caller says so */
   double at;                       /* clock of the last one, or of the start */
   char hung[TEXT_MAX + 16];        /* RUN/hung: what the watchdog leaves of a save by MPI-IO */
-  int slow_told;
-  double longest;                  /* seconds that one took, from its beginning until it was sure: the last, or what is
-                                    * to be expected of the first (metrics.jsonl tells, or its bytes) */
+  int ended;                       /* saves of this start, the failed ones too */
+  int slow_told, often_told;
+  double longest;                  /* seconds that one takes, from its beginning until it is sure: as the last did that went well,
+                                    * or what is to be expected of the first (metrics.jsonl tells, or its bytes) */
 };
 /* Takes the memory for copies. Errors: STATUS_NOMEM. */
 int saves_open(struct saves *s, const struct world *w, const struct trainer *t, const char *folder, const struct metrics *metrics,
@@ -50,6 +51,12 @@ double saves_until(const struct saves *s);
 int saves_hung(const char *folder);
 /* Local. A save so slow that another way to write should be tried (EXPECTATIONS H16). */
 int saves_slow(double bytes, double seconds);
+/* Local. Whether so many saves of this start, for which it waited so many of its seconds in all, take too much of them: more than
+ * 5 %, and a minute (EXPECTATIONS C25). */
+int saves_too_often(int saves, double waited, double in_all);
+/* Local. Seconds to be expected of the next save after one that took so long and ended with that status: one that fails at once
+ * says nothing of them. */
+double saves_expect(double expected, double took, int status);
 /* Local. Whether, and under which name in RUN/archive, a checkpoint of `step` is kept: the first of each `every` steps, where
  * `last` is the newest that is there (0: none). */
 int saves_archived(uint64_t every, uint64_t last, uint64_t step);
