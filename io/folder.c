@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -36,8 +37,9 @@ int folder_write(const char *folder, const char *name, const char *text) {
   return STATUS_OK;
 }
 
-int folder_lock(const char *folder, int *lock) {
+int folder_lock(const char *folder, int *lock, int *refused) {
   char path[4096], who[256] = "";
+  *refused = 0;
   if (*lock >= 0) return STATUS_OK;
   snprintf(path, sizeof path, "%s/lock", folder);
   const int fd = open(path, O_RDWR | O_CREAT, 0666);
@@ -45,16 +47,19 @@ int folder_lock(const char *folder, int *lock) {
   struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
   if (!fcntl(fd, F_SETLK, &whole)) {
     char host[128] = "";
+    const char *job = getenv("SLURM_JOB_ID");
     gethostname(host, sizeof host - 1);
-    const int length = snprintf(who, sizeof who, "process %ld on %s\n", (long)getpid(), host);
+    const int length = snprintf(who, sizeof who, "process %ld on %s%s%.32s\n", (long)getpid(), host, job ? ", Slurm job " : "",
+                                job ? job : "");
     if (ftruncate(fd, 0) || write(fd, who, (size_t)length) != length) who[0] = 0;   /* only a help to the reader */
     *lock = fd;
     return STATUS_OK;
   }
-  const int taken = errno == EACCES || errno == EAGAIN;
+  const int why = errno, taken = why == EACCES || why == EAGAIN;
   if (taken && read(fd, who, sizeof who - 1) < 0) who[0] = 0;
   who[strcspn(who, "\n")] = 0;
   close(fd);
+  if (!taken) *refused = why;
   if (!taken) return STATUS_OK;
   return because(STATUS_BAD, "%s: another training is at work in this folder: %s", folder, *who ? who : "its lock is held");
 }

@@ -91,17 +91,25 @@ static double time_ends(const struct run *run) {
   return run->deadline > 0 && slurm > 0 ? fmin(run->deadline, slurm) : fmax(run->deadline, slurm);
 }
 
+/* Rank 0. Two starts in a folder of a file system that gives no locks write over each other. */
+static void tell_unlocked(const struct run *run, int refused) {
+  if (refused) fprintf(stderr, "warning: %s: no lock is to be had here (%s): a second training in this folder would not be kept"
+                               " out\n", run->folder, strerror(refused));
+}
+
 int train_start(struct run *run, const struct binding *bindings) {
   const int first = run->w->rank == 0;
-  int status = agree(run->w->comm, first ? folder_lock(run->folder, &run->lock) : STATUS_OK);
+  int refused = 0;
+  int status = agree(run->w->comm, first ? folder_lock(run->folder, &run->lock, &refused) : STATUS_OK);
   if (!status) status = resume(run);   /* what is refused leaves no folder */
   if (!status) status = open_evaluation(run);
   if (!status) status = agree(run->w->comm, grids_open(&run->grids, run->w, &run->t));
   if (!status && first) status = folder_make(run->folder);
-  if (!status && first) status = folder_lock(run->folder, &run->lock);   /* if the folder is new */
+  if (!status && first) status = folder_lock(run->folder, &run->lock, &refused);   /* if the folder is new */
   status = agree(run->w->comm, status);
   if (status) return status;
   if (first) {
+    tell_unlocked(run, refused);
     stop_clear(run->folder);
     status = metrics_open(&run->metrics, run->folder, run->t.state.step);
     if (!status) status = open_events(run);

@@ -164,15 +164,22 @@ for start in first second; do
   every=100000
 done
 
+# A file system without locks for a folder: said once, in a folder that is there and in one that is not.
+rm -rf alone
+for steps in 1 2; do
+  with SHIM_FAIL='lock 37 1 99 alone/lock' -- 2 run=alone training.steps=$steps || fail "without a lock: exit code $?: $(tail -n 5 err)"
+  said_once 'warning: alone: no lock is to be had here (No locks available): a second training in this folder would not be kept out'
+done
+
 # Two starts at once in one folder, which is not there yet: one trains, the other is told by whom.
 for i in 1 2; do
-  "$MPIRUN" -n 2 "$PMF" train config=tiny.yml data=set.h5 run=both training.steps=2000 >out 2>err$i </dev/null &
+  "$MPIRUN" -n 2 env SLURM_JOB_ID=77 "$PMF" train config=tiny.yml data=set.h5 run=both training.steps=2000 >out 2>err$i </dev/null &
   pids[i]=$!
 done
 wait -n -p first "${pids[@]}"
 check 'exit code of the start that was second' $? 65
 if [ "$first" = "${pids[1]}" ]; then loser=1 winner=2; else loser=2 winner=1; fi
-grep -q '^pmf train: both: another training is at work in this folder: process [0-9]* on ' err$loser ||
+grep -q '^pmf train: both: another training is at work in this folder: process [0-9]* on .*, Slurm job 77$' err$loser ||
   fail "no word of the other training: $(tail -n 3 err$loser)"
 until grep -q '"event":"step","step":9,' both/metrics.jsonl 2>/dev/null || ! kill -0 "${pids[winner]}" 2>/dev/null; do sleep 0.05; done
 kill -USR1 "${pids[winner]}"

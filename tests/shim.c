@@ -1,8 +1,10 @@
 /* shim.c - a file system that fails on purpose, for tests: LD_PRELOAD=tests/shim.so pmf ... It stands between the program, with
- * all its libraries, and the C library's open, fopen, mkdir, fallocate, write, fsync, rename and flock.
+ * all its libraries, and the C library's open, fopen, mkdir, fallocate, write, fsync, rename, flock and
+ * fcntl.
  *   SHIM_FAIL="CALL ERRNO FIRST LAST ENDING [RANK]"   those calls FIRST to LAST (from 1) of this process that concern a file whose
  *             name ends in ENDING fail with that errno, on that rank only or on all; several of them between commas. open is
- *             what opens a file to change it, look what opens one to read it; fallocate and write have their kin (posix_, p-, -v, -64).
+ *             what opens a file to change it, look what opens one to read it, lock what fcntl is asked for
+ *             without waiting; fallocate and write have their kin (posix_, p-, -v, -64).
  *   SHIM_SLOW="CALL SECONDS ENDING"                   such calls take so much longer
  *   SHIM_LOG=FILE                                     a line "RANK CALL NAME [BYTES]" for each of them
  * Memory: none. Errors: those asked for. Ranks: local; a launcher's variable says which this is. */
@@ -125,6 +127,18 @@ int rename(const char *from, const char *to) {
 }
 int fsync(int fd) { return stands_open(fd, "fsync", -1) ? -1 : REAL(int, "fsync", int)(fd); }
 int flock(int fd, int how) { return stands_open(fd, "flock", -1) ? -1 : REAL(int, "flock", int, int)(fd, how); }
+
+#define FCNTL(function)                                                                     \
+  int function(int fd, int what, ...) {                                                     \
+    va_list rest;                                                                           \
+    va_start(rest, what);                                                                   \
+    void *with = va_arg(rest, void *); /* a number, a pointer or nothing: handed on as it came */ \
+    va_end(rest);                                                                           \
+    if (what == F_SETLK && stands_open(fd, "lock", -1)) return -1;                          \
+    return REAL(int, #function, int, int, ...)(fd, what, with);                             \
+  }
+FCNTL(fcntl)
+FCNTL(fcntl64)
 
 #define FALLOCATE(function)                                                                                            \
   int function(int fd, off_t at, off_t n) { /* its status is the errno */                                              \
