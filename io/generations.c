@@ -35,6 +35,15 @@ void generations_turn_back(const char *path) {
   }
 }
 
+void generations_tidy(const char *path) {
+  char name[ROOM];
+  snprintf(name, sizeof name, "%s.tmp", path);
+  unlink(name);
+  for (int g = 1; g < GENERATIONS_MAX && access(path, F_OK) && errno == ENOENT; g++)
+    generations_name(path, g, sizeof name, name), rename(name, path);
+  if (!access(path, F_OK)) generations_drop(path);
+}
+
 void generations_drop(const char *path) {
   char name[ROOM];
   for (int g = 1; g < GENERATIONS_MAX; g++) generations_name(path, g, sizeof name, name), unlink(name);

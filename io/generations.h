@@ -16,6 +16,9 @@ void generations_name(const char *path, int g, size_t room, char *name);
 int generations_turn(const char *path);
 /* Undoes that, also one that has failed, where the new FILE could not take its name. The oldest stays gone. */
 void generations_turn_back(const char *path);
+/* For a FILE of which no generation is to stay: what a process that died while it made a new one left is removed, FILE.tmp too.
+ * Where there is no FILE the newest generation takes its name. */
+void generations_tidy(const char *path);
 /* Removes all but FILE. */
 void generations_drop(const char *path);
 #endif

@@ -4,8 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "io/folder.h"
+#include "io/generations.h"
 #include "io/provenance.h"
 #include "io/stop.h"
 #include "io/watchdog.h"
@@ -97,11 +99,23 @@ static void tell_unlocked(const struct run *run, int refused) {
                                " out\n", run->folder, strerror(refused));
 }
 
+/* Rank 0, once the folder is its own. What deaths left at full size: of the best by the scores, and of pmf iotest. */
+static void tidy(const struct run *run) {
+  static const char *const names[] = { "best.h5", "pmf-iotest.h5" };
+  char path[TEXT_MAX + 32];
+  for (int i = 0; i < 2; i++) {
+    snprintf(path, sizeof path, "%s/%s", run->folder, names[i]);
+    generations_tidy(path);
+  }
+  unlink(path);   /* a trial is worth nothing once its process is gone */
+}
+
 int train_start(struct run *run, const struct binding *bindings) {
   const int first = run->w->rank == 0;
   int refused = 0;
   int status = agree(run->w->comm, first ? folder_lock(run->folder, &run->lock, &refused) : STATUS_OK);
   if (!status) status = resume(run);   /* what is refused leaves no folder */
+  if (!status && first) tidy(run);
   if (!status) status = open_evaluation(run);
   if (!status) status = agree(run->w->comm, grids_open(&run->grids, run->w, &run->t));
   if (!status && first) status = folder_make(run->folder);

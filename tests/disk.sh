@@ -149,6 +149,16 @@ with -- 2 run=passing || fail "after a fault that passes: exit code $?: $(tail -
 said_once 'going on after step 8 of 12'
 same_as_whole passing
 
+# What deaths leave at full size goes with the next start: a best of the scores half made, one that had just given its name away,
+# or one whose new form has its name already; and trials of pmf iotest.
+for left in 'best.h5 best.h5.tmp best.h5.prev' 'best.h5.prev best.h5.tmp pmf-iotest.h5 pmf-iotest.h5.prev' 'best.h5 pmf-iotest.h5.tmp'; do
+  for name in $left; do echo "${name%.prev}" >"passing/$name"; done
+  with -- 2 run=passing || fail "after deaths: exit code $?: $(tail -n 5 err)"
+  check "what stays of $left" "$(cd passing && echo *best* *iotest*)" 'best.h5 *iotest*'
+  check "the best after $left" "$(cat passing/best.h5)" best.h5
+  rm passing/best.h5
+done
+
 # Saves that take long: a run stops early enough to be saved before its time is over; a second start, which has not saved yet,
 # knows from the first how long that takes.
 limit=6
