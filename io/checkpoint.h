@@ -5,7 +5,8 @@
  *   /checksums/NAME  uint64 [blocks]: XXH64 (seed 0) of each MiB of the array's bytes
  *   /settings        the run's settings as YAML
  *   attributes of /: format = "pmf-checkpoint", version, step, images_seen, elements and second_elements (of the table),
- *                    created, host, hdf5; ranks, threads, blas_core, openblas, mpi (checkpoint_made.h); head: XXH64 of all that is not in /arrays;
+ *                    created, host, hdf5; ranks, threads, blas_core, openblas, mpi, pmf, build, onednn,
+ *                    sleef (checkpoint_made.h); head: XXH64 of all that is not in /arrays;
  *                    complete = 1, written last
  * Every byte that is read back is covered by a checksum: the arrays by their blocks', those and the rest by `head`.
  * A save writes FILE.tmp, flushes, closes, adds checksums, reads all back against them, adds the mark, fsyncs, renames

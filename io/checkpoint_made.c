@@ -5,13 +5,33 @@
 #include <omp.h>
 #include <stdio.h>
 #include <string.h>
+#ifdef __x86_64__
+#include <sleef.h>
+#endif
 
 #include "io/hdf.h"
+#include "io/origin.h"
 #include "src/base/matmul.h"
+#include "src/base/onednn.h"
+
+#ifdef __x86_64__
+#define TEXT(x) #x
+#define VERSION(major, minor, patch) TEXT(major) "." TEXT(minor) "." TEXT(patch)
+#define SLEEF_NOW VERSION(SLEEF_VERSION_MAJOR, SLEEF_VERSION_MINOR, SLEEF_VERSION_PATCHLEVEL)
+#else
+#define SLEEF_NOW "none"   /* src/base/vecmath.c */
+#endif
+#ifdef __AVX512F__
+#define WIDTH " for AVX-512"
+#elif defined __AVX2__
+#define WIDTH " for AVX2"
+#else
+#define WIDTH ""
+#endif
 
 /* The attribute's name, what people call it, and its value here and now. */
-struct fact { const char *name, *words; char now[128]; };
-enum { RANKS, THREADS, CORE, OPENBLAS, MPI, FACTS };
+struct fact { const char *name, *words; char now[256]; };
+enum { RANKS, THREADS, CORE, OPENBLAS, MPI, PMF, BUILD, ONEDNN, SLEEF, FACTS };
 
 /* Up to the first of these characters. */
 static void keep(struct fact *f, const char *text, const char *end) {
@@ -23,7 +43,9 @@ static void find_facts(struct fact facts[FACTS], int ranks) {
   int length;
   const struct fact names[FACTS] = { { "ranks", "ranks", "" }, { "threads", "threads a rank", "" },
                                      { "blas_core", "as OpenBLAS's kernels", "" }, { "openblas", "as its version", "" },
-                                     { "mpi", "as MPI library", "" } };
+                                     { "mpi", "as MPI library", "" }, { "pmf", "as pmf", "" },
+                                     { "build", "as its build", "" }, { "onednn", "as oneDNN", "" },
+                                     { "sleef", "as SLEEF", "" } };
   memcpy(facts, names, sizeof names);
   MPI_Get_library_version(mpi, &length);
   snprintf(facts[RANKS].now, sizeof facts->now, "%d", ranks);
@@ -32,6 +54,10 @@ static void find_facts(struct fact facts[FACTS], int ranks) {
   keep(&facts[MPI], mpi, ",\n");
   const char *config = openblas_get_config(), *number = strchr(config, ' ');   /* "OpenBLAS 0.3.21 DYNAMIC_ARCH ..." */
   keep(&facts[OPENBLAS], number ? number + 1 : "", " ");
+  keep(&facts[PMF], *ORIGIN_COMMIT ? PACKAGE_VERSION " " ORIGIN_COMMIT : PACKAGE_VERSION, "\n");
+  keep(&facts[BUILD], __VERSION__ WIDTH ", " ORIGIN_FLAGS, "\n");
+  keep(&facts[ONEDNN], onednn_version() ? onednn_version() : "none", "\n");
+  keep(&facts[SLEEF], SLEEF_NOW, "\n");
 }
 
 int checkpoint_made_write(hid_t file, int ranks) {
@@ -49,7 +75,7 @@ void checkpoint_made_changes(const char *path, int ranks, char *text, size_t roo
   if (hdf_open(&file, path)) return;
   find_facts(facts, ranks);
   for (int i = ranks ? RANKS : THREADS; i < FACTS; i++) {
-    char was[128];
+    char was[sizeof facts->now];
     const size_t at = strlen(text);
     if (hdf_get_text(file, facts[i].name, was, sizeof was)) continue;   /* an older version did not keep it, */
     if (!*was || !strcmp(was, "not set") || !strcmp(was, facts[i].now)) continue;   /* or did not know */

@@ -1,4 +1,5 @@
-/* checkpoint_made.h - what the bits of a step depend on beside the state: ranks, threads, OpenBLAS's kernels, the libraries.
+/* checkpoint_made.h - what the bits of a step depend on beside the state: ranks, threads, OpenBLAS's kernels, the libraries, the
+ * program and how it was compiled.
  * The promise: where these are the same a run that was stopped and started again has the bits of a run in one go; where they are
  * not, it is the same within rounding (EXPECTATIONS C11). Each checkpoint keeps them, as attributes that `head` does not cover.
  * Ranks: local. Memory: the caller's. */

@@ -13,7 +13,9 @@
 #include "io/checkpoint.h"
 #include "io/checkpoint_io.h"
 #include "io/checkpoint_later.h"
+#include "io/checkpoint_made.h"
 #include "io/generations.h"
+#include "io/hdf.h"
 #include "mpi/agree.h"
 #include "mpi/reduce.h"
 #include "mpi/shard.h"
@@ -172,6 +174,38 @@ START_TEST(its_head_is_what_was_saved) {
   ASSERT_ALL(checkpoint_fits(newest, &info, &table) == STATUS_BAD && says("no tensor y_embedder"));
   table.tensors[0].name[0]--;
   checkpoint_info_free(&info);
+} END_TEST
+
+/* Rank 0 gives the attribute of newest another value; NULL: it goes, as in files of older versions. */
+static void remake(const char *name, const char *value) {
+  if (world.rank == 0) {
+    chmod(newest, 0644);
+    const hid_t file = H5Fopen(newest, H5F_ACC_RDWR, H5P_DEFAULT);
+    ck_assert_int_ge(H5Adelete(file, name), 0);
+    if (value) hdf_put_text(file, name, value);
+    H5Fclose(file);
+  }
+  barrier();
+}
+
+START_TEST(what_its_bits_depend_on_is_remembered) {
+  static const char *const facts[] = { "threads", "blas_core", "openblas", "mpi", "pmf", "build", "onednn", "sleef" };
+  char text[1024], begins[64];
+  ASSERT_ALL(save(world.comm, newest, 6) == STATUS_OK);
+  checkpoint_made_changes(newest, world.ranks, text, sizeof text);
+  ck_assert_str_eq(text, "");
+  checkpoint_made_changes(newest, world.ranks + 3, text, sizeof text);
+  snprintf(begins, sizeof begins, "%d ranks, now %d", world.ranks, world.ranks + 3);
+  ck_assert_str_eq(text, begins);
+  for (size_t i = 0; i < sizeof facts / sizeof *facts; i++) {
+    remake(facts[i], "another");
+    checkpoint_made_changes(newest, world.ranks, text, sizeof text);
+    const char *now = strstr(text, ", now ");
+    ASSERT_ALL(!strncmp(text, "another ", 8) && now && strlen(now) > 6 && !strstr(text, "; "));
+    remake(facts[i], NULL);
+    checkpoint_made_changes(newest, world.ranks, text, sizeof text);
+    ASSERT_ALL(!*text && load(world.comm, newest) == STATUS_OK);
+  }
 } END_TEST
 
 START_TEST(the_number_of_ranks_leaves_no_trace) {   /* written by all, read by each alone; and the other way round */
@@ -599,7 +633,8 @@ int main(int argc, char **argv) {
   snprintf(tmp, sizeof tmp, "%s.tmp", newest);
   mkdir(directory, 0755);
   const int code = run_mpi_tests(&argc, &argv, "checkpoint",
-    (const TTest *[]){ a_round_trip_is_bit_for_bit, its_head_is_what_was_saved, the_number_of_ranks_leaves_no_trace,
+    (const TTest *[]){ a_round_trip_is_bit_for_bit, its_head_is_what_was_saved, what_its_bits_depend_on_is_remembered,
+                       the_number_of_ranks_leaves_no_trace,
                        pieces_leave_no_trace, every_way_to_the_file_gives_the_same, a_thread_that_fails_fails_the_save_on_all,
                        pieces_are_read_back_as_other_pieces, a_flipped_byte_is_found_in_each_array, no_flipped_byte_goes_unnoticed,
                        what_is_not_a_checkpoint_is_refused, saves_rotate_and_keep_two, find_takes_the_newest_sound_one,
