@@ -1,5 +1,6 @@
 #include "jobs/grids.h"
 
+#include <dirent.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -75,14 +76,18 @@ static void take(struct grids *g, struct delivery *d) {
   }
 }
 
+static void name_of(uint64_t step, int raw, size_t room, char *name) {
+  snprintf(name, room, "step-%08llu%s.png", (unsigned long long)step, raw ? ".raw" : "");
+}
+
 static int write(struct grids *g, const struct trainer *t, const char *run, const char *weights, const struct metrics *m) {
-  char folder[TEXT_MAX + 16], path[TEXT_MAX + 64], tag[TEXT_MAX];
+  char folder[TEXT_MAX + 16], name[48], path[TEXT_MAX + 64], tag[TEXT_MAX];
   const int beside = !strcmp(weights, "raw") && strcmp(t->s.sampling.ema, "raw");   /* not those that are sampled */
   const struct png_grid grid = { g->rows, g->columns, (size_t)t->s.dataset.image_size, (size_t)t->s.dataset.image_channels, 0,
                                  g->rows * g->columns, g->u8 };
   snprintf(folder, sizeof folder, "%s/samples", run);
-  snprintf(path, sizeof path, "%s/step-%08llu%s.png", folder, (unsigned long long)t->state.step,
-           beside ? ".raw" : "");
+  name_of(t->state.step, beside, sizeof name, name);
+  snprintf(path, sizeof path, "%s/%s", folder, name);
   snprintf(tag, sizeof tag, "samples/%s", weights);
   g->patch_energy[beside] = energy(g, t, g->rows * g->columns);
   int status = folder_make(folder);
@@ -126,6 +131,21 @@ int grids_show_patches(struct grids *g) {
   const int shows = patch_energy_shows(g->patch_energy[0], g->of_data), news = shows && !g->told;
   g->told = shows;
   return news;
+}
+
+void grids_cut(const char *run, uint64_t step) {
+  char folder[TEXT_MAX + 16], name[48], path[TEXT_MAX + 80];
+  snprintf(folder, sizeof folder, "%s/samples", run);
+  DIR *d = opendir(folder);
+  for (struct dirent *e; d && (e = readdir(d));) {
+    if (strncmp(e->d_name, "step-", 5)) continue;
+    const uint64_t of = strtoull(e->d_name + 5, NULL, 10);
+    name_of(of, strstr(e->d_name, ".raw.") != NULL, sizeof name, name);
+    if (of <= step || strcmp(name, e->d_name)) continue;   /* a name of someone else's stays */
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    remove(path);
+  }
+  if (d) closedir(d);
 }
 
 size_t grids_bytes(const struct net *n, const struct settings *s) {

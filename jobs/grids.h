@@ -2,7 +2,8 @@
  * number shows: RUN/samples/step-00001000.png of the EMA that sampling.ema names, and ...raw.png of the raw weights, where those
  * are others. A column is a class, a row another noise: that of training.seed and the place in the grid alone, the same for the
  * life of a run and on any number of ranks. It is the grid of `pmf sample` with so many images, steps=1 and the run's settings.
- * A grid changes nothing of the training; one that a run makes once more is written over the one before.
+ * A grid changes nothing of the training; one that a run makes once more is written over the one before; a start removes those
+ * beyond the step that it goes on from.
  * Memory: taken by grids_open, freed by grids_close; harmless on a zeroed one. */
 #ifndef JOBS_GRIDS_H
 #define JOBS_GRIDS_H
@@ -32,6 +33,8 @@ int grids_due(const struct grids *g, uint64_t step);
 int grids_make(struct grids *g, struct trainer *t, const char *run, const struct metrics *metrics);
 /* Rank 0. The last grid, of what is sampled, shows the patches of the net, and that before did not. */
 int grids_show_patches(struct grids *g);
+/* Rank 0, at a start that goes on after this step: removes those of later steps, which another future made (EXPECTATIONS C21). */
+void grids_cut(const char *run, uint64_t step);
 /* Bytes that grids_open takes on rank 0. Local. */
 size_t grids_bytes(const struct net *n, const struct settings *s);
 /* Bytes of the largest file of a grid. Local. */

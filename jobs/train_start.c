@@ -125,6 +125,7 @@ int train_start(struct run *run, const struct binding *bindings) {
   if (first) {
     tell_unlocked(run, refused);
     stop_clear(run->folder);
+    grids_cut(run->folder, run->t.state.step);
     status = metrics_open(&run->metrics, run->folder, run->t.state.step);
     if (!status) status = open_events(run);
     if (!status) status = folder_write(run->folder, "used_parameters.yml", run->t.text);

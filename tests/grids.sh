@@ -27,12 +27,17 @@ cmp ema.png on1/samples/step-00000011.png || fail 'the last grid is not what pmf
 does 1 sample run=on1 n=32 ema=raw out=raw.png
 cmp raw.png on1/samples/step-00000011.raw.png || fail 'the last grid of the raw weights is not what pmf sample makes'
 
-# Stopped after 6 steps, killed in the save of step 8, where a grid of a future that did not come lies there: the same in the end.
+# Stopped after 6 steps, killed in the save of step 8, where grids of a future that did not come lie there, one of a step that now
+# has none: the same in the end. What has another form of name is someone else's.
 does 2 "${train[@]}" run=parts sampling.grid_every_steps=3 training.steps=6
 PMF_DIE_AT=summed on 2 "${train[@]}" run=parts sampling.grid_every_steps=3 && fail 'a run killed in its save ends well'
-echo 'another picture' >parts/samples/step-00000009.png
+for name in 00000009 00000010 00000010.raw 123456789; do echo 'another picture' >parts/samples/step-$name.png; done
+for name in step-10.png step-00000010.jpg step-00000010.raw.png~ mine-00000010.png; do echo mine >parts/samples/$name; done
 does 2 "${train[@]}" run=parts sampling.grid_every_steps=3
 said_once 'going on after step 6 of 11'
+check "someone else's pictures" "$(cd parts/samples && grep -lx mine -- * | xargs)" \
+  'mine-00000010.png step-00000010.jpg step-00000010.raw.png~ step-10.png'
+(cd parts/samples && grep -lx mine -- * | xargs rm)
 diff -r on1/samples parts/samples || fail 'the grids of a run in parts are others'
 
 # Weights that do not move: every grid is the same picture, as its noise is, and that of the run they come from.
