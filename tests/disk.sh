@@ -89,6 +89,17 @@ check 'exit code of four ranks of which one cannot write' $? 74
 said_once 'four/checkpoint.h5.tmp: cannot be written in parallel: MPI_ERR_IO'
 check 'left over by four ranks' "$(echo four/*)" 'four/*'
 
+# Four ranks that come to each opening, write or flush of a save at other times, the first rank before the others or after them: the
+# same file (EXPECTATIONS H6).
+for late in 'open OMPI_COMM_WORLD_RANK' 'open 3-OMPI_COMM_WORLD_RANK' 'write OMPI_COMM_WORLD_RANK' 'fsync 3-OMPI_COMM_WORLD_RANK'; do
+  rm -rf four
+  mkdir four
+  # shellcheck disable=SC2016,SC2086
+  timeout -k 1 60 "$MPIRUN" -n 4 bash -c 'SHIM_SLOW="$1 0.0$(($2))5 checkpoint.h5.tmp" LD_PRELOAD=$3 exec "$4" save four 1' \
+    late $late "$SHIM" "$PMF_BUILD/tests/mpi_checkpoint" >out 2>err || fail "four ranks, late by $late: exit code $?: $(cat err)"
+  check "what four ranks saved, late by $late" "$("$PMF_BUILD/tests/mpi_checkpoint" find four 2>&1)" 1
+done
+
 # A disk that takes nothing more: from the midst of the head on, from the end of the arrays on, from the checksums on. Training
 # goes on to its end, which cannot be saved; started again it goes on from what was saved before.
 for place in 10 20 28; do

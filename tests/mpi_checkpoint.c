@@ -2,57 +2,20 @@
  * or dies leaves the earlier generations as they were.
  * With words it does one thing for tests/checkpoint.sh: `save DIR STEP`, `later DIR STEP` (by
  * threads), or `find DIR`, which prints the step found. */
-#include <dirent.h>
-#include <fcntl.h>
-#include <hdf5.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "io/blocks.h"
-#include "io/checkpoint.h"
 #include "io/checkpoint_io.h"
 #include "io/checkpoint_later.h"
 #include "io/checkpoint_made.h"
-#include "io/generations.h"
 #include "io/hdf.h"
-#include "mpi/agree.h"
 #include "mpi/reduce.h"
 #include "mpi/shard.h"
-#include "src/base/status.h"
 #define HARNESS_MPI
 #include "tests/harness.h"
+#include "tests/saved.h"
 
-enum { FLATS = 6, SMALL = 60 };
-static struct table table;
-static struct flat state[FLATS], back[FLATS];
-static char directory[256], newest[300], prev[310], tmp[310];
-static const char settings[] = "training:\n  seed: 7\nsampling:\n  ema: ema500\n";
-
-static void set_up(void) {
-  table_add(&table, "x_embedder.proj1.weight", 4, (size_t[]){ 16, 3, 7, 7 }, RULE_MUON, INIT_NORMAL, 1, 0);
-  table_add(&table, "blocks.0.attn.q_norm.weight", 1, (size_t[]){ 33 }, RULE_ADAM, INIT_ONE, 0, 0);
-  table_add(&table, "blocks.0.mlp.w1.weight", 2, (size_t[]){ 1201, 907 }, RULE_MUON, INIT_NORMAL, 1, 0);
-  table_add(&table, "t_embedder.bias", 1, (size_t[]){ 300001 }, RULE_ADAM, INIT_ZERO, 0, 0);
-  table_place_second(&table, 0);
-  const struct { const char *name; size_t size; } flats[FLATS] = { { "weights", table.size }, { "m", table.size },
-    { "s", table.second_size }, { "ema500", table.size }, { "tiny", 3 }, { "empty", 0 } };
-  for (int i = 0; i < FLATS; i++) {
-    state[i] = flat_whole(flats[i].name, new_zeros(flats[i].size), flats[i].size);
-    back[i] = state[i];
-    back[i].data = new_zeros(flats[i].size);
-  }
-}
-
-/* The state of that step, other numbers in each array. */
-static void fill(uint64_t step) {
-  for (int i = 0; i < FLATS; i++) fill_normal((uint32_t)(step * FLATS) + (uint32_t)i, state[i].size, state[i].data);
-}
-
-static int save(MPI_Comm comm, const char *path, uint64_t step) {
-  fill(step);
-  return checkpoint_save(comm, path, &table, step, 64 * step, settings, state, FLATS);
-}
+enum { SMALL = 60 };
 
 /* Rank k's of R pieces of the arrays in `of`, as views of them, in the way `how`: even, all on the last, every second rank none,
  * cut at odd places. */
@@ -69,78 +32,6 @@ static void in_pieces(const struct flat *of, struct flat *piece, int k, int R, i
     piece[i].first = first, piece[i].count = end - first;
     piece[i].data = of[i].data + first;
   }
-}
-
-/* Number of arrays that were not read back bit for bit as they were at that step. */
-static int differences(uint64_t step) {
-  int n = 0;
-  fill(step);
-  for (int i = 0; i < FLATS; i++) n += memcmp(state[i].data, back[i].data, state[i].size * sizeof(float)) != 0;
-  return n;
-}
-
-static int load(MPI_Comm comm, const char *path) {
-  for (int i = 0; i < FLATS; i++)
-    for (size_t j = 0; j < back[i].size; j++) back[i].data[j] = -1;
-  return checkpoint_load(comm, path, back, FLATS);
-}
-
-static void barrier(void) { MPI_Barrier(world.comm); }
-
-/* COLLECTIVE. True on all ranks or none. */
-static bool all(bool mine) { return !agree_any(world.comm, !mine); }
-#define ASSERT_ALL(condition) ck_assert_msg(all(condition), "%s; reason: %s", #condition, status_reason())
-static bool says(const char *text) { return strstr(status_reason(), text) != NULL; }
-
-/* Local. Number of files in the directory; clear: they are then removed. */
-static int list_files(bool clear) {
-  int n = 0;
-  DIR *d = opendir(directory);
-  for (struct dirent *e; d && (e = readdir(d));) {
-    char path[600];
-    if (e->d_name[0] == '.') continue;
-    n++;
-    snprintf(path, sizeof path, "%s/%s", directory, e->d_name);
-    if (clear) unlink(path);
-  }
-  if (d) closedir(d);
-  return n;
-}
-/* COLLECTIVE. The same, as rank 0 sees it. */
-static int files(bool clear) {
-  int n = world.rank ? 0 : list_files(clear);
-  MPI_Bcast(&n, 1, MPI_INT, 0, world.comm);
-  return n;
-}
-
-/* Rank 0 writes bytes at a place in the file, which is read-only by then. */
-static void overwrite(const char *path, off_t at, const void *bytes, size_t n) {
-  if (world.rank == 0) {
-    chmod(path, 0644);
-    const int fd = open(path, O_WRONLY);
-    ck_assert_int_eq((int)pwrite(fd, bytes, n, at), (int)n);
-    close(fd);
-  }
-  barrier();
-}
-static void flip(const char *path, off_t at) {
-  unsigned char c = 0;
-  if (world.rank == 0) {
-    const int fd = open(path, O_RDONLY);
-    ck_assert_int_eq((int)pread(fd, &c, 1, at), 1);
-    close(fd);
-  }
-  c ^= 0x10;
-  overwrite(path, at, &c, 1);
-}
-
-static off_t place(const char *path, const char *dataset) {
-  const hid_t file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT), set = H5Dopen2(file, dataset, H5P_DEFAULT);
-  const off_t at = (off_t)H5Dget_offset(set);
-  H5Dclose(set);
-  H5Fclose(file);
-  barrier();
-  return at;
 }
 
 START_TEST(a_round_trip_is_bit_for_bit) {
@@ -193,10 +84,10 @@ START_TEST(what_its_bits_depend_on_is_remembered) {
   char text[1024], begins[64];
   ASSERT_ALL(save(world.comm, newest, 6) == STATUS_OK);
   checkpoint_made_changes(newest, world.ranks, text, sizeof text);
-  ck_assert_str_eq(text, "");
+  ASSERT_ALL(!*text);
   checkpoint_made_changes(newest, world.ranks + 3, text, sizeof text);
   snprintf(begins, sizeof begins, "%d ranks, now %d", world.ranks, world.ranks + 3);
-  ck_assert_str_eq(text, begins);
+  ASSERT_ALL(!strcmp(text, begins));
   for (size_t i = 0; i < sizeof facts / sizeof *facts; i++) {
     remake(facts[i], "another");
     checkpoint_made_changes(newest, world.ranks, text, sizeof text);
@@ -204,22 +95,28 @@ START_TEST(what_its_bits_depend_on_is_remembered) {
     ASSERT_ALL(!strncmp(text, "another ", 8) && now && strlen(now) > 6 && !strstr(text, "; "));
     remake(facts[i], NULL);
     checkpoint_made_changes(newest, world.ranks, text, sizeof text);
-    ASSERT_ALL(!*text && load(world.comm, newest) == STATUS_OK);
+    ASSERT_ALL(!*text);
   }
+  ASSERT_ALL(load(world.comm, newest) == STATUS_OK);   /* they are not what makes a file sound */
 } END_TEST
 
-START_TEST(the_number_of_ranks_leaves_no_trace) {   /* written by all, read by each alone; and the other way round */
-  ASSERT_ALL(save(world.comm, newest, 7) == STATUS_OK);
-  ASSERT_ALL(load(MPI_COMM_SELF, newest) == STATUS_OK && differences(7) == 0);
-  const int status = world.rank == 0 ? save(MPI_COMM_SELF, newest, 8) : STATUS_OK;
-  ASSERT_ALL(status == STATUS_OK);
-  ASSERT_ALL(load(world.comm, newest) == STATUS_OK && differences(8) == 0);
-} END_TEST
-
-/* The content of two files: all that is not provenance. */
+/* The content of two files: all that is not provenance; what their heads are sums of, and those. */
+static bool same_tables(const struct table *a, const struct table *b) {
+  return a->count == b->count && a->size == b->size && a->second_size == b->second_size
+         && !memcmp(a->tensors, b->tensors, a->count * sizeof *a->tensors);
+}
+static uint64_t head_of(const char *path) {
+  uint64_t head = 0;
+  const hid_t file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
+  hdf_get_number(file, "head", &head);
+  H5Fclose(file);
+  return head;
+}
 static bool same_content(const char *a, const char *b) {
   struct checkpoint_info x, y;
-  bool same = !checkpoint_info(a, &x) && !checkpoint_info(b, &y) && x.n_flats == y.n_flats && x.step == y.step;
+  bool same = !checkpoint_info(a, &x) && !checkpoint_info(b, &y) && x.n_flats == y.n_flats && x.step == y.step
+              && x.images_seen == y.images_seen && !strcmp(x.settings, y.settings) && same_tables(&x.table, &y.table)
+              && head_of(a) && head_of(a) == head_of(b);
   for (size_t i = 0; same && i < x.n_flats; i++)
     same = x.flats[i].size == y.flats[i].size && !strcmp(x.flats[i].name, y.flats[i].name)
            && !memcmp(x.sums[i], y.sums[i], blocks_count(x.flats[i].size * sizeof(float)) * sizeof(uint64_t));
@@ -227,6 +124,37 @@ static bool same_content(const char *a, const char *b) {
   checkpoint_info_free(&y);
   return same && !checkpoint_verify(a) && !checkpoint_verify(b);
 }
+
+/* Names and values of the attributes that tell neither when nor by how many; their number. */
+static int told(const char *path, struct hdf_attribute list[32]) {
+  const hid_t file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
+  const int all = hdf_attributes(file, list, 32);
+  int n = 0;
+  H5Fclose(file);
+  for (int i = 0; i < all; i++)
+    if (strcmp(list[i].name, "ranks") && strcmp(list[i].name, "created")) list[n++] = list[i];
+  return n;
+}
+static bool same_attributes(const char *a, const char *b) {
+  static struct hdf_attribute x[32], y[32];
+  const int n = told(a, x);
+  bool same = n > 12 && told(b, y) == n;
+  for (int i = 0; same && i < n; i++) same = !strcmp(x[i].name, y[i].name) && !strcmp(x[i].value, y[i].value);
+  return same;
+}
+
+START_TEST(the_number_of_ranks_leaves_no_trace) {   /* written by all, read by each alone; and the other way round */
+  ASSERT_ALL(save(world.comm, newest, 7) == STATUS_OK);
+  ASSERT_ALL(load(MPI_COMM_SELF, newest) == STATUS_OK && differences(7) == 0);
+  const int status = world.rank == 0 ? save(MPI_COMM_SELF, newest, 8) : STATUS_OK;
+  ASSERT_ALL(status == STATUS_OK);
+  ASSERT_ALL(load(world.comm, newest) == STATUS_OK && differences(8) == 0);
+  char alone[400];   /* and the file is the same (EXPECTATIONS H8) */
+  snprintf(alone, sizeof alone, "%s/alone.h5", directory);
+  const int by_one = world.rank == 0 ? save(MPI_COMM_SELF, alone, 8) : STATUS_OK;
+  ASSERT_ALL(by_one == STATUS_OK && save(world.comm, newest, 8) == STATUS_OK);
+  ASSERT_ALL(same_content(alone, newest) && same_attributes(alone, newest));
+} END_TEST
 
 START_TEST(pieces_leave_no_trace) {   /* saved in pieces is saved whole */
   char whole[400];
@@ -412,110 +340,6 @@ START_TEST(what_is_not_a_checkpoint_is_refused) {
   ASSERT_ALL(load(world.comm, newest) == STATUS_BAD && says("not an HDF5 file"));
 } END_TEST
 
-START_TEST(saves_rotate_and_keep_two) {
-  files(true);
-  for (uint64_t step = 1; step <= 5; step++) ASSERT_ALL(save(world.comm, newest, step) == STATUS_OK);
-  ASSERT_ALL(files(false) == 2);
-  struct checkpoint_info info;
-  struct stat s;
-  ASSERT_ALL(checkpoint_verify(newest) == STATUS_OK && checkpoint_verify(prev) == STATUS_OK);
-  ASSERT_ALL(checkpoint_info(newest, &info) == STATUS_OK && info.step == 5);
-  checkpoint_info_free(&info);
-  ASSERT_ALL(checkpoint_info(prev, &info) == STATUS_OK && info.step == 4);
-  checkpoint_info_free(&info);
-  ASSERT_ALL(stat(newest, &s) == 0 && (s.st_mode & 0777) == 0444);
-  ASSERT_ALL(load(world.comm, prev) == STATUS_OK && differences(4) == 0);
-} END_TEST
-
-START_TEST(find_takes_the_newest_sound_one) {
-  char path[400], warning[1024];
-  files(true);
-  ASSERT_ALL(checkpoint_find(world.comm, directory, true, path, sizeof path, warning, sizeof warning) == STATUS_OK);
-  ASSERT_ALL(!*path && !*warning);
-  for (uint64_t step = 1; step <= 2; step++) ASSERT_ALL(save(world.comm, newest, step) == STATUS_OK);
-  if (world.rank == 0) close(open(tmp, O_CREAT | O_WRONLY, 0644));
-  barrier();
-  ASSERT_ALL(checkpoint_find(world.comm, directory, false, path, sizeof path, warning, sizeof warning) == STATUS_OK);
-  ASSERT_ALL(!strcmp(path, newest) && !*warning && files(false) == 3);
-  flip(newest, place(newest, "/arrays/ema500") + 5);
-  ASSERT_ALL(checkpoint_find(world.comm, directory, false, path, sizeof path, warning, sizeof warning) == STATUS_OK);
-  ASSERT_ALL(!strcmp(path, prev) && strstr(warning, "checkpoint.h5: block 0") && strstr(warning, "ema500"));
-  ASSERT_ALL(checkpoint_find(world.comm, directory, true, path, sizeof path, warning, sizeof warning) == STATUS_OK);
-  ASSERT_ALL(!strcmp(path, prev) && access(newest, F_OK) && access(tmp, F_OK) && files(false) == 2);
-  ASSERT_ALL(save(world.comm, newest, 3) == STATUS_OK);   /* the sound one is not rotated away */
-  ASSERT_ALL(load(world.comm, prev) == STATUS_OK && differences(1) == 0);
-  flip(newest, 0);
-  flip(prev, 0);
-  ASSERT_ALL(checkpoint_find(world.comm, directory, false, path, sizeof path, warning, sizeof warning) == STATUS_BAD);
-  ASSERT_ALL(!*path && says("checkpoint.h5: not an HDF5 file; ") && says("checkpoint.h5.prev: not an HDF5 file"));
-} END_TEST
-
-/* The step that each generation has, 0 where it is not there. */
-static void steps_are(const uint64_t *steps, int n) {
-  for (int g = 0; g < n; g++) {
-    char name[330];
-    struct checkpoint_info info = { 0 };
-    generations_name(newest, g, sizeof name, name);
-    if (steps[g]) ASSERT_ALL(checkpoint_verify(name) == STATUS_OK && checkpoint_info(name, &info) == STATUS_OK && info.step == steps[g]);
-    else ASSERT_ALL(access(name, F_OK));
-    checkpoint_info_free(&info);
-  }
-}
-
-START_TEST(as_many_generations_stay_as_are_asked_for) {
-  char path[400], warning[1024], third[330];
-  files(true);
-  generations_kept = 4;
-  for (uint64_t step = 1; step <= 3; step++) ASSERT_ALL(save(world.comm, newest, step) == STATUS_OK);
-  steps_are((uint64_t[]){ 3, 2, 1, 0, 0 }, 5);
-  for (uint64_t step = 4; step <= 6; step++) ASSERT_ALL(save(world.comm, newest, step) == STATUS_OK);
-  steps_are((uint64_t[]){ 6, 5, 4, 3, 0 }, 5);
-
-  /* A gap, as a death amid the turn leaves it, and damage: the next sound one. */
-  flip(newest, 0);
-  barrier();
-  if (world.rank == 0) unlink(prev);
-  barrier();
-  generations_name(newest, 2, sizeof third, third);
-  ASSERT_ALL(checkpoint_find(world.comm, directory, false, path, sizeof path, warning, sizeof warning) == STATUS_OK);
-  ASSERT_ALL(!strcmp(path, third) && strstr(warning, "checkpoint.h5: not an HDF5 file"));
-  flip(third, 0);
-  ASSERT_ALL(checkpoint_find(world.comm, directory, true, path, sizeof path, warning, sizeof warning) == STATUS_OK);
-  ASSERT_ALL(strstr(path, ".prev3") && strstr(warning, "; ") && strstr(warning, ".prev2: not an HDF5 file"));
-  ASSERT_ALL(save(world.comm, newest, 7) == STATUS_OK);   /* no FILE was there, so nothing grew older */
-  ASSERT_ALL(load(world.comm, path) == STATUS_OK && differences(3) == 0);
-  ASSERT_ALL(save(world.comm, newest, 8) == STATUS_OK);
-  barrier();
-  if (world.rank == 0) generations_drop(newest);
-  barrier();
-  steps_are((uint64_t[]){ 8, 0, 0, 0, 0 }, 5);
-
-  /* Fewer than before: the rest goes with the next save. */
-  for (uint64_t step = 9; step <= 12; step++) ASSERT_ALL(save(world.comm, newest, step) == STATUS_OK);
-  generations_kept = 2;
-  ASSERT_ALL(save(world.comm, newest, 13) == STATUS_OK);
-  steps_are((uint64_t[]){ 13, 12, 0, 0, 0 }, 5);
-
-  /* A new file that cannot take its name, and an older one that cannot: all is as it was, but for the oldest. */
-  generations_kept = 3;
-  ASSERT_ALL(save(world.comm, newest, 14) == STATUS_OK);
-  barrier();
-  if (world.rank == 0) ck_assert_int_eq(generations_turn(newest), 1);
-  if (world.rank == 0) generations_turn_back(newest);
-  barrier();
-  steps_are((uint64_t[]){ 14, 13, 0, 0, 0 }, 5);
-  if (world.rank == 0) mkdir(third, 0755);   /* a file cannot take a folder's name */
-  barrier();
-  ASSERT_ALL(save(world.comm, newest, 15) == STATUS_IO && says("cannot be renamed: Is a directory"));
-  barrier();
-  if (world.rank == 0) ck_assert_int_eq(rmdir(third), 0);
-  barrier();
-  steps_are((uint64_t[]){ 14, 13, 0, 0, 0 }, 5);
-  ASSERT_ALL(access(tmp, F_OK) && save(world.comm, newest, 15) == STATUS_OK);
-  steps_are((uint64_t[]){ 15, 14, 13, 0, 0 }, 5);
-  generations_kept = 2;
-} END_TEST
-
 START_TEST(numbers_that_are_not_finite_are_not_saved) {
   files(true);
   ASSERT_ALL(save(world.comm, newest, 1) == STATUS_OK);
@@ -590,6 +414,7 @@ static int load_pieces(MPI_Comm comm, const char *path) {
 /* The helper of tests/checkpoint.sh. */
 static int one_thing(int argc, char **argv) {
   char path[400], warning[1024];
+  setenv("OMPI_MCA_io_ompio_num_aggregators", "2", 0);
   world_init(&argc, &argv, &world);
   set_up();
   int status;
@@ -622,28 +447,12 @@ static int one_thing(int argc, char **argv) {
 }
 
 int main(int argc, char **argv) {
-  setenv("OMPI_MCA_io_ompio_num_aggregators", "2", 0);   /* the hard case, also on one node */
   if (argc > 2) return one_thing(argc, argv);
-  const char *scratch = getenv("TMPDIR");
-  set_up();
-  /* The name is the job's: all ranks must come to the same one, and mpirun's jobs have one parent. */
-  snprintf(directory, sizeof directory, "%.200s/mpi_checkpoint.%ld", scratch ? scratch : "/tmp", (long)getppid());
-  snprintf(newest, sizeof newest, "%s/checkpoint.h5", directory);
-  snprintf(prev, sizeof prev, "%s.prev", newest);
-  snprintf(tmp, sizeof tmp, "%s.tmp", newest);
-  mkdir(directory, 0755);
-  const int code = run_mpi_tests(&argc, &argv, "checkpoint",
+  return run_saved_tests(&argc, &argv, "checkpoint",
     (const TTest *[]){ a_round_trip_is_bit_for_bit, its_head_is_what_was_saved, what_its_bits_depend_on_is_remembered,
-                       the_number_of_ranks_leaves_no_trace,
-                       pieces_leave_no_trace, every_way_to_the_file_gives_the_same, a_thread_that_fails_fails_the_save_on_all,
-                       pieces_are_read_back_as_other_pieces, a_flipped_byte_is_found_in_each_array, no_flipped_byte_goes_unnoticed,
-                       what_is_not_a_checkpoint_is_refused, saves_rotate_and_keep_two, find_takes_the_newest_sound_one,
-                       as_many_generations_stay_as_are_asked_for,
-                       numbers_that_are_not_finite_are_not_saved, a_save_that_fails_fails_on_all_and_harms_nothing,
-                       many_small_arrays_have_no_wrong_value, NULL });
-  if (world.rank == 0) {
-    list_files(true);
-    rmdir(directory);
-  }
-  return code;
+                       the_number_of_ranks_leaves_no_trace, pieces_leave_no_trace, every_way_to_the_file_gives_the_same,
+                       a_thread_that_fails_fails_the_save_on_all, pieces_are_read_back_as_other_pieces,
+                       a_flipped_byte_is_found_in_each_array, no_flipped_byte_goes_unnoticed,
+                       what_is_not_a_checkpoint_is_refused, numbers_that_are_not_finite_are_not_saved,
+                       a_save_that_fails_fails_on_all_and_harms_nothing, many_small_arrays_have_no_wrong_value, NULL });
 }
