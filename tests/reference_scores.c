@@ -1,4 +1,4 @@
-/* The scores of features that the file holds. */
+/* The scores of features that the file holds: each that it names, from what that one needs. */
 #include <math.h>
 #include <stdlib.h>
 
@@ -8,9 +8,19 @@
 #include "src/score/kernel.h"
 #include "tests/reference.h"
 
-/* Their inputs are given to the bit, all else is in double; where images are fewer than features the stored distance has the
- * error of a root of squared rounding, which frechet.h avoids: it lies 1e-8 from that of the images' own singular values. */
-static const double limit_score = 1e-9, limit_thin = 1e-7;
+/* Does the group name this score? */
+static int names(struct reference *r, const char *group, const char *score) {
+  return reference_has(r, reference_path(r, "%s@%s", group, score)) || reference_has(r, reference_path(r, "%s/%s", group, score));
+}
+
+/* At least `rows` rows of D features (0: any); NULL, counted as a failure. */
+static const struct array *matrix(struct reference *r, const char *group, const char *name, size_t rows, size_t D) {
+  const char *full = reference_path(r, "%s/%s", group, name);
+  const struct array *a = reference_read(r, full);
+  if (a && a->shape.rank == 2 && a->shape.dims[0] >= rows && a->shape.dims[1] && (!D || a->shape.dims[1] == D)) return a;
+  if (a) reference_fail(r, full, "is no matrix of features, too small, or of another width");
+  return NULL;
+}
 
 /* The moments of the first n rows of x[.,D]; the caller frees mean, in which S lies. */
 static struct moments moments_of(size_t n, size_t D, const float *x) {
@@ -23,52 +33,58 @@ static struct moments moments_of(size_t n, size_t D, const float *x) {
   return m;
 }
 
-static void compare_frechet(struct reference *r, const char *name, const struct array *a, const struct array *b, size_t rows,
-                            double limit) {
-  struct moments p = moments_of(a->dims[0], a->dims[1], a->single), q = moments_of(rows, b->dims[1], b->single);
+/* rows: of b, the first so many; 0 for all. */
+static void compare_frechet(struct reference *r, const char *group, const char *name, size_t rows) {
+  if (!names(r, group, name)) return;
+  const struct array *a = matrix(r, group, "a", 2, 0);
+  const struct array *b = a ? matrix(r, group, "b", rows ? rows : 2, a->shape.dims[1]) : NULL;
+  if (!b) return;
+  struct moments p = moments_of(a->shape.dims[0], a->shape.dims[1], a->single);
+  struct moments q = moments_of(rows ? rows : b->shape.dims[0], b->shape.dims[1], b->single);
   double distance = NAN;
-  if (frechet_distance(&p, &q, &distance)) reference_fail(r, name, status_reason());
-  else reference_compare_attribute(r, "scores", name, distance, limit);
+  if (frechet_distance(&p, &q, &distance)) reference_fail(r, reference_path(r, "%s@%s", group, name), status_reason());
+  else reference_compare_number(r, group, name, distance, limit_value);
   free(p.mean), free(q.mean);
 }
 
-static void compare_kernel(struct reference *r, const struct array *a, const struct array *b) {
-  const size_t D = a->dims[1], n = a->dims[0], m = b->dims[0];
+static void compare_kernel(struct reference *r, const char *group) {
+  if (!names(r, group, "kid_unbiased_all")) return;
+  const struct array *a = matrix(r, group, "a", 2, 0), *b = a ? matrix(r, group, "b", 2, a->shape.dims[1]) : NULL;
+  if (!b) return;
+  const size_t D = a->shape.dims[1], n = a->shape.dims[0], m = b->shape.dims[0];
   double *scratch = malloc(KERNEL_TILE * (2 * D + KERNEL_TILE) * sizeof *scratch);
   if (!scratch) abort();
   const double xx = kernel_sum(D, n, a->single, n, a->single, scratch), yy = kernel_sum(D, m, b->single, m, b->single, scratch),
                xy = kernel_sum(D, n, a->single, m, b->single, scratch);
   free(scratch);
   const double distance = kernel_distance(n, xx, kernel_diagonal(D, n, a->single), m, yy, kernel_diagonal(D, m, b->single), xy);
-  reference_compare_attribute(r, "scores", "kid_unbiased_all", distance, limit_score);
+  reference_compare_number(r, group, "kid_unbiased_all", distance, limit_value);
 }
 
-static void compare_inception_score(struct reference *r, const struct array *logits) {
-  double *scratch = malloc((logits->dims[1] + 2) * sizeof *scratch), mean, deviation;
+static void compare_inception_score(struct reference *r, const char *group) {
+  if (!names(r, group, "is_mean_10_splits_in_order") && !names(r, group, "is_std")) return;
+  const struct array *logits = matrix(r, group, "logits", INCEPTION_SCORE_SPLITS, 0);
+  if (!logits) return;
+  double *scratch = malloc((logits->shape.dims[1] + 2) * sizeof *scratch), mean, deviation;
   if (!scratch) abort();
-  if (inception_score(logits->dims[0], logits->dims[1], logits->single, scratch, &mean, &deviation))
-    reference_fail(r, "scores/logits", status_reason());
+  if (inception_score(logits->shape.dims[0], logits->shape.dims[1], logits->single, scratch, &mean, &deviation))
+    reference_fail(r, reference_path(r, "%s/logits", group), status_reason());
   else {
-    reference_compare_attribute(r, "scores", "is_mean_10_splits_in_order", mean, limit_score);
-    reference_compare_attribute(r, "scores", "is_std", deviation, limit_score);
+    reference_compare_number(r, group, "is_mean_10_splits_in_order", mean, limit_value);
+    reference_compare_number(r, group, "is_std", deviation, limit_value);
   }
   free(scratch);
 }
 
-static void check_scores(struct reference *r) {
-  const struct array *a = reference_read(r, "scores/a"), *b = reference_read(r, "scores/b"),
-                     *logits = reference_read(r, "scores/logits");
-  if (!a || !b || !logits) return;
-  if (a->rank != 2 || b->rank != 2 || logits->rank != 2 || a->dims[1] != b->dims[1] || a->dims[0] < 2 || b->dims[0] < 10) {
-    reference_fail(r, "scores", "a, b and logits are not matrices that belong together");
-    return;
-  }
-  compare_frechet(r, "fid", a, b, b->dims[0], limit_score);
-  compare_frechet(r, "fid_a_first_10_of_b", a, b, 10, limit_thin);
-  compare_kernel(r, a, b);
-  compare_inception_score(r, logits);
-}
-
 void reference_scores(struct reference *r) {
-  if (reference_wants(r, "scores/") && H5Lexists(r->file, "scores", H5P_DEFAULT) > 0) check_scores(r);
+  static const char *const inputs[] = { "a", "b", "logits" };
+  for (size_t i = 0; i < r->n_groups; i++) {
+    const char *group = r->groups[i];
+    if (!reference_kind(r, group, "scores")) continue;
+    for (size_t k = 0; k < sizeof inputs / sizeof *inputs; k++) reference_use(r, reference_path(r, "%s/%s", group, inputs[k]));
+    compare_frechet(r, group, "fid", 0);
+    compare_frechet(r, group, "fid_a_first_10_of_b", 10);
+    compare_kernel(r, group);
+    compare_inception_score(r, group);
+  }
 }
