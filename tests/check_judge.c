@@ -1,92 +1,11 @@
-/* The judge of reference files, tests/check_reference, judged: a wrong value anywhere fails with a line that names it, what is not read
- * fails, what is missing fails, other forms of a valid file pass, and no file ends it. Files are the fixtures with something changed, or
- * made here. */
-#include <hdf5.h>
+/* The judge of reference files, tests/check_reference, judged: a wrong value anywhere fails with a line that names it, what is not
+ * read fails, what is missing fails, other forms of a valid file pass, and no file ends it. */
 #include <libgen.h>
 #include <unistd.h>
 
-#include "tests/harness.h"
+#include "tests/edited.h"
 
-static char folder[200], path[300], said[1 << 18];
-static const char *data;
-
-/* ---- files ---- */
-
-static void copy(const char *from, const char *to) {
-  char source[1200];
-  snprintf(source, sizeof source, "%s/%s", data, from);
-  FILE *in = fopen(source, "rb"), *out = fopen(to, "wb");
-  if (!in || !out) ck_abort_msg("%s cannot be copied to %s", source, to);
-  for (int c; (c = getc(in)) != EOF;) putc(c, out);
-  fclose(in);
-  fclose(out);
-}
-
-static hid_t edit(const char *fixture) {
-  copy(fixture, path);
-  const hid_t file = H5Fopen(path, H5F_ACC_RDWR, H5P_DEFAULT);
-  ck_assert(file >= 0);
-  return file;
-}
-
-static hid_t fresh(void) { return H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT); }
-
-/* A dataset of doubles, all `value`, or as `values` has them; groups on the way to it are made. */
-static void put(hid_t file, const char *name, int rank, const hsize_t *dims, double value, const double *values) {
-  const hid_t links = H5Pcreate(H5P_LINK_CREATE), space = rank ? H5Screate_simple(rank, dims, NULL) : H5Screate(H5S_SCALAR);
-  H5Pset_create_intermediate_group(links, 1);
-  const hid_t set = H5Dcreate2(file, name, H5T_NATIVE_DOUBLE, space, links, H5P_DEFAULT, H5P_DEFAULT);
-  const size_t n = (size_t)H5Sget_simple_extent_npoints(space);
-  double *all = calloc(n + 1, sizeof *all);
-  for (size_t i = 0; i < n; i++) all[i] = values ? values[i] : value;
-  ck_assert(set >= 0 && H5Dwrite(set, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, all) >= 0);
-  free(all);
-  H5Dclose(set), H5Sclose(space), H5Pclose(links);
-}
-static void put_all(hid_t file, const char *name, hsize_t n, double value) { put(file, name, 1, &n, value, NULL); }
-
-/* An attribute of n numbers, all `value`, in the place of the one that is there. */
-static void set_attribute(hid_t file, const char *object, const char *name, hsize_t n, double value) {
-  const hid_t space = n == 1 ? H5Screate(H5S_SCALAR) : H5Screate_simple(1, &n, NULL);
-  double *all = calloc(n, sizeof *all);
-  for (size_t i = 0; i < n; i++) all[i] = value;
-  H5Adelete_by_name(file, object, name, H5P_DEFAULT);
-  const hid_t a = H5Acreate_by_name(file, object, name, H5T_NATIVE_DOUBLE, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
-  ck_assert(a >= 0 && H5Awrite(a, H5T_NATIVE_DOUBLE, all) >= 0);
-  free(all);
-  H5Aclose(a), H5Sclose(space);
-}
-
-/* An attribute of n texts of variable length, or of one of fixed length where size is not 0. */
-static void set_texts(hid_t file, const char *object, const char *name, hsize_t n, const char *const *texts, size_t size) {
-  const hid_t type = H5Tcopy(H5T_C_S1), space = H5Screate_simple(1, &n, NULL);
-  H5Tset_size(type, size ? size : H5T_VARIABLE);
-  H5Adelete_by_name(file, object, name, H5P_DEFAULT);
-  const hid_t a = H5Acreate_by_name(file, object, name, type, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
-  ck_assert(a >= 0 && H5Awrite(a, type, size ? (const void *)*texts : texts) >= 0);
-  H5Aclose(a), H5Sclose(space), H5Tclose(type);
-}
-
-/* Multiplies the number that is largest by `factor`. */
-static void bend(hid_t file, const char *name, double factor) {
-  const hid_t set = H5Dopen2(file, name, H5P_DEFAULT), space = H5Dget_space(set);
-  const size_t n = (size_t)H5Sget_simple_extent_npoints(space);
-  double *all = calloc(n, sizeof *all);
-  size_t most = 0;
-  ck_assert(set >= 0 && H5Dread(set, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, all) >= 0);
-  for (size_t i = 0; i < n; i++) most = fabs(all[i]) > fabs(all[most]) ? i : most;
-  all[most] *= factor;
-  ck_assert(H5Dwrite(set, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, all) >= 0);
-  free(all);
-  H5Sclose(space), H5Dclose(set);
-}
-
-static void drop(hid_t file, const char *name) { ck_assert(H5Ldelete(file, name, H5P_DEFAULT) >= 0); }
-static void rename_link(hid_t file, const char *from, const char *to) {
-  ck_assert(H5Lmove(file, from, file, to, H5P_DEFAULT, H5P_DEFAULT) >= 0);
-}
-
-/* ---- the judge ---- */
+static char said[1 << 18];
 
 /* Its exit code for these words; what it prints goes to `said`. */
 static int judge(const char *words) {
@@ -120,16 +39,20 @@ static void fails(hid_t file, const char *name) {
 START_TEST(a_wrong_value_fails) {   /* three times its limit */
   static const struct { const char *fixture, *name; double limit; } values[] = {
     { "pmf_grey.h5", "net/u", 2e-5 }, { "pmf_grey.h5", "net/v_dot", 1e-4 }, { "pmf_grey.h5", "objective/V", 2e-5 },
-    { "pmf_grey.h5", "objective/L_u", 2e-5 }, { "pmf_grey.h5", "objective/loss", 2e-5 }, { "pmf_grey.h5", "objective/mse_v", 2e-5 },
+    { "pmf_grey.h5", "objective/L_u", 2e-5 }, { "pmf_grey.h5", "objective/loss", 2e-5 },
+    { "pmf_grey.h5", "objective/mse_v", 2e-5 },
     { "pmf_grey.h5", "objective/grad/class_tokens", 1e-4 }, { "pmf_grey.h5", "objective/du_dt", 1e-4 },
     { "pmf_grey.h5", "objective_u/v_g", 2e-5 }, { "pmf_grey.h5", "objective_u/grad/pos_embed", 1e-4 },
-    { "pmf_grey.h5", "sample/images_2", 2e-5 }, { "optim.h5", "step3/params/bias", 2e-5 }, { "optim.h5", "step5/ema500/table", 2e-5 },
+    { "pmf_grey.h5", "sample/images_2", 2e-5 }, { "optim.h5", "step3/params/bias", 2e-5 },
+    { "optim.h5", "step5/ema500/table", 2e-5 },
     { "optim.h5", "adamw/step2/params/conv.weight", 2e-5 }, { "optim.h5", "schedules/cosine", 2e-5 },
-    { "optim.h5", "schedules/edm_1000", 2e-5 }, { "optim.h5", "schedules/cfg_w_beta2", 2e-5 }, { "crop.h5", "odd_noise/result", 1e-3 },
+    { "optim.h5", "schedules/edm_1000", 2e-5 }, { "optim.h5", "schedules/cfg_w_beta2", 2e-5 },
+    { "crop.h5", "odd_noise/result", 1e-3 },
   };
   static const struct { const char *fixture, *object, *name; double wrong; } numbers[] = {
     { "pmf_grey.h5", "objective", "tangents", 4 }, { "pmf_grey.h5", "objective", "guidance_evaluations", 4 },
-    { "optim.h5", "step2", "lr", 0.0033335 }, { "optim.h5", "step5", "ema500_decay", 0.062504 }, { "scores.h5", "scores", "fid", 30.04 },
+    { "optim.h5", "step2", "lr", 0.0033335 }, { "optim.h5", "step5", "ema500_decay", 0.062504 },
+    { "scores.h5", "scores", "fid", 30.04 },
   };
   for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
     const hid_t file = edit(values[i].fixture);
@@ -145,7 +68,8 @@ START_TEST(a_wrong_value_fails) {   /* three times its limit */
 
 START_TEST(what_is_missing_or_not_known_fails) {
   static const struct { const char *fixture, *gone, *name; } missing[] = {
-    { "pmf_grey.h5", "net/r", "net/r" }, { "pmf_grey.h5", "objective/fm", "objective/fm" }, { "pmf_grey.h5", "sample/y", "sample/y" },
+    { "pmf_grey.h5", "net/r", "net/r" }, { "pmf_grey.h5", "objective/fm", "objective/fm" },
+    { "pmf_grey.h5", "sample/y", "sample/y" },
     { "pmf_grey.h5", "params/pos_embed", "params/pos_embed" }, { "optim.h5", "step2/grad/bias", "step2/grad/bias" },
     { "optim.h5", "step4/params/bias", "step4/params/bias" }, { "optim.h5", "schedules/cfg_U", "schedules/cfg_U" },
     { "crop.h5", "odd_noise/result", "odd_noise/result" }, { "scores.h5", "scores/b", "scores/b" },
@@ -368,8 +292,8 @@ int main(void) {
   if (!mkdtemp(folder)) return EXIT_FAILURE;
   snprintf(path, sizeof path, "%s/it.h5", folder);
   H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
-  const int code = run_tests("judge", (const TTest *[]){ a_wrong_value_fails, what_is_missing_or_not_known_fails, shapes_are_compared,
-    links_are_followed, a_damaged_group_fails, texts_come_in_any_form, the_optimizers_tensors_may_be_any, schedules_may_be_long,
+  const int code = run_tests("judge", (const TTest *[]){ a_wrong_value_fails, what_is_missing_or_not_known_fails,
+    shapes_are_compared, links_are_followed, a_damaged_group_fails, texts_come_in_any_form, the_optimizers_tensors_may_be_any, schedules_may_be_long,
     a_steps_limit_knows_of_rounding, attributes_and_cases_may_be_several, no_file_ends_the_judge, weights_are_those_of_their_file,
     NULL });
   unlink(path);

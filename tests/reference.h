@@ -1,8 +1,8 @@
 /* reference.h - a file of reference values: its datasets and result attributes, each to be compared once.
  * Things are named by their paths: datasets "a/b", attributes "a/b@name", also those behind links. The file's own attributes are
- * inputs, and texts and `ref_err` are no results: nobody misses them. Arrays that are read belong to the reference and live until it is closed. A
- * comparison prints one line with the error in the files' measure: max |a-b| / max |b|, per sample where the first dimension is
- * the batch, absolute where b is all zero. Whatever is missing, of another shape or damaged is a failure with a line. */
+ * inputs, and texts and `ref_err` are no results: nobody misses them. Arrays that are read belong to the reference and live until
+ * it is closed. A comparison prints one line with the error in the files' measure: max |a-b| / max |b|, per sample where the first
+ * dimension is the batch, absolute where b is all zero. What is missing, of another shape or damaged is a failure with a line. */
 #ifndef TESTS_REFERENCE_H
 #define TESTS_REFERENCE_H
 #include <hdf5.h>
