@@ -293,9 +293,9 @@ int main(void) {
   snprintf(path, sizeof path, "%s/it.h5", folder);
   H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
   const int code = run_tests("judge", (const TTest *[]){ a_wrong_value_fails, what_is_missing_or_not_known_fails,
-    shapes_are_compared, links_are_followed, a_damaged_group_fails, texts_come_in_any_form, the_optimizers_tensors_may_be_any, schedules_may_be_long,
-    a_steps_limit_knows_of_rounding, attributes_and_cases_may_be_several, no_file_ends_the_judge, weights_are_those_of_their_file,
-    NULL });
+    shapes_are_compared, links_are_followed, a_damaged_group_fails, texts_come_in_any_form, the_optimizers_tensors_may_be_any,
+    schedules_may_be_long, a_steps_limit_knows_of_rounding, attributes_and_cases_may_be_several, no_file_ends_the_judge,
+    weights_are_those_of_their_file, NULL });
   unlink(path);
   rmdir(folder);
   return code;
