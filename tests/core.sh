@@ -16,6 +16,12 @@ if can avx512f avx512bw avx512dq avx512vl; then faster=SkylakeX; elif can avx2 f
 steps() { does 2 train config=tiny.yml data=set.h5 training.steps="$1" run="$2"; }
 lines() { grep -c 'OpenBLAS kernels:' err; }
 
+# Another OpenBLAS beside, or one of POSIX threads, would run against OpenMP's threads.
+if command -v ldd >out; then
+  check 'libraries of OpenBLAS' "$(ldd "$PMF" | grep -c libopenblas)" 1
+  check 'libraries of OpenMP' "$(ldd "$PMF" | grep -cE 'lib(gomp|omp|iomp5)\.')" 1
+fi
+
 tiny 'batch_size: 4, ema_val: [2], seed: 3, log_per_step: 1'
 does 1 pack shapes n=60 size=16 out=set.h5
 steps 1 own

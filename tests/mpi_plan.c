@@ -91,6 +91,8 @@ START_TEST(the_plan_knows_what_costs) {
   ck_assert_uint_eq(little.weights, k.weights);
   ck_assert_uint_eq(2 * more.emas, 3 * little.emas);
   ck_assert_uint_eq(more.total - little.total, little.emas / 2);
+  ck_assert_uint_gt(k.tangents, 0);
+  ck_assert_uint_lt(k.tangents, k.activations / 2);   /* no way back keeps them: less than 1.6 times what there is without (F7) */
 } END_TEST
 
 /* An arena takes the memory that it was asked for, to a few pages: no rest of a huge page. */

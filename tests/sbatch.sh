@@ -28,6 +28,7 @@ for line in --ntasks-per-node=2 --signal=B:USR1@300 --requeue --open-mode=append
 done
 "$PMF" sbatch "${made[@]}" checkpoint.io=romio checkpoint.async=on 2>err | grep -qx "iotest='romio threads'" || fail 'iotest has not the ways of the run'
 "$PMF" sbatch "${made[@]}" nodes=4 2>err | grep -q '^# Lustre: .*: lfs setstripe -c 4 DIR$' || fail 'no stripes are suggested'
+grep -qF -- '--map-by "slot:PE=$OMP_NUM_THREADS" --bind-to core' job.sbatch || fail 'mpirun would bind a rank of several threads to one core'
 grep -q odls_base_sigkill_timeout job.sbatch || fail 'mpirun would kill the ranks at once'
 if command -v shellcheck >out; then
   shellcheck job.sbatch "$PMF_SOURCE"/slurm/*.sbatch "$PMF_SOURCE"/slurm/words.sh "$PMF_SOURCE"/slurm/scaling/* "$PMF_SOURCE"/slurm/perceptual/* || fail 'shellcheck finds fault'
