@@ -68,15 +68,16 @@ int checkpoint_made_write(hid_t file, int ranks) {
   return bad;
 }
 
-void checkpoint_made_changes(const char *path, int ranks, char *text, size_t room) {
+void checkpoint_made_changes(const char *path, int ranks, int threads, char *text, size_t room) {
   struct fact facts[FACTS];
   hid_t file;
   *text = 0;
   if (hdf_open(&file, path)) return;
   find_facts(facts, ranks);
-  for (int i = ranks ? RANKS : THREADS; i < FACTS; i++) {
+  for (int i = 0; i < FACTS; i++) {
     char was[sizeof facts->now];
     const size_t at = strlen(text);
+    if ((i == RANKS && !ranks) || (i == THREADS && !threads)) continue;
     if (hdf_get_text(file, facts[i].name, was, sizeof was)) continue;   /* an older version did not keep it, */
     if (!*was || !strcmp(was, "not set") || !strcmp(was, facts[i].now)) continue;   /* or did not know */
     snprintf(text + at, room - at, "%s%s %s, now %s", at ? "; " : "", was, facts[i].words, facts[i].now);

@@ -11,6 +11,6 @@
 /* Into an open file. 0 or -1 (hdf.h). */
 int checkpoint_made_write(hid_t file, int ranks);
 /* text[room]: what is not now as it was when this file was saved, "2 ranks, now 4; ..."; empty where nothing is known to differ.
- * ranks: 0 where their number changes nothing. Errors: none; a file that cannot be read says nothing. */
-void checkpoint_made_changes(const char *path, int ranks, char *text, size_t room);
+ * ranks, threads: 0 where their number changes nothing (threads: else 1). Errors: none; a file that cannot be read says nothing. */
+void checkpoint_made_changes(const char *path, int ranks, int threads, char *text, size_t room);
 #endif

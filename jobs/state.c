@@ -36,7 +36,8 @@ static void lay_out(struct state *state, int rank, const struct table *t, const 
 }
 
 int state_init(const struct world *w, struct state *state, const struct net *n, const struct settings *s) {
-  *state = (struct state){ .sharded = setup_sharded(s, w->ranks), .exact = s->training.reproducible };
+  *state = (struct state){ .sharded = setup_sharded(s, w->ranks), .exact = s->training.reproducible,
+                           .any_threads = s->training.reproducible && s->training.precision == PRECISION_F32 };
   lay_out(state, w->rank, &n->table, s);
   int status = agree(w->comm, arena_init(&state->arena));
   if (!status && state->sharded) status = owners_init(&state->owners, w, &n->table, setup_reduction(s, w->ranks).bucket_bytes);
@@ -147,7 +148,7 @@ int state_resume_from(const struct world *w, struct state *state, const struct n
   }
   checkpoint_info_free(&info);
   if (!status && w->rank == 0)
-    checkpoint_made_changes(path, state->exact ? 0 : w->ranks, state->changes, sizeof state->changes);
+    checkpoint_made_changes(path, state->exact ? 0 : w->ranks, !state->any_threads, state->changes, sizeof state->changes);
   return status;
 }
 

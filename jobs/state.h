@@ -22,7 +22,8 @@ struct state {
   uint64_t step, images_seen;                    /* done */
   struct arena arena;
   int sharded;
-  int exact;                                     /* training.reproducible: the same bits on any number of ranks */
+  int exact;                                     /* training.reproducible: the same bits on any number of ranks, */
+  int any_threads;                               /* and of threads, which bf16 has not */
   struct share mine;                             /* what m and ema hold of their arrays */
   real *weights, *m, *s, *ema[EMA_MAX];
   struct guard_memory *guard;

@@ -39,8 +39,10 @@ once() {
   case $name in
     *.sh) passed=$((code == 0)) failed=$((code != 0)) ;;
     *) counts=$(awk '
-         /^[0-9]+%: Checks: [0-9]+, Failures: [0-9]+, Errors: [0-9]+$/ {
-           found = 1; bad = $5 + $7; passed += $3 - bad; failed += bad }
+         # not from the beginning: the launcher may have put it behind a line of standard error
+         match($0, /[0-9]+%: Checks: [0-9]+, Failures: [0-9]+, Errors: [0-9]+$/) {
+           split(substr($0, RSTART, RLENGTH), part, /[ ,]+/)
+           found = 1; bad = part[5] + part[7]; passed += part[3] - bad; failed += bad }
          /^[0-9]+ passed, [0-9]+ failed$/ { found = 1; passed += $1; failed += $3 }
          END { if (found) print passed + 0, failed + 0; else print 0, 0 }' "$output")
        passed=${counts% *} failed=${counts#* }

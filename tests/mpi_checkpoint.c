@@ -83,18 +83,21 @@ START_TEST(what_its_bits_depend_on_is_remembered) {
   static const char *const facts[] = { "threads", "blas_core", "openblas", "mpi", "pmf", "build", "onednn", "sleef" };
   char text[1024], begins[64];
   ASSERT_ALL(save(world.comm, newest, 6) == STATUS_OK);
-  checkpoint_made_changes(newest, world.ranks, text, sizeof text);
+  checkpoint_made_changes(newest, world.ranks, 1, text, sizeof text);
   ASSERT_ALL(!*text);
-  checkpoint_made_changes(newest, world.ranks + 3, text, sizeof text);
+  checkpoint_made_changes(newest, world.ranks + 3, 1, text, sizeof text);
   snprintf(begins, sizeof begins, "%d ranks, now %d", world.ranks, world.ranks + 3);
   ASSERT_ALL(!strcmp(text, begins));
+  remake("threads", "another");
+  checkpoint_made_changes(newest, world.ranks, 0, text, sizeof text);
+  ASSERT_ALL(!*text);
   for (size_t i = 0; i < sizeof facts / sizeof *facts; i++) {
     remake(facts[i], "another");
-    checkpoint_made_changes(newest, world.ranks, text, sizeof text);
+    checkpoint_made_changes(newest, world.ranks, 1, text, sizeof text);
     const char *now = strstr(text, ", now ");
     ASSERT_ALL(!strncmp(text, "another ", 8) && now && strlen(now) > 6 && !strstr(text, "; "));
     remake(facts[i], NULL);
-    checkpoint_made_changes(newest, world.ranks, text, sizeof text);
+    checkpoint_made_changes(newest, world.ranks, 1, text, sizeof text);
     ASSERT_ALL(!*text);
   }
   ASSERT_ALL(load(world.comm, newest) == STATUS_OK);   /* they are not what makes a file sound */
