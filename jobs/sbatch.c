@@ -30,7 +30,7 @@ static struct word words[] = {
   { .name = "cores", .type = WORD_INTEGER, .value = &cores, .min = 0, .max = 1 << 16,
     .help = "physical cores of a node; 0: as many as this machine has" },
   { .name = "time", .type = WORD_TEXT, .value = words_time, .help = "limit of one start, [D-]HH:MM:SS or minutes" },
-  { .name = "lead", .type = WORD_REAL, .value = &lead, .min = 1, .max = 1e6,
+  { .name = "lead", .type = WORD_REAL, .value = &lead, .min = 1, .max = 65535,
     .help = "seconds before the limit at which Slurm tells the run to stop" },
   { .name = "step_seconds", .type = WORD_REAL, .value = &step_seconds, .min = 0, .max = 1e6,
     .help = "the longest step, as RUN/metrics.jsonl or pmf plan have it" },
@@ -155,8 +155,9 @@ static void put_head(FILE *f, const struct settings *s, int argc, char **argv) {
   fprintf(f, "#!/bin/bash\n# Written by pmf sbatch. %ld rank%s of %ld thread%s.\n#SBATCH --job-name=pmf\n", nodes * tasks,
           nodes * tasks > 1 ? "s" : "", threads, threads > 1 ? "s" : "");
   if (*words_partition) fprintf(f, "#SBATCH --partition=%s\n", words_partition);
-  fprintf(f, "#SBATCH --nodes=%ld\n#SBATCH --ntasks-per-node=%ld\n#SBATCH --cpus-per-task=%ld\n#SBATCH --time=%s\n"
-          "#SBATCH --signal=B:USR1@%.0f\n#SBATCH --requeue\n#SBATCH --open-mode=append\n#SBATCH --output=pmf-%%j.log\n\n",
+  fprintf(f, "#SBATCH --nodes=%ld\n#SBATCH --ntasks-per-node=%ld\n#SBATCH --cpus-per-task=%ld\n#SBATCH --hint=nomultithread\n"
+          "#SBATCH --time=%s\n#SBATCH --signal=B:USR1@%.0f\n#SBATCH --requeue\n#SBATCH --open-mode=append\n"
+          "#SBATCH --output=pmf-%%j.log\n\n",
           nodes, tasks, threads, words_time, lead);
   fprintf(f, "pmf=");
   put_quoted(f, words_pmf);
