@@ -20,21 +20,42 @@ static int keeps(const char *line, uint64_t step) {
   return keep && strchr(line, '\n');
 }
 
-/* Copies what stays into path.tmp and puts that in path's place. */
+/* Goes through the lines of `in`; those that stay go to `out`, unless that is NULL. *all: do all stay? */
+static int sift(FILE *in, const char *path, uint64_t step, FILE *out, int *all) {
+  char *line = NULL;
+  size_t room = 0;
+  int failed = 0;
+  *all = 1;
+  errno = 0;
+  while (!failed && getline(&line, &room, in) > 0)
+    if (!keeps(line, step)) *all = 0;
+    else if (out) failed = fputs(line, out) < 0;
+  const int error = errno;   /* of getline too, which ends as at the end of the file */
+  free(line);
+  return failed || !feof(in) ? because(STATUS_IO, "%s: %s", path, strerror(error)) : STATUS_OK;
+}
+
+/* Copies what stays into path.tmp and puts that in path's place; where all stays nothing is written. */
 static int cut(const char *path, uint64_t step) {
   char kept[4096];
+  int all;
   snprintf(kept, sizeof kept, "%s.tmp", path);
   FILE *in = fopen(path, "r");
   if (!in) return errno == ENOENT ? STATUS_OK : because(STATUS_IO, "%s: %s", path, strerror(errno));
+  int status = sift(in, path, step, NULL, &all);
+  if (status || all) {
+    fclose(in);
+    return status;
+  }
+  rewind(in);
   FILE *out = fopen(kept, "w");
-  char *line = NULL;
-  size_t room = 0;
-  while (out && getline(&line, &room, in) > 0)
-    if (keeps(line, step)) fputs(line, out);
-  free(line);
+  status = out ? sift(in, path, step, out, &all) : because(STATUS_IO, "%s: %s", kept, strerror(errno));
+  if (!status && (fflush(out) || fsync(fileno(out)))) status = because(STATUS_IO, "%s: %s", kept, strerror(errno));
+  if (out && fclose(out) && !status) status = because(STATUS_IO, "%s: %s", kept, strerror(errno));
+  if (!status && rename(kept, path)) status = because(STATUS_IO, "%s: %s", path, strerror(errno));
+  if (status) unlink(kept);
   fclose(in);
-  if (!out || fclose(out) || rename(kept, path)) return because(STATUS_IO, "%s: %s", kept, strerror(errno));
-  return STATUS_OK;
+  return status;
 }
 
 int metrics_open(struct metrics *m, const char *run, uint64_t step) {

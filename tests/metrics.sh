@@ -57,6 +57,33 @@ done
 check 'planted lines' "$(fields planted | LC_ALL=C comm -23 - written | paste -sd ';')" \
   'grid/ has a strange end: ,"seconds":"3";grid/second;grit/'
 
+# A start takes lines away that are none or too late, and leaves a file alone that has none. What cannot be read, or not be written
+# anew, ends the start and stays as it was.
+resume=(train config=tiny.yml data=set.h5 run=cut checkpoint.every_steps=0)
+"$PMF" "${resume[@]}" training.steps=2 >out 2>err || fail "a short run: $(cat err)"
+inode() { stat -c %i cut/metrics.jsonl; }
+whole=$(inode)
+cp cut/metrics.jsonl before
+"$PMF" "${resume[@]}" training.steps=3 >out 2>err || fail "one step more: $(cat err)"
+check 'a file without such lines is the same file' "$(inode)" "$whole"
+cmp -s before <(head -n "$(wc -l <before)" cut/metrics.jsonl) || fail 'what was there has changed'
+mv cut/metrics.jsonl before
+ln -s /proc/self/mem cut/metrics.jsonl   # its first byte is an I/O error
+"$PMF" "${resume[@]}" training.steps=4 >out 2>err
+check 'exit code where it cannot be read' $? 74
+[ -h cut/metrics.jsonl ] || fail 'a file that cannot be read was written anew'
+rm cut/metrics.jsonl
+{ cat before; echo '{"event":"step","step":99}'; printf '{"event":"st'; } >cut/metrics.jsonl
+cp cut/metrics.jsonl longer
+if [ -e "$PMF_BUILD/tests/shim.so" ]; then
+  LD_PRELOAD=$PMF_BUILD/tests/shim.so SHIM_FAIL='fsync 5 1 9 metrics.jsonl.tmp' "$PMF" "${resume[@]}" training.steps=4 >out 2>err
+  check 'exit code where it cannot be written anew' $? 74
+  cmp -s longer cut/metrics.jsonl || fail 'it was written anew, though that failed'
+fi
+"$PMF" "${resume[@]}" training.steps=4 >out 2>err || fail "a step more: $(cat err)"
+cmp -s before <(head -n "$(wc -l <before)" cut/metrics.jsonl) || fail 'what was there has changed, beside what had to go'
+check 'lines that had to go' "$(grep -c '"step":99\|"st{' cut/metrics.jsonl)" 0
+
 # The sources: the events that they name, and the fields in the same files.
 sources=$(grep -l 'metrics_write(' "$PMF_SOURCE"/jobs/*.c)
 # shellcheck disable=SC2086
