@@ -40,7 +40,10 @@ struct checkpoint_info {
   struct flat *flats;        /* names and sizes; data NULL */
   size_t n_flats;
   uint64_t **sums;           /* [n_flats][blocks of each] */
+  uint64_t head;             /* a sum of all of these, and so of the whole file */
 };
+/* One that is open for reading: another of its name may take its place meanwhile. */
+struct checkpoint_file { const char *path; int64_t file; struct checkpoint_info info; };   /* path: the caller's */
 
 /* Bytes that one collective transfer carries per rank, equal on all of them; a variable, so that tests can make it
  * small (H10). */
@@ -57,9 +60,19 @@ int checkpoint_save(MPI_Comm comm, const char *path, const struct table *table, 
 int checkpoint_info(const char *path, struct checkpoint_info *info);
 /* Harmless on a zeroed one, and after an error of checkpoint_info. */
 void checkpoint_info_free(struct checkpoint_info *info);
+/* COLLECTIVE over comm. Every rank opens `path` and reads its head. A run may be saving, and some file systems show other nodes
+ * a file of a while ago: where the ranks' files are not the same they try again, up to checkpoint_tries times with longer and
+ * longer pauses, which make a minute. Errors: those of checkpoint_info; STATUS_BAD where they stay different. Close it, also
+ * after an error. */
+extern int checkpoint_tries;
+int checkpoint_open(MPI_Comm comm, const char *path, struct checkpoint_file *f);
+/* Local. Harmless on a zeroed one, and twice. */
+void checkpoint_close(struct checkpoint_file *f);
 /* COLLECTIVE over comm. Fills flats (matched by name; sizes must agree), whole ones on every rank, else each rank its piece,
  * whatever the pieces were that were saved: each rank reads and checks its slabs, then they are exchanged. Errors: STATUS_BAD,
  * naming array and block, on every rank; the arrays are then undefined. */
+int checkpoint_read(MPI_Comm comm, const struct checkpoint_file *f, const struct flat *flats, size_t n_flats);
+/* checkpoint_open, checkpoint_read, checkpoint_close. */
 int checkpoint_load(MPI_Comm comm, const char *path, const struct flat *flats, size_t n_flats);
 /* Local: re-reads all blocks of all arrays against their checksums. */
 int checkpoint_verify(const char *path);

@@ -12,6 +12,7 @@
 #include "io/blocks.h"
 #include "io/checkpoint_made.h"
 #include "io/hdf.h"
+#include "mpi/watch.h"
 #include "src/base/status.h"
 
 #define FORMAT "pmf-checkpoint"
@@ -282,6 +283,7 @@ int checkpoint_head_read(hid_t file, const char *path, bool marked, struct check
   if (hdf_get_number(file, "elements", &elements) || hdf_get_number(file, "second_elements", &second)
       || hdf_get_number(file, "head", &head))
     return because(STATUS_BAD, "%s: attribute elements, second_elements or head is missing", path);
+  info->head = head;
   info->table.size = elements;
   info->table.second_size = second;
   struct columns c = { 0 };
@@ -318,6 +320,7 @@ int checkpoint_blocks_read(hid_t file, const char *path, const struct checkpoint
   const hid_t set = H5Dopen2(file, at, H5P_DEFAULT), space = set < 0 ? -1 : H5Dget_space(set);
   int status = set < 0 ? because(STATUS_BAD, "%s: array %s is missing", path, f->name) : STATUS_OK;
   for (size_t b = share.first; b < share.end && !status; b++) {
+    watch_move();
     float *to = data ? data + (b - share.first) * (BLOCK_BYTES / sizeof(float)) : scratch;
     if (read_block(set, space, f->size, b, to))
       status = because(STATUS_BAD, "%s: block %zu of %zu of array %s cannot be read", path, b, blocks, f->name);

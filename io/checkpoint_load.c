@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "io/blocks.h"
@@ -13,6 +14,7 @@
 #include "mpi/agree.h"
 #include "mpi/pieces.h"
 #include "mpi/reduce.h"
+#include "mpi/watch.h"
 #include "src/base/status.h"
 
 /* Opens and reads the head; the caller closes *file and frees info, also after an error (then *file may be < 0). */
@@ -20,6 +22,35 @@ static int open_checked(const char *path, hid_t *file, struct checkpoint_info *i
   *info = (struct checkpoint_info) { 0 };
   const int status = hdf_open(file, path);
   return status ? status : checkpoint_head_read(*file, path, true, info);
+}
+
+int checkpoint_tries = 7;
+
+/* 1, 2, 4, ... seconds. */
+static void pause_before(int try) {
+  const struct timespec t = { .tv_sec = (time_t)1 << (try - 1) };
+  watch_move();
+  nanosleep(&t, NULL);
+}
+
+int checkpoint_open(MPI_Comm comm, const char *path, struct checkpoint_file *f) {
+  *f = (struct checkpoint_file) { .path = path };
+  for (int try = 1;; try++) {
+    hid_t file;
+    const int mine = open_checked(path, &file, &f->info);
+    f->file = file;
+    const int status = agree(comm, mine), same = agree_hash(comm, mine ? 0 : f->info.head);
+    if (same || try >= checkpoint_tries)
+      return same || status ? status : because(STATUS_BAD, "%s: the ranks see different checkpoints: is it one file?", path);
+    checkpoint_close(f);
+    pause_before(try);
+  }
+}
+
+void checkpoint_close(struct checkpoint_file *f) {
+  if (f->file > 0) H5Fclose(f->file);
+  f->file = 0;
+  checkpoint_info_free(&f->info);
 }
 
 int checkpoint_info(const char *path, struct checkpoint_info *info) {
@@ -63,7 +94,7 @@ struct loading {
   int rank, ranks;
   const char *path;
   hid_t file;
-  struct checkpoint_info info;
+  const struct checkpoint_info *info;
   struct piece *pieces, *windows;   /* [ranks]: what each wants, what each has just read */
   float *buffer;                    /* this rank's window, once an array is wanted in pieces */
 };
@@ -72,7 +103,7 @@ struct loading {
 static int load_whole(struct loading *l, size_t i, const struct flat *f) {
   const size_t bytes = f->size * sizeof(float), blocks = blocks_count(bytes);
   const struct slab mine = blocks_share(blocks, l->rank, l->ranks);
-  const int status = checkpoint_blocks_read(l->file, l->path, &l->info, i, mine,
+  const int status = checkpoint_blocks_read(l->file, l->path, l->info, i, mine,
                                             f->data + mine.first * (BLOCK_BYTES / sizeof(float)));
   if (agree_any(l->comm, status)) return status;
   for (int k = 0; k < l->ranks; k++) {
@@ -99,7 +130,7 @@ static int load_pieces(struct loading *l, size_t i, const struct flat *f) {
       const struct slab w = { first, first + most < share.end ? first + most : share.end };
       const size_t end = w.end * per < f->size ? w.end * per : f->size;
       l->windows[k] = (struct piece){ first * per, first < w.end ? end - first * per : 0 };
-      if (k == l->rank && !status) status = checkpoint_blocks_read(l->file, l->path, &l->info, i, w, l->buffer);
+      if (k == l->rank && !status) status = checkpoint_blocks_read(l->file, l->path, l->info, i, w, l->buffer);
     }
     pieces_move(l->comm, l->windows, l->buffer, l->pieces, f->data);
   }
@@ -109,28 +140,34 @@ static int load_pieces(struct loading *l, size_t i, const struct flat *f) {
 /* COLLECTIVE. */
 static int load_array(struct loading *l, const struct flat *f) {
   size_t place = 0;
-  int status = agree(l->comm, match(l->path, &l->info, f, &place)), whole = 1;
+  int status = agree(l->comm, match(l->path, l->info, f, &place)), whole = 1;
   if (status) return status;
   pieces_gather(l->comm, (struct piece){ f->first, f->count }, l->pieces);
   for (int k = 0; k < l->ranks; k++) whole &= l->pieces[k].count == f->size;
   return agree(l->comm, whole ? load_whole(l, place, f) : load_pieces(l, place, f));
 }
 
-int checkpoint_load(MPI_Comm comm, const char *path, const struct flat *flats, size_t n_flats) {
-  struct loading l = { .comm = comm, .path = path };
+int checkpoint_read(MPI_Comm comm, const struct checkpoint_file *f, const struct flat *flats, size_t n_flats) {
+  struct loading l = { .comm = comm, .path = f->path, .file = f->file, .info = &f->info };
+  int status = STATUS_OK;
   MPI_Comm_rank(comm, &l.rank);
   MPI_Comm_size(comm, &l.ranks);
-  int status = open_checked(path, &l.file, &l.info);
   l.pieces = calloc((size_t)l.ranks, sizeof *l.pieces);
   l.windows = calloc((size_t)l.ranks, sizeof *l.windows);
-  if (!l.pieces || !l.windows) status = because(STATUS_NOMEM, "%s: no memory to read it", path);
+  if (!l.pieces || !l.windows) status = because(STATUS_NOMEM, "%s: no memory to read it", f->path);
   status = agree(comm, status);
   for (size_t i = 0; i < n_flats && !status; i++) status = load_array(&l, &flats[i]);
-  if (l.file >= 0) H5Fclose(l.file);
-  checkpoint_info_free(&l.info);
   free(l.pieces);
   free(l.windows);
   free(l.buffer);
+  return status;
+}
+
+int checkpoint_load(MPI_Comm comm, const char *path, const struct flat *flats, size_t n_flats) {
+  struct checkpoint_file f;
+  int status = checkpoint_open(comm, path, &f);
+  if (!status) status = checkpoint_read(comm, &f, flats, n_flats);
+  checkpoint_close(&f);
   return status;
 }
 

@@ -130,23 +130,24 @@ static int fits(const struct checkpoint_info *info, const struct state *state, c
 }
 
 int state_resume_from(const struct world *w, struct state *state, const struct net *n, const char *path, char **text) {
-  struct checkpoint_info info;
+  struct checkpoint_file file;
+  struct checkpoint_info *info = &file.info;
   *text = NULL;
-  int status = checkpoint_info(path, &info);
-  if (!status && info.n_flats == 1)
+  int status = checkpoint_open(w->comm, path, &file);
+  if (!status && info->n_flats == 1)
     status = because(STATUS_BAD, "%s holds weights alone, as pmf import writes them: begin a run with load_from=%s in"
                      " a folder of its own", path, path);
-  if (!status) status = checkpoint_fits(path, &info, &n->table);
-  if (!status) status = fits(&info, state, path);
+  if (!status) status = checkpoint_fits(path, info, &n->table);
+  if (!status) status = fits(info, state, path);
   status = agree(w->comm, status);
-  if (!status) status = checkpoint_load(w->comm, path, state->flats, flats_in(&info, state));
+  if (!status) status = checkpoint_read(w->comm, &file, state->flats, flats_in(info, state));
   if (!status) {
-    state->step = info.step;
-    state->images_seen = info.images_seen;
-    *text = info.settings;
-    info.settings = NULL;
+    state->step = info->step;
+    state->images_seen = info->images_seen;
+    *text = info->settings;
+    info->settings = NULL;
   }
-  checkpoint_info_free(&info);
+  checkpoint_close(&file);
   if (!status && w->rank == 0)
     checkpoint_made_changes(path, state->exact ? 0 : w->ranks, !state->any_threads, state->changes, sizeof state->changes);
   return status;
@@ -175,15 +176,14 @@ static int choose_from(const struct checkpoint_info *info, const struct net *n, 
 
 int state_begin_from(const struct world *w, struct state *state, const struct net *n, const struct settings *s,
                      const char *path) {
-  struct checkpoint_info info;
+  struct checkpoint_file file;
   struct table from = { 0 };
-  int status = checkpoint_info(path, &info);
-  if (!status) status = choose_from(&info, n, s, path, &from);
-  checkpoint_info_free(&info);
+  int status = checkpoint_open(w->comm, path, &file);
+  if (!status) status = choose_from(&file.info, n, s, path, &from);
   status = agree(w->comm, status);
-  if (status) return status;
   const struct flat weights = flat_whole("weights", state->weights, from.size);
-  status = checkpoint_load(w->comm, path, &weights, 1);
+  if (!status) status = checkpoint_read(w->comm, &file, &weights, 1);
+  checkpoint_close(&file);
   if (!status) begin_averages(state, s);
   return status;
 }

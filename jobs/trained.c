@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "io/checkpoint.h"
 #include "jobs/setup.h"
 #include "mpi/agree.h"
 #include "src/base/status.h"
@@ -58,28 +57,18 @@ static int read_head(struct trained *t, const struct checkpoint_info *info, cons
 }
 
 int trained_open(struct trained *t, const struct world *w, const char *run, const char *checkpoint, const char *ema) {
-  struct checkpoint_info info = { 0 };
   *t = (struct trained){ 0 };
   int status = find_file(t, w, run, checkpoint);
-  if (status) return status;
-  status = checkpoint_info(t->path, &info);
-  if (!status) status = read_head(t, &info, ema);
-  checkpoint_info_free(&info);
-  return agree(w->comm, status);
+  if (!status) status = checkpoint_open(w->comm, t->path, &t->file);
+  return status ? status : agree(w->comm, read_head(t, &t->file.info, ema));
 }
 
-int trained_choose(struct trained *t, const char *ema) {
-  struct checkpoint_info info = { 0 };
-  int status = checkpoint_info(t->path, &info);
-  if (!status) status = choose_weights(t, &info, ema);
-  checkpoint_info_free(&info);
-  return status;
-}
+int trained_choose(struct trained *t, const char *ema) { return choose_weights(t, &t->file.info, ema); }
 
 int trained_load(struct trained *t, const struct world *w) {
   const size_t size = t->v_head ? t->net.table.size : net_without_v_head(&t->net).size;
   const struct flat weights = flat_whole(strcmp(t->ema, "raw") ? t->ema : "weights", t->weights, size);
-  return checkpoint_load(w->comm, t->path, &weights, 1);
+  return checkpoint_read(w->comm, &t->file, &weights, 1);
 }
 
 int trained_sampler(const struct trained *t, double omega, double t_min, double t_max, struct sampler *sampler) {
@@ -106,6 +95,7 @@ int trained_head(const struct trained *t, const char *head, const char *solver, 
 }
 
 void trained_close(struct trained *t) {
+  checkpoint_close(&t->file);
   arena_free(&t->arena);
   net_free(&t->net);
 }

@@ -3,6 +3,7 @@
  * Memory: trained_close frees all; harmless on a zeroed one, and after any error. */
 #ifndef JOBS_TRAINED_H
 #define JOBS_TRAINED_H
+#include "io/checkpoint.h"
 #include "io/settings.h"
 #include "mpi/world.h"
 #include "src/base/arena.h"
@@ -10,6 +11,7 @@
 
 struct trained {
   char path[TEXT_MAX + 64];     /* the checkpoint */
+  struct checkpoint_file file;  /* open: a run that goes on may put another in its place */
   struct settings s;            /* of its run */
   uint64_t step, images_seen;
   char ema[TEXT_MAX];           /* raw, ema500, ... */

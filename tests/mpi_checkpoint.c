@@ -2,6 +2,7 @@
  * or dies leaves the earlier generations as they were.
  * With words it does one thing for tests/checkpoint.sh: `save DIR STEP`, `later DIR STEP` (by
  * threads), or `find DIR`, which prints the step found. */
+#include <signal.h>
 #include <sys/resource.h>
 
 #include "io/blocks.h"
@@ -307,6 +308,39 @@ START_TEST(no_flipped_byte_goes_unnoticed) {   /* either it is found, or nothing
   ASSERT_ALL(world.rank || caught > 50);
 } END_TEST
 
+/* The last rank's name leads to a file of another step, for good or for a second. */
+static char theirs[320], spare[320];
+static void show_the_same(int signal) {
+  (void)signal;
+  rename(spare, theirs);
+}
+START_TEST(all_ranks_read_the_same_file) {
+  struct checkpoint_file f, kept;
+  files(true);
+  snprintf(theirs, sizeof theirs, "%s/theirs.h5", directory);
+  snprintf(spare, sizeof spare, "%s/spare.h5", directory);
+  ASSERT_ALL(save(world.comm, theirs, 11) == STATUS_OK && save(world.comm, newest, 12) == STATUS_OK);
+  const bool last = world.rank == world.ranks - 1;
+  const char *path = last && world.ranks > 1 ? theirs : newest;
+  checkpoint_tries = 1;
+  const int status = checkpoint_open(world.comm, path, &f);
+  checkpoint_close(&f);
+  ASSERT_ALL(world.ranks > 1 ? status == STATUS_BAD && says("the ranks see different checkpoints") : status == STATUS_OK);
+  checkpoint_tries = 4;
+  if (last) {
+    ck_assert_int_eq(link(newest, spare), 0);
+    signal(SIGALRM, show_the_same);
+    alarm(1);
+  }
+  ASSERT_ALL(checkpoint_open(world.comm, path, &kept) == STATUS_OK && kept.info.step == 12);
+  ASSERT_ALL(save(world.comm, newest, 13) == STATUS_OK && save(world.comm, newest, 14) == STATUS_OK);   /* it is gone from there */
+  ASSERT_ALL(checkpoint_read(world.comm, &kept, back, FLATS) == STATUS_OK && differences(12) == 0);
+  checkpoint_close(&kept);
+  if (last) alarm(0);
+  checkpoint_tries = 7;
+  files(true);
+} END_TEST
+
 START_TEST(what_is_not_a_checkpoint_is_refused) {
   unsigned char zeros[64] = { 0 };
   ASSERT_ALL(checkpoint_verify("/nowhere/x.h5") == STATUS_BAD && says("/nowhere/x.h5: missing"));
@@ -455,7 +489,7 @@ int main(int argc, char **argv) {
     (const TTest *[]){ a_round_trip_is_bit_for_bit, its_head_is_what_was_saved, what_its_bits_depend_on_is_remembered,
                        the_number_of_ranks_leaves_no_trace, pieces_leave_no_trace, every_way_to_the_file_gives_the_same,
                        a_thread_that_fails_fails_the_save_on_all, pieces_are_read_back_as_other_pieces,
-                       a_flipped_byte_is_found_in_each_array, no_flipped_byte_goes_unnoticed,
+                       a_flipped_byte_is_found_in_each_array, no_flipped_byte_goes_unnoticed, all_ranks_read_the_same_file,
                        what_is_not_a_checkpoint_is_refused, numbers_that_are_not_finite_are_not_saved,
                        a_save_that_fails_fails_on_all_and_harms_nothing, many_small_arrays_have_no_wrong_value, NULL });
 }
