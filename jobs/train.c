@@ -94,12 +94,20 @@ static void choose_io(struct run *run) {
   checkpoint_io_choose(hung && io == CHECKPOINT_AUTO ? CHECKPOINT_RANK0 : io);
 }
 
+/* COLLECTIVE. A start reads what a save has written; it may stand still as long. */
+static int start_watchdog(const struct run *run) {
+  watchdog_patience(TRAIN_PATIENCE);
+  return agree(run->w->comm, watchdog_start(run->w->rank, run->w->ranks, run->t.s.training.watchdog));
+}
+
 /* COLLECTIVE. */
 static int train(struct run *run) {
   struct binding *bindings = NULL;
+  int status = start_watchdog(run);
+  if (status) return status;
   choose_io(run);
   generations_kept = (int)run->t.s.checkpoint.keep;
-  int status = trainer_allocate(&run->t);
+  status = trainer_allocate(&run->t);
   if (!status) status = gather_bindings(run, &bindings);
   if (!status) status = train_start(run, bindings);
   free(bindings);

@@ -13,14 +13,11 @@
 #include "mpi/watch.h"
 #include "src/base/status.h"
 
-/* What moves much data may stand still for longer than a step. */
-enum { PATIENCE = 4 };
-
 /* COLLECTIVE. */
 static int save(struct run *run, int needed) {
   watch_phase("save");
   straggler_pause(&run->straggler);
-  watchdog_patience(PATIENCE);
+  watchdog_patience(TRAIN_PATIENCE);
   state_settle(&run->t.state);
   fault_stay_away(FAULT_AWAY_SAVE, run->t.state.step);
   const int status = saves_take(&run->saves, needed);
@@ -82,7 +79,7 @@ static void evaluate(struct run *run) {
   const double began = progress_clock();
   watch_phase("score");
   straggler_pause(&run->straggler);
-  watchdog_patience(PATIENCE);
+  watchdog_patience(TRAIN_PATIENCE);
   state_settle(&run->t.state);
   const int status = evaluate_now(&run->evaluation, &run->t, run->folder, &score, &best);
   watchdog_patience(1);
@@ -100,7 +97,7 @@ static void make_grids(struct run *run) {
   const double began = progress_clock();
   watch_phase("grid");
   straggler_pause(&run->straggler);
-  watchdog_patience(PATIENCE);
+  watchdog_patience(TRAIN_PATIENCE);
   state_settle(&run->t.state);
   const int status = grids_make(&run->grids, &run->t, run->folder, &run->metrics);
   watchdog_patience(1);
@@ -221,7 +218,7 @@ int train_loop(struct run *run) {
     if (!status) status = check_replicas(run);
     if (status) return status;
     if (guard_must_go_back(&run->t.guard)) {
-      watchdog_patience(PATIENCE);
+      watchdog_patience(TRAIN_PATIENCE);
       if ((status = roll_back(run))) return status;
       watchdog_patience(1);
       continue;

@@ -14,6 +14,7 @@
 #include "jobs/core.h"
 #include "jobs/train.h"
 #include "mpi/agree.h"
+#include "mpi/watch.h"
 #include "src/base/status.h"
 
 /* Names each line that differs between the settings of the checkpoint and those of this start. A checkpoint of another version
@@ -110,10 +111,27 @@ static void tidy(const struct run *run) {
   unlink(path);   /* a trial is worth nothing once its process is gone */
 }
 
+/* Rank 0. Some file systems give a lock back only a while after its node was lost, and Slurm starts the job on another one at once:
+ * such a start waits for it, PMF_LOCK_PATIENCE seconds (300), less where the watchdog of the others would not have it.
+ * refused: as folder_lock. */
+static int take_lock(struct run *run, int *refused) {
+  const char *restarts = getenv("SLURM_RESTART_COUNT"), *asked = getenv("PMF_LOCK_PATIENCE");
+  const double watchdog = run->t.s.training.watchdog, most = watchdog > 0 ? 2 * watchdog : INFINITY;
+  const double patience = restarts && atoi(restarts) > 0 ? fmin(asked ? atof(asked) : 300, most) : 0;
+  const double until = progress_clock() + patience;
+  int status, told = 0;
+  while ((status = folder_lock(run->folder, &run->lock, refused)) == STATUS_BAD && progress_clock() < until && !stop_reason(NULL, 0)) {
+    if (!told++) fprintf(stderr, "%s; the job was started again: this start waits for up to %.0f s\n", status_reason(), patience);
+    watch_move();
+    nanosleep(&(struct timespec){ .tv_nsec = 500000000 }, NULL);
+  }
+  return status;
+}
+
 int train_start(struct run *run, const struct binding *bindings) {
   const int first = run->w->rank == 0;
   int refused = 0;
-  int status = agree(run->w->comm, first ? folder_lock(run->folder, &run->lock, &refused) : STATUS_OK);
+  int status = agree(run->w->comm, first ? take_lock(run, &refused) : STATUS_OK);
   if (!status) status = resume(run);   /* what is refused leaves no folder */
   if (!status && first) tidy(run);
   if (!status) status = open_evaluation(run);
@@ -155,5 +173,6 @@ int train_start(struct run *run, const struct binding *bindings) {
   if (first) train_tell_start(run, bindings);
   train_tell_status(run, "running");
   straggler_begin(&run->straggler);
-  return agree(run->w->comm, watchdog_start(run->w->rank, run->w->ranks, run->t.s.training.watchdog));
+  watchdog_patience(1);
+  return STATUS_OK;
 }
