@@ -26,6 +26,12 @@ static int save(struct run *run, int needed) {
   return status;
 }
 
+/* COLLECTIVE. What would be lost otherwise is tried once more: a file system may fail for a moment. */
+static int save_surely(struct run *run) {
+  const int status = save(run, 1);
+  return status == STATUS_IO ? save(run, 1) : status;
+}
+
 /* What a rank asks for, and what is to be done after the step. */
 enum { ASK_STOP, ASK_SAVE, ASK_SCORE, ASK_WAIT, ASK_BAD_IMAGES };   /* wait: it is still writing */
 _Static_assert(ASK_BAD_IMAGES + 1 == STEP_ASKED, "each has a place");
@@ -187,20 +193,30 @@ static int roll_back(struct run *run) {
   return status;
 }
 
+/* COLLECTIVE. The run ends with this status and its reason, but saved. */
+static int end_saved(struct run *run, int status) {
+  char why[1024];
+  snprintf(why, sizeof why, "%s", status_reason());
+  return save_surely(run) ? because(status, "%s", why)
+                          : because(status, "%s; saved at step %llu", why, (unsigned long long)run->t.state.step);
+}
+
 /* COLLECTIVE. Too many of them end the run; what it has learnt is of good images, and is saved. */
 static int tell_bad_images(struct run *run) {
   const int status = bad_images_take(&run->bad_images, &run->t, &run->metrics, &run->progress);
-  if (!status || status == STATUS_NOMEM) return status;
-  char why[1024];
-  snprintf(why, sizeof why, "%s", status_reason());
-  return save(run, 1) ? because(status, "%s", why)
-                      : because(status, "%s; saved at step %llu", why, (unsigned long long)run->t.state.step);
+  return !status || status == STATUS_NOMEM ? status : end_saved(run, status);
+}
+
+/* COLLECTIVE. A batch could not be had, on which all ranks agreed before anything of the state had changed (jobs/step.h). */
+static int give_up_step(struct run *run, int status) {
+  reduction_finish(&run->t.step.reduction);   /* the others' parts of its gradient */
+  return run->taken ? end_saved(run, status) : status;
 }
 
 /* COLLECTIVE. */
 static int stop(struct run *run, enum stop reason) {
   if (run->w->rank == 0) progress_say(&run->progress, "stopping: %s", stop_text(reason));
-  const int status = save(run, 1);
+  const int status = save_surely(run);
   if (status) return status;
   train_tell_status(run, "saved");
   if (run->w->rank == 0) metrics_write(&run->metrics, "stop", run->t.state.step, NULL, 0, stop_text(reason));
@@ -215,8 +231,8 @@ int train_loop(struct run *run) {
   while (run->t.state.step < run->t.steps) {
     run->step_began = progress_clock();
     int status = take_step(run);
-    if (!status) status = check_replicas(run);
-    if (status) return status;
+    if (status) return give_up_step(run, status);
+    if ((status = check_replicas(run))) return status;
     if (guard_must_go_back(&run->t.guard)) {
       watchdog_patience(TRAIN_PATIENCE);
       if ((status = roll_back(run))) return status;
@@ -234,7 +250,7 @@ int train_loop(struct run *run) {
     if (due.save && !amid_bad && (status = save(run, 0))) return status;
     if (due.score && !due.save) evaluate(run);
   }
-  const int status = save(run, 1);
+  const int status = save_surely(run);
   if (!status && due.score) evaluate(run);
   if (!status) train_tell_status(run, "done");
   if (!status && run->w->rank == 0) {

@@ -80,4 +80,17 @@ truncate -s $((first + 20 * BYTES)) cut.h5
 wait $!
 check 'exit code of a file cut' $? 74
 said 'the file ends too early'
+# Not one image of a batch: what has been learnt is saved, and goes on where the file is whole again.
+cp good.h5 cut.h5
+under_way none_left data=cut.h5 training.steps=100000 checkpoint.every_minutes=0
+truncate -s "$first" cut.h5
+wait $!
+check 'exit code of a file without images' $? 74
+said '; saved at step '
+saved=$(sed -n 's/.*; saved at step \([0-9]*\).*/\1/p' err | tail -n 1)
+does 2 train config=tiny.yml data=good.h5 run=none_left training.steps=$((saved + 5))
+said "going on after step $saved of"
+does 2 train config=tiny.yml data=good.h5 run=one_go training.steps=$((saved + 5))
+arrays() { "$PMF" inspect "$1/checkpoint.h5" 2>/dev/null | awk '/^settings:/ { show = 0 } /^(arrays|tensors):/ { show = 1 } show'; }
+check 'weights after a batch that could not be had' "$(arrays none_left)" "$(arrays one_go)"
 exit $failed

@@ -72,6 +72,10 @@ with SHIM_FAIL='write 5 16 16 checkpoint.h5.tmp 0' -- 2 run=error checkpoint.io=
 survives error 4 'cannot be written: file write failed: Input/output error'
 with SHIM_FAIL='write 28 1 1 checkpoint.h5.tmp 1' -- 2 run=other || fail "no room for rank 1: exit code $?: $(tail -n 5 err)"
 survives other 4 'cannot be written in parallel: '
+# The last save, without which the run would be lost, is tried once more.
+with SHIM_FAIL='fallocate 28 5 5 checkpoint.h5.tmp' -- 2 run=end || fail "no room at the end, once: exit code $?: $(tail -n 5 err)"
+check 'saves of a run without room at its end, once' "$(saves_of end)" 'save 4,save 8,save failed 12,save 12'
+same_as_whole end
 
 # A write that fails on one rank, in the midst of what all ranks write and at its end, by either of MPI's ways. And where a rank of
 # four writes for others too, as OMPIO would have it here: its arrays are of several MiB.
@@ -107,7 +111,8 @@ for place in 10 20 28; do
   with SHIM_FAIL="write 5 $place 99999 checkpoint.h5.tmp" -- 2 run=dead$place
   check "exit code where the disk takes nothing from write $place on" $? 74
   said_once "pmf train: dead$place/checkpoint.h5.tmp: cannot be written"
-  check "saves on a disk that takes nothing from write $place on" "$(saves_of dead$place)" 'save 4,save failed 8,save failed 12'
+  check "saves on a disk that takes nothing from write $place on" "$(saves_of dead$place)" \
+    'save 4,save failed 8,save failed 12,save failed 12'
   check "what stays on such a disk" "$(step_of dead$place/checkpoint.h5)" 4
   on 2 train config=tiny.yml data=set.h5 run=dead$place || fail "a disk that is well again: exit code $?: $(tail -n 5 err)"
   said_once 'going on after step 4 of 12'
@@ -118,7 +123,7 @@ done
 # be saved; started again it goes on from the first. And one that has always been so: one line, no step.
 with SHIM_FAIL='open 30 9 999 checkpoint.h5.tmp 0' -- 2 run=shut
 check 'exit code where the end cannot be saved' $? 74
-check 'saves in a folder that is shut' "$(saves_of shut)" 'save 4,save failed 8,save failed 12'
+check 'saves in a folder that is shut' "$(saves_of shut)" 'save 4,save failed 8,save failed 12,save failed 12'
 said_once 'WARNING: not saved at step 8: shut/checkpoint.h5.tmp: cannot be created: Read-only file system'
 said 'pmf train: shut/checkpoint.h5.tmp: cannot be created: Read-only file system'
 check 'what stays in a folder that is shut' "$(step_of shut/checkpoint.h5)" 4
@@ -140,7 +145,7 @@ said 'pmf train: set.h5: cannot be locked; HDF5_USE_FILE_LOCKING=FALSE in the en
 with SHIM_FAIL='flock 524 1 999 checkpoint.h5.tmp' -- 2 run=locked
 check 'exit code where checkpoints cannot be locked' $? 74
 said 'WARNING: not saved at step 4: locked/checkpoint.h5.tmp: '
-check 'lines that say how to go without locks' "$(grep -c 'HDF5_USE_FILE_LOCKING=FALSE in the environment may help' err)" 4
+check 'lines that say how to go without locks' "$(grep -c 'HDF5_USE_FILE_LOCKING=FALSE in the environment may help' err)" 5
 with HDF5_USE_FILE_LOCKING=FALSE SHIM_FAIL='flock 524 1 999 checkpoint.h5.tmp' -- 2 run=unlocked ||
   fail "without locks: exit code $?: $(tail -n 5 err)"
 same_as_whole unlocked
@@ -199,6 +204,13 @@ for i in 1 2; do
 done
 wait -n -p first "${pids[@]}"
 check 'exit code of the start that was second' $? 65
+# One that Slurm has started again waits for the lock: of a lost node it may be held for a while.
+SLURM_RESTART_COUNT=1 PMF_LOCK_PATIENCE=1 on 1 train config=tiny.yml data=set.h5 run=both
+check 'exit code of a start again that waits in vain' $? 65
+said_once 'this start waits for up to 1 s'
+SLURM_RESTART_COUNT=1 "$MPIRUN" -n 2 "$PMF" train config=tiny.yml data=set.h5 run=both training.steps=2000 >out 2>err.again </dev/null &
+again=$!
+until grep -q 'this start waits for up to 300 s' err.again || ! kill -0 $again 2>/dev/null; do sleep 0.05; done
 if [ "$first" = "${pids[1]}" ]; then loser=1 winner=2; else loser=2 winner=1; fi
 grep -q '^pmf train: both: another training is at work in this folder: process [0-9]* on .*, Slurm job 77$' err$loser ||
   fail "no word of the other training: $(tail -n 3 err$loser)"
@@ -206,6 +218,17 @@ until grep -q '"event":"step","step":9,' both/metrics.jsonl 2>/dev/null || ! kil
 kill -USR1 "${pids[winner]}"
 wait "${pids[winner]}"
 check 'exit code of the start that was first' $? 75
+until grep -q '"event":"resume"' both/metrics.jsonl || ! kill -0 $again 2>/dev/null; do sleep 0.05; done
+kill -USR1 $again
+wait $again
+check 'exit code of the start that has waited' $? 75
+
+# A start that hangs is ended too.
+with -- 2 run=still training.steps=4 || fail "before a start that hangs: exit code $?: $(tail -n 5 err)"
+with SHIM_SLOW='open 1000 still/lock' -- 2 run=still training.watchdog=1
+check 'exit code of a start that hangs' $? 76
+said 'watchdog: rank 1 of 2 on '
+said ', phase start, in collective '
 check 'starts in the metrics' "$(grep -c '"event":"start"' both/metrics.jsonl)" 1
 awk -F '[:,}]' '/^\{"event":"step"/ { if ($4 != ++n) bad = 1 } END { exit bad }' both/metrics.jsonl || fail 'two have written the metrics'
 exit $failed
