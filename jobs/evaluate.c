@@ -6,9 +6,11 @@
 #include <unistd.h>
 
 #include "io/checkpoint.h"
+#include "io/checkpoint_io.h"
 #include "io/folder.h"
 #include "io/generations.h"
 #include "io/progress.h"
+#include "io/watchdog.h"
 #include "jobs/judge.h"
 #include "jobs/precision.h"
 #include "jobs/setup.h"
@@ -150,7 +152,11 @@ int evaluate_due(const struct evaluation *e, uint64_t step, double to_save, doub
 /* COLLECTIVE. */
 static int keep_best(struct evaluation *e, struct trainer *t, const char *run, const struct score *score) {
   char path[TEXT_MAX + 64], line[128 + sizeof e->measure];
+  static char hung[TEXT_MAX + 16];   /* the watchdog may look at it later */
+  snprintf(hung, sizeof hung, "%s/hung", run);
+  if (!checkpoint_io_is_rank0()) watchdog_leave(hung);   /* as saves.c has it */
   const int status = state_save_as(e->w, &t->state, &t->net, run, best_file, t->text);
+  watchdog_leave(NULL);
   if (status || e->w->rank > 0) return status;
   snprintf(path, sizeof path, "%s/%s", run, best_file);
   generations_drop(path);
