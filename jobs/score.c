@@ -8,6 +8,7 @@
 
 #include "io/folder.h"
 #include "io/gnuplot.h"
+#include "io/memory.h"
 #include "io/progress.h"
 #include "io/utf8.h"
 #include "io/words.h"
@@ -208,6 +209,15 @@ static int open_seen(struct scoring *p) {
   return because(STATUS_BAD, "%s, which %s was trained on, has images of another size than %s", p->seen.path, p->t.path, p->data.path);
 }
 
+/* Local. Before anything is scored: class means are taken at the end. */
+static int check_memory(const struct scoring *p) {
+  const int here = p->w->node_ranks > 0 ? p->w->node_ranks : 1;
+  const size_t need = source_means_bytes(&p->data), have = memory_available() / (size_t)here;
+  if (strcmp(context, "yes") || !have || need <= have) return STATUS_OK;
+  return because(STATUS_NOMEM, "the means of %zu classes take %.1f GB on each of %d ranks of this node, which has %.1f GB left for"
+                 " each; context=no goes without", p->data.classes, (double)need / 1e9, here, (double)have / 1e9);
+}
+
 /* Local: the words that go with the run, and the data. */
 static int prepare(struct scoring *p) {
   const struct settings *s = &p->t.s;
@@ -221,6 +231,7 @@ static int prepare(struct scoring *p) {
   else evaluator_path(p->data_path, p->role, p->judge_path, sizeof p->judge_path);
   status = dataset_open(&p->data, p->data_path);
   if (!status) status = check_data(p);
+  if (!status) status = check_memory(p);
   return status || !diverse() ? status : open_seen(p);
 }
 

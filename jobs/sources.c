@@ -63,30 +63,49 @@ struct source source_generated(const struct generated_images *context) { return 
 struct source source_means(const struct mean_images *context) { return (struct source){ make_means, context }; }
 struct source source_noise(const struct noise_images *context) { return (struct source){ make_noise, context }; }
 
+size_t source_means_room = 1 << 28;
+
+/* A few classes at a time: those of many large pictures would take more than the nets that are scored. */
+struct group { size_t first, end; };   /* of classes */
+
+static size_t group_size(const struct dataset *d) {
+  const size_t most = source_means_room / (bytes_of(d) * sizeof(double));
+  return most < 1 ? 1 : most < d->classes ? most : d->classes;
+}
+
 /* This rank's part of the sums; they are whole numbers, so that their order does not matter. */
-static int add_share(const struct world *w, const struct dataset *d, double *sums, double *counts, uint8_t *u8) {
+static int add_share(const struct world *w, const struct dataset *d, struct group g, double *sums, double *counts, uint8_t *u8) {
   const size_t all = d->count[SPLIT_TRAIN], end = shard_first(all, w->rank + 1, w->ranks), bytes = bytes_of(d);
   int status = STATUS_OK;
   for (size_t i = shard_first(all, w->rank, w->ranks); i < end && !status; i++) {
     const size_t label = (size_t)d->labels[SPLIT_TRAIN][i];
+    if (label < g.first || label >= g.end) continue;
+    double *sum = sums + (label - g.first) * bytes;
     status = dataset_read(d, SPLIT_TRAIN, i, u8);
-    for (size_t j = 0; j < bytes && !status; j++) sums[label * bytes + j] += u8[j];
-    counts[label]++;
+    for (size_t j = 0; j < bytes && !status; j++) sum[j] += u8[j];
+    counts[label - g.first]++;
   }
   return status;
 }
 
+size_t source_means_bytes(const struct dataset *d) {
+  return bytes_of(d) * (d->classes + group_size(d) * sizeof(double));
+}
+
 int source_class_means(const struct world *w, const struct dataset *d, uint8_t **means) {
-  const size_t bytes = bytes_of(d), n = d->classes * bytes;
-  double *sums = calloc(n + d->classes, sizeof *sums), *counts = sums ? sums + n : NULL;
+  const size_t bytes = bytes_of(d), most = group_size(d), n = most * bytes;
+  double *sums = malloc((n + most) * sizeof *sums), *counts = sums ? sums + n : NULL;
   uint8_t *image = malloc(bytes);
-  *means = malloc(n);
-  int status = sums && image && *means ? STATUS_OK : because(STATUS_NOMEM, "no memory for %zu classes' means", d->classes);
-  if (!status) status = add_share(w, d, sums, counts, image);
-  if (!(status = agree(w->comm, status))) {
-    reduce_sum_double(w->comm, n + d->classes, sums);
-    for (size_t i = 0; i < n; i++)
-      (*means)[i] = counts[i / bytes] > 0 ? (uint8_t)lround(sums[i] / counts[i / bytes]) : 0;
+  *means = malloc(d->classes * bytes);
+  int status = agree(w->comm, sums && image && *means ? STATUS_OK
+                                                      : because(STATUS_NOMEM, "no memory for %zu classes' means", d->classes));
+  for (struct group g = { 0, most }; g.first < d->classes && !status; g.first = g.end, g.end += most) {
+    if (g.end > d->classes) g.end = d->classes;
+    memset(sums, 0, (n + most) * sizeof *sums);
+    if ((status = agree(w->comm, add_share(w, d, g, sums, counts, image)))) break;
+    reduce_sum_double(w->comm, n + most, sums);
+    for (size_t i = 0; i < (g.end - g.first) * bytes; i++)
+      (*means)[g.first * bytes + i] = counts[i / bytes] > 0 ? (uint8_t)lround(sums[i] / counts[i / bytes]) : 0;
   }
   free(sums);
   free(image);

@@ -29,4 +29,8 @@ struct source source_noise(const struct noise_images *context);
 /* COLLECTIVE. means: malloc'ed, the caller frees it: the mean of each class of the training split, rounded (a class without
  * images: 0), each rank having read its share. Errors: STATUS_NOMEM, STATUS_IO. */
 int source_class_means(const struct world *w, const struct dataset *d, uint8_t **means);
+/* Local. What that takes on a rank, and of it at most, in bytes, the sums (or those of one class); a variable for tests, equal on
+ * all ranks. */
+size_t source_means_bytes(const struct dataset *d);
+extern size_t source_means_room;
 #endif

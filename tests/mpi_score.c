@@ -141,6 +141,22 @@ START_TEST(a_set_is_at_no_distance_from_itself) {
   ck_assert_double_lt(same.kernel, 0);   /* unbiased: the equal pairs are in the mixed mean alone */
 } END_TEST
 
+/* 1 where a mean is not that of its class. */
+static int wrong_means(const uint8_t *means, size_t P, uint8_t *one) {
+  int wrong = 0;
+  for (size_t c = 0; c < SHAPES; c++)
+    for (size_t j = 0; j < P; j++) {
+      double sum = 0, count = 0;
+      for (size_t i = 0; i < TINY_IMAGES; i++) {
+        if (tiny_data.labels[SPLIT_TRAIN][i] != (int32_t)c) continue;
+        tiny_must(dataset_read(&tiny_data, SPLIT_TRAIN, i, one));
+        sum += one[j], count++;
+      }
+      wrong |= fabs(means[c * P + j] - (count > 0 ? sum / count : 0)) > 0.5000001;
+    }
+  return wrong;
+}
+
 /* 1 where an image is not the one that a permutation without repetition gives, or a class mean is not the mean. */
 static int wrong_source(void) {
   const struct packed_images some = { &tiny_data, SPLIT_TRAIN, TINY_IMAGES - 1 };
@@ -155,18 +171,16 @@ static int wrong_source(void) {
     wrong |= label != labels[i] || memcmp(one, u8 + i * P, P);
     for (size_t j = 0; j < i; j++) wrong |= !memcmp(u8 + j * P, one, P);
   }
-  tiny_must(source_class_means(&world, &tiny_data, &means));
-  for (size_t c = 0; c < SHAPES; c++)
-    for (size_t j = 0; j < P; j++) {
-      double sum = 0, count = 0;
-      for (size_t i = 0; i < TINY_IMAGES; i++) {
-        if (tiny_data.labels[SPLIT_TRAIN][i] != (int32_t)c) continue;
-        tiny_must(dataset_read(&tiny_data, SPLIT_TRAIN, i, one));
-        sum += one[j], count++;
-      }
-      wrong |= fabs(means[c * P + j] - (count > 0 ? sum / count : 0)) > 0.5000001;
-    }
-  free(means), free(u8), free(one);
+  const size_t rooms[] = { source_means_room, 1, 3 * P * sizeof(double) };   /* all classes at once, each alone, three */
+  for (size_t k = 0; k < 3; k++) {
+    source_means_room = rooms[k];
+    wrong |= source_means_bytes(&tiny_data) != P * SHAPES + P * sizeof(double) * (size_t[]){ SHAPES, 1, 3 }[k];
+    tiny_must(source_class_means(&world, &tiny_data, &means));
+    wrong |= wrong_means(means, P, one);
+    free(means);
+  }
+  source_means_room = rooms[0];
+  free(u8), free(one);
   return wrong;
 }
 
