@@ -202,8 +202,13 @@ part 75 2
 sleep 0.01
 touch studies/toy.json
 part 0 3
+# A study that is told before it listens dies of it; it has only to begin again.
+printf '#!/bin/bash\nkill -USR1 $PPID $$\n' >bin/fails
+touch studies/other.json
+part 0 4
+printf '#!/bin/bash\nexit 75\n' >bin/fails
 about None 0 None
-part 75 3
+part 75 4
 grep -q 'cancelled' log || fail "a study that was cancelled: $(cat log)"
 rm about asked
 sed -i 's/set.h5/none.h5/g' job.sbatch

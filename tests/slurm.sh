@@ -1,12 +1,13 @@
 #!/bin/bash
 # What may happen to a batch job of `pmf sbatch`, on private two-node Slurms, all at once: its time limit, preemption as a stock
 # Slurm does it on one node and on two, with the user's signal, both also of ranks that srun starts, scontrol requeue, an array, a
-# node that dies. Each must end COMPLETED, with the weights of the run in one go. And the scaling study.
+# node that dies. Each must end COMPLETED, with the weights of the run in one go. scancel and the file `stop`, which are final. And the
+# scaling study.
 #   make check-slurm; CASES="limit array" runs some.
 . "$(dirname "$0")/lib.sh"
 PATH=$PATH:/usr/sbin:/sbin
 : "${PMF_SOURCE:=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)}" 
-: "${CASES:=limit preempt preempt2 usersig srun srun2 requeue array node scaling}"
+: "${CASES:=limit preempt preempt2 usersig srun srun2 requeue array node cancel stop scaling}"
 here=$PWD
 sandbox=$PMF_SOURCE/tests/slurm_sandbox.sh
 for command in munged slurmctld slurmd sbatch; do
@@ -22,7 +23,7 @@ arrays() { "$PMF" inspect "$1" 2>/dev/null | awk '/^settings:/ { show = 0 } /^(a
 write() {
   "$PMF" sbatch config="$here/tiny.yml" data="$here/set.h5" run=run pmf="$PMF" cores=4 nodes="$1" tasks="$2" time=10 lead=30 \
     launcher="${4:-mpirun}" step_seconds=1 checkpoint.every_minutes=0.05 out=job.sbatch 2>>err || fail "sbatch: $(cat err)"
-  sed -i "s/--time=10/--time=$3/; s/^iotest=.*/iotest=no/; s/--bind-to core/--bind-to none/; s/ --cpu-bind=cores//
+  sed -i "s/--time=10/--time=$3/; s/^iotest=.*/iotest=no/; s/--bind-to core/--bind-to none/; s/ --threads-per-core=1 --cpu-bind=cores//
     s/--map-by \"slot:PE=[^\"]*\"/--map-by slot/" job.sbatch
   sed -i "/^set -u/r $here/steps" job.sbatch
 }
@@ -47,6 +48,7 @@ await() {
 }
 has_step() { grep -q "\"event\":\"step\",\"step\":$1," "${2:-run}/metrics.jsonl" 2>/dev/null; }
 completed() { [ "$(state "$1")" = COMPLETED ]; }
+over() { case $(state "$1") in CANCELLED | FAILED | COMPLETED) true ;; *) false ;; esac; }
 is_running() { [ "$(state "$1")" = RUNNING ]; }
 
 # lose NODE: its slurmd and all that runs there are gone, as if the power were; the job's own processes know their node.
@@ -74,6 +76,22 @@ scaling() {
   ! command -v gnuplot >/dev/null || [ -s study/scaling.png ] || fail 'scaling: no picture'
 }
 
+# for_good scancel|touch WHAT: the job is saved and does not come back.
+for_good() {
+  local id how
+  write 1 2 9
+  id=$(OMPI_MCA_odls_base_sigkill_timeout=1 sbatch --parsable job.sbatch)   # the script is to outlive mpirun, in 5 s of KillWait
+  await 150 has_step 30 || fail "$1: no step: $(cat pmf-*.log)"
+  "$1" "${2:-$id}"
+  await 60 over "$id" || fail "$1: it goes on: $(tail -n 20 pmf-*.log)"
+  sleep 15   # longer than one that is requeued waits here
+  how=$(state "$id")
+  [ "$how" = CANCELLED ] || [ "$1$how" = touchFAILED ] || fail "$1: $id is $how"
+  check "$1: restarts" "$(restarts "$id")" 0
+  check "$1: status" "$(cut -d ' ' -f 1 run/status)" saved
+  grep -q 'not put back into the queue' pmf-*.log || fail "$1: no word of it: $(cat pmf-*.log)"
+}
+
 # one CASE: in a folder and a cluster of its own.
 one() {
   local name=$1 id jobs dir=$here/c.$1 tell=
@@ -82,8 +100,8 @@ one() {
   "$sandbox" start "$dir/s" >exports 2>err || { fail "$name: $(cat err)"; exit 1; }
   eval "$(cat exports)"
   unset OMPI_MCA_rmaps_base_oversubscribe
-  if [ "$name" = scaling ]; then
-    scaling
+  if [ "$name" = scaling ] || [ "$name" = cancel ] || [ "$name" = stop ]; then
+    case $name in scaling) scaling ;; cancel) for_good scancel ;; stop) for_good touch run/stop ;; esac
     "$sandbox" stop "$dir/s" 2>>err
     exit "$failed"
   fi
