@@ -33,6 +33,14 @@ static void pause_before(int try) {
   nanosleep(&t, NULL);
 }
 
+static void tell_apart(MPI_Comm comm, const char *path, int status) {
+  int rank;
+  MPI_Comm_rank(comm, &rank);
+  if (rank == 0)
+    fprintf(stderr, "note: the ranks do not all see the same %s%s%s; it is tried again for up to a minute\n", path, status ? ": " : "",
+            status ? status_reason() : "");
+}
+
 int checkpoint_open(MPI_Comm comm, const char *path, struct checkpoint_file *f) {
   *f = (struct checkpoint_file) { .path = path };
   for (int try = 1;; try++) {
@@ -40,9 +48,10 @@ int checkpoint_open(MPI_Comm comm, const char *path, struct checkpoint_file *f) 
     const int mine = open_checked(path, &file, &f->info);
     f->file = file;
     const int status = agree(comm, mine), same = agree_hash(comm, mine ? 0 : f->info.head);
-    if (same || try >= checkpoint_tries)
+    if (same || try >= checkpoint_tries || status == STATUS_NOMEM)
       return same || status ? status : because(STATUS_BAD, "%s: the ranks see different checkpoints: is it one file?", path);
     checkpoint_close(f);
+    if (try == 1) tell_apart(comm, path, status);
     pause_before(try);
   }
 }
@@ -219,7 +228,9 @@ static int verify_shared(MPI_Comm comm, const char *path) {
   int rank, ranks;
   MPI_Comm_rank(comm, &rank);
   MPI_Comm_size(comm, &ranks);
-  return agree(comm, verify_share(path, rank, ranks));
+  int status = verify_share(path, rank, ranks);
+  if (status == STATUS_BAD && access(path, F_OK)) status = STATUS_IO;   /* it is there, for rank 0: that is no damage */
+  return agree(comm, status);
 }
 
 int checkpoint_find(MPI_Comm comm, const char *run, bool owner, char *path, size_t room, char *warning,

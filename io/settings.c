@@ -25,6 +25,7 @@ enum { NETS_COUNT = sizeof nets / sizeof *nets, NET_SIZES = 9 };
 /* The keys of files that mean nothing here, named by settings_tell_unused. */
 static struct { char names[1024]; int left_out; } unused;
 static bool net_named;
+static const char *const net_keys[] = { "model.model_str", "model.patch_size", "model.depth", "model.hidden_size", "model.num_heads" };
 
 /* What YAML holds as it is and gives back the same: no control characters, line ends of Unicode or marks of byte order. */
 static bool is_plain(unsigned long u) {
@@ -166,14 +167,14 @@ int settings_set(struct settings *s, const char *key, const char *value, const c
   if (!k) return unknown(key, where);
   if (!set(s, k, authors_value(key, value))) return wrong(k, where, value);
   keep_name_true(s, k);
-  net_named |= !strncmp(k->name, "model.", 6);
+  for (size_t i = 0; i < sizeof net_keys / sizeof *net_keys; i++) net_named |= !strcmp(k->name, net_keys[i]);
   return STATUS_OK;
 }
 
 int settings_name_a_net(void) {
   return net_named ? STATUS_OK
-                   : because(STATUS_BAD, "no net is named: expected preset=NAME (pmf help presets lists them), config=FILE.yml with a"
-                                         " section `model`, or model.model_str=NAME");
+                   : because(STATUS_BAD, "no net is named: expected preset=NAME (pmf help presets lists them), config=FILE.yml with the"
+                                         " sizes of one, or model.model_str=NAME");
 }
 
 void settings_default(struct settings *s) {

@@ -4,11 +4,14 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "io/progress.h"
 
 static volatile sig_atomic_t caught;
+static time_t began;   /* of this program */
 
 static void note(int signal) { caught = signal; }
 
@@ -16,6 +19,7 @@ void stop_install(void) {
   static const int signals[] = { SIGUSR1, SIGTERM, SIGINT };
   struct sigaction action = { .sa_handler = note, .sa_flags = SA_RESTART };
   sigemptyset(&action.sa_mask);
+  began = time(NULL);
   for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) sigaction(signals[i], &action, NULL);
 }
 
@@ -26,7 +30,8 @@ static const char *stop_path(const char *run, char path[static 4096]) {
 
 void stop_clear(const char *run) {
   char path[4096];
-  unlink(stop_path(run, path));
+  struct stat s;
+  if (!stat(stop_path(run, path), &s) && s.st_mtime < began) unlink(path);
 }
 
 enum stop stop_reason(const char *run, double deadline) {

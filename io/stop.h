@@ -6,7 +6,7 @@
 
 /* Installs the handlers; call before MPI_Init has work under way. */
 void stop_install(void);
-/* Removes RUN/stop of an earlier run. */
+/* Removes RUN/stop if it was there before this program began. */
 void stop_clear(const char *run);
 /* Reasons; where ranks have several, the greatest is the one that is told. */
 enum stop { STOP_NOT, STOP_TIME, STOP_FILE, STOP_INT, STOP_TERM, STOP_USR1 };

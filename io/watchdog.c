@@ -26,7 +26,8 @@ static _Atomic double patience = 1;
 static _Atomic(const char *) left; /* file that is to have the last line */
 static atomic_int stop, asked;     /* asked: by SIGUSR2 */
 static sem_t bell;                 /* rung for both */
-static char line[512];
+static char line[512], leaving[4096];
+static atomic_int withdrawn;
 
 static void ask(int signal) {
   (void)signal;
@@ -69,14 +70,18 @@ static double limit_now(void) {
 void watchdog_patience(double times) { patience = times; }
 void watchdog_leave(const char *path) { left = path; }
 
-/* In a thread of its own: where the file system hangs, that must not keep the process from its end. */
+/* In a thread of its own: where the file system hangs, that must not keep the process from its end. It dies with the process, or
+ * takes back what it has written. */
 static void *leave_line(void *unused) {
   (void)unused;
-  const char *path = left;
-  const int fd = path ? open(path, O_WRONLY | O_CREAT | O_APPEND, 0666) : -1;
+  int fd = open(leaving, O_WRONLY | O_CREAT | O_EXCL | O_APPEND, 0666);
+  const int own = fd >= 0;
+  if (!own && errno == EEXIST) fd = open(leaving, O_WRONLY | O_APPEND);
   if (fd < 0) return NULL;
   if (write(fd, line, strlen(line)) >= 0) fsync(fd);
   close(fd);
+  while (!withdrawn) nanosleep(&(struct timespec){ .tv_nsec = 50000000 }, NULL);
+  if (own) unlink(leaving);
   return NULL;
 }
 
@@ -85,14 +90,13 @@ static void bark(double still, uint64_t moves) {
   tell(still, "; nothing moves, so this run ends; the same command goes on from its last checkpoint");
   const char *path = left;
   pthread_t writer;
+  withdrawn = 0;
+  if (path) snprintf(leaving, sizeof leaving, "%s", path);
   if (path && !pthread_create(&writer, NULL, leave_line, NULL)) pthread_detach(writer);
   const double until = progress_clock() + 1 + 1.5 * longest;
   while (!stop && progress_clock() < until) wait_for(0.1);
-  if (stop || watch_now().moves != moves) {   /* it has woken up */
-    if (path) unlink(path);
-    return;
-  }
-  _exit(WATCHDOG_EXIT);
+  if (!stop && watch_now().moves == moves) _exit(WATCHDOG_EXIT);
+  withdrawn = 1;   /* it has woken up */
 }
 
 static void *look_on(void *unused) {

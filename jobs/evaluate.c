@@ -6,13 +6,12 @@
 #include <unistd.h>
 
 #include "io/checkpoint.h"
-#include "io/checkpoint_io.h"
 #include "io/folder.h"
 #include "io/generations.h"
 #include "io/progress.h"
-#include "io/watchdog.h"
 #include "jobs/judge.h"
 #include "jobs/precision.h"
+#include "jobs/saves.h"
 #include "jobs/setup.h"
 #include "mpi/agree.h"
 #include "mpi/shard.h"
@@ -40,8 +39,8 @@ static void describe(const struct evaluation *e, const struct settings *s, const
   const struct score of = { .n = (size_t)s->fid.online_samples, .reference = reference_count(s, d) };
   snprintf(text, sizeof e->measure,
            "of %zu images against %zu held-out ones (%s)%s: %.63s, %zu step%s, omega %.9g in [%.9g, %.9g], noise %.9g, seed %ld",
-           of.n, of.reference, heldout, score_rank_deficient(&of) ? ", N < D" : "", s->sampling.ema, c.steps, c.steps > 1 ? "s" : "",
-           c.omega, c.t_min, c.t_max, c.noise_scale, s->training.seed);
+           of.n, of.reference, heldout, score_rank_deficient(&of) ? ", N < D" : "", s->sampling.ema, c.steps,
+           c.steps > 1 ? "s" : "", c.omega, c.t_min, c.t_max, c.noise_scale, s->training.seed);
 }
 
 /* Notes of earlier programs do not say what they are of; the settings in the checkpoint beside them do. */
@@ -124,7 +123,7 @@ int evaluate_open(struct evaluation *e, const struct world *w, struct trainer *t
   enum evaluator_role role = EVALUATOR_JUDGE;
   int status = judge_choose(&t->s, NULL, &role);
   evaluator_path(t->s.dataset.root, role, path, sizeof path);
-  matmul_set_precision(MATMUL_F32);
+  precision_plain();
   const size_t held_out = t->data.count[SPLIT_HELDOUT];
   if (!status && held_out < 2)
     status = because(STATUS_BAD, "%s has %zu held-out images: fid.every_steps=%ld needs some to compare with", t->data.path,
@@ -152,11 +151,9 @@ int evaluate_due(const struct evaluation *e, uint64_t step, double to_save, doub
 /* COLLECTIVE. */
 static int keep_best(struct evaluation *e, struct trainer *t, const char *run, const struct score *score) {
   char path[TEXT_MAX + 64], line[128 + sizeof e->measure];
-  static char hung[TEXT_MAX + 16];   /* the watchdog may look at it later */
-  snprintf(hung, sizeof hung, "%s/hung", run);
-  if (!checkpoint_io_is_rank0()) watchdog_leave(hung);   /* as saves.c has it */
+  saves_by_mpi(run);
   const int status = state_save_as(e->w, &t->state, &t->net, run, best_file, t->text);
-  watchdog_leave(NULL);
+  saves_by_mpi(NULL);
   if (status || e->w->rank > 0) return status;
   snprintf(path, sizeof path, "%s/%s", run, best_file);
   generations_drop(path);
@@ -174,7 +171,7 @@ int evaluate_now(struct evaluation *e, struct trainer *t, const char *run, struc
   const double clock = progress_clock();
   *improved = 0;
   e->last = t->state.step;
-  matmul_set_precision(MATMUL_F32);   /* as pmf score has it */
+  precision_plain();   /* as pmf score has it */
   int status = scorer_score(&e->scorer, &source, e->n, score);
   precision_choose(e->w, &t->s);
   if (!status) *improved = agree_any(e->w->comm, e->w->rank == 0 && score->frechet < e->best);

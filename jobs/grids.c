@@ -35,15 +35,13 @@ static double energy(const struct grids *g, const struct trainer *t, size_t n) {
 }
 
 /* Rank 0. Of the data's own contrast some lies at the patch period too. */
-static int measure_data(struct grids *g, const struct trainer *t) {
+static void measure_data(struct grids *g, const struct trainer *t) {
   const size_t all = t->data.count[SPLIT_HELDOUT], n = all < g->rows * g->columns ? all : g->rows * g->columns;
   int status = STATUS_OK;
   g->of_data = NAN;
   for (size_t i = 0; i < n && !status; i++)
     status = dataset_read(&t->data, SPLIT_HELDOUT, i * (all / n), g->u8 + i * t->net.pixels);
-  if (status == STATUS_BAD) return STATUS_OK;   /* a damaged image, which others tell of: nothing to compare with */
-  if (n) g->of_data = energy(g, t, n);
-  return status;
+  if (n && !status) g->of_data = energy(g, t, n);   /* an image that cannot be had is no reason not to train */
 }
 
 int grids_open(struct grids *g, const struct world *w, const struct trainer *t) {
@@ -58,8 +56,8 @@ int grids_open(struct grids *g, const struct world *w, const struct trainer *t) 
   const size_t bytes = w->rank ? 1 : g->rows * g->columns * t->net.pixels;
   g->u8 = malloc(bytes);
   if (!g->u8) return because(STATUS_NOMEM, "no memory for a grid of %zu bytes", bytes);
-  const int status = w->rank ? STATUS_OK : measure_data(g, t);
-  return status ? status : generate_init(&g->generate);
+  if (w->rank == 0) measure_data(g, t);
+  return generate_init(&g->generate);
 }
 
 int grids_due(const struct grids *g, uint64_t step) { return g->every && (step % g->every == 0 || step == g->steps); }
@@ -114,7 +112,7 @@ static int make(struct grids *g, struct trainer *t, const char *run, const char 
 int grids_make(struct grids *g, struct trainer *t, const char *run, const struct metrics *metrics) {
   const double began = progress_clock();
   const char *ema = t->s.sampling.ema;
-  matmul_set_precision(MATMUL_F32);   /* as pmf sample has it */
+  precision_plain();   /* as pmf sample has it */
   int status = make(g, t, run, ema, metrics);
   if (!status && strcmp(ema, "raw")) status = make(g, t, run, "raw", metrics);
   precision_choose(g->w, &t->s);

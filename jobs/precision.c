@@ -36,6 +36,12 @@ void precision_choose(const struct world *w, const struct settings *s) {
     snprintf(chosen, sizeof chosen, "linear layers: float32 (training.precision=auto; bf16 lacks %s)", missing);
   }
   matmul_set_precision(precision);
+  matmul_set_piece(s->training.reproducible ? MATMUL_PIECE : 0);
+}
+
+void precision_plain(void) {
+  matmul_set_precision(MATMUL_F32);
+  matmul_set_piece(0);
 }
 
 void precision_describe(char text[static 256]) { snprintf(text, 256, "%s", chosen); }

@@ -25,7 +25,6 @@ int saves_open(struct saves *s, const struct world *w, const struct trainer *t, 
                struct progress *progress) {
   *s = (struct saves){ .w = w, .t = t, .folder = folder, .metrics = metrics, .progress = progress };
   s->started = s->at = progress_clock();
-  hung_path(folder, s->hung);
   if (w->rank == 0) s->longest = expected(t, folder);   /* one rank that asks to stop is enough */
   return t->s.checkpoint.async ? checkpoint_later_open(&s->later, w->comm, t->state.flats, t->state.n_flats) : STATUS_OK;
 }
@@ -48,6 +47,12 @@ static uint64_t newest(const char *archive) {
     }
   if (d) closedir(d);
   return most;
+}
+
+void saves_by_mpi(const char *folder) {
+  static char path[TEXT_MAX + 16];   /* the watchdog's thread looks at it */
+  if (folder) hung_path(folder, path);
+  watchdog_leave(folder && !checkpoint_io_is_rank0() ? path : NULL);
 }
 
 int saves_hung(const char *folder) {
@@ -144,12 +149,12 @@ int saves_take(struct saves *s, int needed) {
   int status = saves_finish(s);
   if (status) return status;
   const int later = s->later && !needed;
-  if (!later && !checkpoint_io_is_rank0()) watchdog_leave(s->hung);
+  if (!later) saves_by_mpi(s->folder);
   s->began = progress_clock();
   s->step = s->t->state.step;
   status = later ? state_save_later(s->w, &s->t->state, &s->t->net, s->folder, s->t->text, s->later)
                  : state_save(s->w, &s->t->state, &s->t->net, s->folder, s->t->text);
-  watchdog_leave(NULL);
+  saves_by_mpi(NULL);
   s->at = progress_clock();
   s->waited = s->at - s->began;
   s->under_way = later && !status;

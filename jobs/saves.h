@@ -24,7 +24,6 @@ struct saves {
   int exists;                      /* there is a checkpoint that is sure, */
   uint64_t sure;                   /* of this step; where one was there before saves_open, the caller says so */
   double at;                       /* clock of the last one, or of the start */
-  char hung[TEXT_MAX + 16];        /* RUN/hung: what the watchdog leaves of a save by MPI-IO */
   int ended;                       /* saves of this start, the failed ones too */
   int slow_told, often_told;
   double longest;                  /* seconds that one takes, from its beginning until it is sure: as the last did that went well,
@@ -49,6 +48,8 @@ double saves_until(const struct saves *s);
 /* Local. An earlier start of this run hung in a save by MPI-IO, and RUN/hung says where; from then on checkpoint.io=auto means
  * rank0 (EXPECTATIONS H4). */
 int saves_hung(const char *folder);
+/* Local. Around what MPI-IO writes, where it does: a process that the watchdog ends meanwhile leaves RUN/hung. NULL: it is written. */
+void saves_by_mpi(const char *folder);
 /* Local. A save so slow that another way to write should be tried (EXPECTATIONS H16). */
 int saves_slow(double bytes, double seconds);
 /* Local. Whether so many saves of this start, for which it waited so many of its seconds in all, take too much of them: more than

@@ -47,7 +47,7 @@ enum { RUN, OUT, NODES, TASKS, THREADS, CORES, TIME, LEAD, STEP_SECONDS, MB_PER_
 void sbatch_help(void) {
   puts("usage: pmf sbatch preset=NAME | config=FILE.yml  data=FILE.h5 run=DIR  [nodes= tasks= threads= time= ...] [key=value ...]\n\n"
        "Writes a batch script for Slurm that trains in RUN, is saved before its time is up or when it is preempted, and goes on\n"
-       "by itself until the training is done. What does not fit together is refused, also images that FILE.h5 has not, if it is here.\n\nwords (all others go to pmf train):");
+       "by itself until the training is done; scancel or the file RUN/stop ends it. What does not fit together is refused, also images that FILE.h5 has not, if it is here.\n\nwords (all others go to pmf train):");
   words_help(words, WORDS);
   puts("\nexample:\n"
        "  pmf sbatch preset=pMF_B_16 data=imagenet.h5 run=runs/b16 nodes=4 tasks=8 threads=8 out=b16.sbatch\n"

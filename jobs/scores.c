@@ -225,7 +225,7 @@ int score_rank_deficient(const struct score *score) {
 }
 
 const char *score_clipped(double clipped, char text[SCORE_CLIPPED]) {
-  snprintf(text, SCORE_CLIPPED, "clipped mass %.1e: eigenvalues of the covariances taken as 0, as a part of both traces%s\n", clipped,
-           clipped > 1e-9 ? "; more than rounding, one is no covariance" : "");
+  snprintf(text, SCORE_CLIPPED, "clipped mass %.1e: eigenvalues of the covariances taken as 0, as a part of both traces%s\n",
+           clipped, clipped > 1e-9 ? "; more than rounding, one is no covariance" : "");
   return text;
 }

@@ -65,10 +65,17 @@ static int read_words(struct run *run, int argc, char **argv) {
   return STATUS_OK;
 }
 
+/* COLLECTIVE. A start reads what a save has written; it may stand still as long. */
+static int start_watchdog(const struct run *run) {
+  watchdog_patience(TRAIN_PATIENCE);
+  return agree(run->w->comm, watchdog_start(run->w->rank, run->w->ranks, run->t.s.training.watchdog));
+}
+
 /* COLLECTIVE. All that is known before memory is taken. */
 static int prepare(struct run *run, int argc, char **argv) {
   int status = agree(run->w->comm, read_words(run, argc, argv));
   if (!status) status = agree(run->w->comm, fault_read(run->w->rank));
+  if (!status) status = start_watchdog(run);
   if (!status) status = trainer_open(&run->t);
   if (!status && run->w->rank == 0) settings_tell_unused();
   return status;
@@ -94,20 +101,12 @@ static void choose_io(struct run *run) {
   checkpoint_io_choose(hung && io == CHECKPOINT_AUTO ? CHECKPOINT_RANK0 : io);
 }
 
-/* COLLECTIVE. A start reads what a save has written; it may stand still as long. */
-static int start_watchdog(const struct run *run) {
-  watchdog_patience(TRAIN_PATIENCE);
-  return agree(run->w->comm, watchdog_start(run->w->rank, run->w->ranks, run->t.s.training.watchdog));
-}
-
 /* COLLECTIVE. */
 static int train(struct run *run) {
   struct binding *bindings = NULL;
-  int status = start_watchdog(run);
-  if (status) return status;
   choose_io(run);
   generations_kept = (int)run->t.s.checkpoint.keep;
-  status = trainer_allocate(&run->t);
+  int status = trainer_allocate(&run->t);
   if (!status) status = gather_bindings(run, &bindings);
   if (!status) status = train_start(run, bindings);
   free(bindings);

@@ -48,11 +48,12 @@ struct run {
   char **argv;                     /* the words of this start */
 };
 
-/* train_start.c. The state of the run's last checkpoint, or else of restart_from, with its settings in *before, which is to be freed; or
- * else (NULL) the weights of load_from, if given. Errors: those of state_resume, state_resume_from and state_begin_from. */
+/* train_start.c. The state of the run's last checkpoint, or else of restart_from, with its settings in *before, which is to be
+ * freed; or else (NULL) the weights of load_from, if given. Errors: those of state_resume, state_resume_from and state_begin_from. */
 int train_load(struct run *run, char **before);
 /* Locks and makes the folder, loads, opens the files of the run, says how it begins; the watchdog has its usual patience then.
- * bindings: rank 0's, of every rank. Errors: STATUS_BAD for a folder or checkpoint that is not what `restart` asks for, those of its files, STATUS_NOMEM. */
+ * bindings: rank 0's, of every rank. Errors: STATUS_BAD for a folder or checkpoint that is not what `restart` asks for, STATUS_SAVED
+ * where it was stopped while it waited for the lock, those of its files, STATUS_NOMEM. */
 int train_start(struct run *run, const struct binding *bindings);
 
 /* train_loop.c. Until all steps are made (STATUS_OK) or there is a reason to stop (STATUS_SAVED); else the failure. */

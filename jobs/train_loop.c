@@ -210,7 +210,7 @@ static int tell_bad_images(struct run *run) {
 /* COLLECTIVE. A batch could not be had, on which all ranks agreed before anything of the state had changed (jobs/step.h). */
 static int give_up_step(struct run *run, int status) {
   reduction_finish(&run->t.step.reduction);   /* the others' parts of its gradient */
-  return run->taken ? end_saved(run, status) : status;
+  return run->t.state.step > run->saves.sure ? end_saved(run, status) : status;
 }
 
 /* COLLECTIVE. */

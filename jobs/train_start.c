@@ -120,11 +120,14 @@ static int take_lock(struct run *run, int *refused) {
   const double patience = restarts && atoi(restarts) > 0 ? fmin(asked ? atof(asked) : 300, most) : 0;
   const double until = progress_clock() + patience;
   int status, told = 0;
-  while ((status = folder_lock(run->folder, &run->lock, refused)) == STATUS_BAD && progress_clock() < until && !stop_reason(NULL, 0)) {
+  while ((status = folder_lock(run->folder, &run->lock, refused)) == STATUS_BAD && progress_clock() < until
+         && !stop_reason(NULL, 0)) {
     if (!told++) fprintf(stderr, "%s; the job was started again: this start waits for up to %.0f s\n", status_reason(), patience);
     watch_move();
     nanosleep(&(struct timespec){ .tv_nsec = 500000000 }, NULL);
   }
+  if (status == STATUS_BAD && patience > 0 && stop_reason(NULL, 0))
+    return because(STATUS_SAVED, "stopped while it waited for the lock of %s; nothing was done", run->folder);
   return status;
 }
 

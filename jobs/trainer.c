@@ -86,7 +86,6 @@ int trainer_open(struct trainer *t) {
   if (status) return status;
   agree_micro(t);
   precision_choose(t->w, &t->s);
-  matmul_set_piece(t->s.training.reproducible ? MATMUL_PIECE : 0);
   return STATUS_OK;
 }
 

@@ -199,7 +199,7 @@ done
 
 # Two starts at once in one folder, which is not there yet: one trains, the other is told by whom.
 for i in 1 2; do
-  "$MPIRUN" -n 2 env SLURM_JOB_ID=77 "$PMF" train config=tiny.yml data=set.h5 run=both training.steps=2000 >out 2>err$i </dev/null &
+  "$MPIRUN" -n 2 env SLURM_JOB_ID=77 "$PMF" train config=tiny.yml data=set.h5 run=both training.steps=1000000 >out 2>err$i </dev/null &
   pids[i]=$!
 done
 wait -n -p first "${pids[@]}"
@@ -208,7 +208,7 @@ check 'exit code of the start that was second' $? 65
 SLURM_RESTART_COUNT=1 PMF_LOCK_PATIENCE=1 on 1 train config=tiny.yml data=set.h5 run=both
 check 'exit code of a start again that waits in vain' $? 65
 said_once 'this start waits for up to 1 s'
-SLURM_RESTART_COUNT=1 "$MPIRUN" -n 2 "$PMF" train config=tiny.yml data=set.h5 run=both training.steps=2000 >out 2>err.again </dev/null &
+SLURM_RESTART_COUNT=1 "$MPIRUN" -n 2 "$PMF" train config=tiny.yml data=set.h5 run=both training.steps=1000000 >out 2>err.again </dev/null &
 again=$!
 until grep -q 'this start waits for up to 300 s' err.again || ! kill -0 $again 2>/dev/null; do sleep 0.05; done
 if [ "$first" = "${pids[1]}" ]; then loser=1 winner=2; else loser=2 winner=1; fi

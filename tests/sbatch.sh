@@ -120,24 +120,24 @@ grep -q 'r/requeues, which counts the starts, cannot be written: given up' log |
 rm -r r/requeues.tmp
 rm -f asked
 tell=
-# The way that the run writes is tried before it, and that alone; where it hangs the run does not begin.
+# The way that the run writes is tried before it, and that alone.
 sed "s/^iotest=.*/iotest=rank0/; s/^run=.*/run=r3/; s/training.steps=100000 /training.steps=2 /" job.sbatch >tried.sbatch
-PMF_FAULT=away_save:rank=1:step=7 bash tried.sbatch >log 2>&1 </dev/null || fail "tried.sbatch: exit code $?: $(cat log)"
+bash tried.sbatch >log 2>&1 </dev/null || fail "tried.sbatch: exit code $?: $(cat log)"
 check 'ways that were tried' "$(grep -c '^checkpoint   ok ' log)" 1
 grep -q '^checkpoint   ok .*: rank0' log || fail "rank0 was not tried: $(cat log)"
-# The same words to the end.
+check 'status' "$(cut -d ' ' -f 1 r3/status)" 'done'
+check 'what was asked' "$(cat asked 2>/dev/null)" ''
 sed -i 's/training.steps=100000 //' job.sbatch
-before=$(sed 's/saved step \([0-9]*\).*/\1/' r/status)
-if [ "$before" -lt 12 ]; then job 0 0; check 'status' "$(cut -d ' ' -f 1 r/status)" 'done'; fi
 # A run that dies without a new checkpoint is given up after as many starts as patience says; one that is refused at once.
 sed -i 's/run=.r.$/run=r2/' job.sbatch
 mkdir -p r2
-export PMF_DIE_AT=created
+export PMF_DIE_AT=created SLURM_RESTART_COUNT=1
 job 0 1
 job 0 2
 job 137 2
-unset PMF_DIE_AT
 grep -q 'given up' log || fail "no word of giving up: $(cat log)"
+SLURM_RESTART_COUNT=0 job 0 3   # submitted again, it has all its starts
+unset PMF_DIE_AT
 rm -rf r2 asked
 # A file system that fails may do so for a moment: as often as patience says, also before there is a folder.
 printf '#!/bin/bash\nexit 74\n' >bin/fails
@@ -146,12 +146,16 @@ sed "s/^pmf=.*/pmf=fails/" job.sbatch >job.good && cp job.sbatch job.kept && mv 
 job 0 1
 job 0 2
 job 74 2
+SLURM_RESTART_COUNT=0
 # iotest says that it cannot be trusted, or cannot say anything.
 rm -rf r2
 sed 's/^iotest=.*/iotest=all/' job.sbatch >tried.sbatch
 bash tried.sbatch >log 2>&1; check 'exit code of iotest' $? 74
 grep -q 'by io=all cannot be trusted' log || fail "iotest that fails: $(cat log)"
-sed -i 's/74/1/' bin/fails
+sed -i 's/74/76/' bin/fails
+bash tried.sbatch >log 2>&1; check 'exit code of iotest that hangs' $? 76
+grep -q 'by io=all cannot be trusted' log || fail "iotest that hangs: $(cat log)"
+sed -i 's/76/1/' bin/fails
 bash tried.sbatch >log 2>&1; check 'exit code of iotest' $? 1
 grep -q 'did not come to a verdict on io=all: exit code 1' log || fail "iotest that does not start: $(cat log)"
 # The launcher may not hear a signal the first time.
@@ -159,6 +163,7 @@ cat >bin/fails <<'END'
 #!/bin/bash
 n=0
 trap '[ $((n += 1)) -lt 3 ] || exit 0' USR1
+touch ready
 for ((i = 0; i < 300; i++)); do sleep 0.1; done
 exit 1
 END
@@ -169,7 +174,7 @@ exec "$@"
 END
 rm -rf r2 asked
 bash job.sbatch >log 2>&1 & pid=$!
-sleep 1
+until [ -e ready ] || ! kill -0 $pid 2>kill.err; do sleep 0.05; done
 kill -USR1 $pid
 wait $pid
 check 'exit code of a signal that was not heard' $? 0
@@ -190,9 +195,11 @@ part() {
   check "exit code of a study's part" $? "$1"
   check 'requeues of it so far' "$({ cat asked; } 2>/dev/null | wc -l)" "$2"
 }
+touch studies   # no folder
 part 75 0
-grep -q 'cannot be written: given up' log || fail "a study without a folder: $(cat log)"
-mkdir studies
+grep -q 'cannot be written: given up' log || fail "a study whose starts cannot be counted: $(cat log)"
+rm studies
+export SLURM_RESTART_COUNT=1
 part 0 1
 part 0 2
 part 75 2
@@ -202,15 +209,19 @@ part 75 2
 sleep 0.01
 touch studies/toy.json
 part 0 3
+part 0 4
+SLURM_RESTART_COUNT=0 part 0 5   # submitted again, it has all its starts
+part 0 6
 # A study that is told before it listens dies of it; it has only to begin again.
 printf '#!/bin/bash\nkill -USR1 $PPID $$\n' >bin/fails
 touch studies/other.json
-part 0 4
+part 0 7
 printf '#!/bin/bash\nexit 75\n' >bin/fails
-about None 0 None
-part 75 4
+about None 1 None
+part 75 7
 grep -q 'cancelled' log || fail "a study that was cancelled: $(cat log)"
 rm about asked
+SLURM_RESTART_COUNT=0
 sed -i 's/set.h5/none.h5/g' job.sbatch
 job 65 0
 exit $failed

@@ -28,7 +28,7 @@ train "model.times=thrice: expected one of triangle, equal, zero, both" preset=f
 train "the nearest that do are 4 and 7" preset=fashion model.patch_size=5
 train "given twice" preset=fashion training.seed=1 training.seed=2
 printf 'model:\ntraining: { seed: 3 }\n' >no_net.yml
-for words in '' config=no_net.yml training.seed=3; do
+for words in '' config=no_net.yml training.seed=3 model.P_mean=0; do
   refuses 'no net is named' train run=run data=none.h5 $words
 done
 refuses 'checkpoint.keep=1: expected an integer, 2 to 16' train run=run data=none.h5 preset=fashion checkpoint.keep=1
