@@ -33,6 +33,10 @@
 struct fact { const char *name, *words; char now[256]; };
 enum { RANKS, THREADS, CORE, OPENBLAS, MPI, PMF, BUILD, ONEDNN, SLEEF, FACTS };
 
+#ifndef PACKAGE_VERSION
+#define PACKAGE_VERSION "unversioned"
+#endif
+
 /* Up to the first of these characters. */
 static void keep(struct fact *f, const char *text, const char *end) {
   snprintf(f->now, sizeof f->now, "%.*s", (int)strcspn(text, end), text);

@@ -126,9 +126,8 @@ static int try(const struct sizes *s, int rank) {
   const int gram = p.kind == GRAM || p.kind == GRAM_TALL;
   struct arena a = { .used = p.m * p.k + p.k * p.n + p.m * p.n + 3 * ARENA_ALIGN };
   double *vectors = malloc((p.n + p.k + 2 * p.m) * sizeof *vectors);
-  int status = arena_init(&a);
-  if (!status && !vectors) status = because(STATUS_NOMEM, "no memory for a test of products");
-  if (!status) {
+  int status = vectors ? arena_init(&a) : because(STATUS_NOMEM, "no memory for a test of products");
+  if (vectors && !status) {
     real *A = arena_take(&a, p.m * p.k), *B = arena_take(&a, p.k * p.n);
     p.A = A, p.B = gram ? A : B, p.C = arena_take(&a, p.m * p.n);
     p.x = vectors, p.Bx = p.x + p.n, p.ABx = p.Bx + p.k, p.Cx = p.ABx + p.m;

@@ -34,6 +34,7 @@ static inline void put(hid_t file, const char *name, int rank, const hsize_t *di
   const hid_t set = H5Dcreate2(file, name, H5T_NATIVE_DOUBLE, space, links, H5P_DEFAULT, H5P_DEFAULT);
   const size_t n = (size_t)H5Sget_simple_extent_npoints(space);
   double *all = calloc(n + 1, sizeof *all);
+  ck_assert_ptr_nonnull(all);
   for (size_t i = 0; i < n; i++) all[i] = values ? values[i] : value;
   ck_assert(set >= 0 && H5Dwrite(set, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, all) >= 0);
   free(all);
@@ -45,6 +46,7 @@ static inline void put_all(hid_t file, const char *name, hsize_t n, double value
 static inline void set_attribute(hid_t file, const char *object, const char *name, hsize_t n, double value) {
   const hid_t space = n == 1 ? H5Screate(H5S_SCALAR) : H5Screate_simple(1, &n, NULL);
   double *all = calloc(n, sizeof *all);
+  ck_assert_ptr_nonnull(all);
   for (size_t i = 0; i < n; i++) all[i] = value;
   H5Adelete_by_name(file, object, name, H5P_DEFAULT);
   const hid_t a = H5Acreate_by_name(file, object, name, H5T_NATIVE_DOUBLE, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
@@ -68,6 +70,7 @@ static inline void bend(hid_t file, const char *name, double factor) {
   const hid_t set = H5Dopen2(file, name, H5P_DEFAULT), space = H5Dget_space(set);
   const size_t n = (size_t)H5Sget_simple_extent_npoints(space);
   double *all = calloc(n, sizeof *all);
+  ck_assert_ptr_nonnull(all);
   size_t most = 0;
   ck_assert(set >= 0 && H5Dread(set, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, all) >= 0);
   for (size_t i = 0; i < n; i++) most = fabs(all[i]) > fabs(all[most]) ? i : most;

@@ -2,7 +2,7 @@
 
 /* The variances of one channel are added to the sums. Sums of bytes are whole numbers and exact in a double. */
 static void add(const uint8_t *x, size_t N, size_t channels, size_t p, double *folded, double *whole) {
-  const double patches = (double)(N / p) * (double)(N / p), offsets = (double)p * (double)p;
+  const double along = (double)N / (double)p, patches = along * along, offsets = (double)p * (double)p;
   double sum = 0, squares = 0, sums = 0;   /* of x, x^2, and (patches f)^2 */
   for (size_t k = 0; k < p; k++)
     for (size_t l = 0; l < p; l++) {
