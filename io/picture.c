@@ -131,8 +131,20 @@ static int png_try(png_structp png, png_infop info, const struct cursor *c, stru
   return png_pixels(png, info, p);
 }
 
+/* Libpng takes the memory that a chunk claims before it reads it. */
+static bool chunks_fit(size_t n, const uint8_t *bytes) {
+  for (size_t at = 8, length; at + 8 <= n; at += 12 + length) {
+    const size_t left = n - at - 8;
+    length = number(bytes + at, 4, true);
+    if (left < 4 || length > left - 4) return false;
+    if (!memcmp(bytes + at + 4, "IEND", 4)) break;   /* what follows is not looked at */
+  }
+  return true;
+}
+
 static int decode_png(size_t n, const uint8_t *bytes, struct picture *p) {
   struct cursor c = { bytes, n, "" };
+  if (!chunks_fit(n, bytes)) return refuse(p, PICTURE_DAMAGED, "damaged PNG: it ends too early");
   png_structp png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &c, png_fail, png_quiet);
   png_infop info = png ? png_create_info_struct(png) : NULL;
   if (!info) {
