@@ -25,7 +25,8 @@ enum { NETS_COUNT = sizeof nets / sizeof *nets, NET_SIZES = 9 };
 /* The keys of files that mean nothing here, named by settings_tell_unused. */
 static struct { char names[1024]; int left_out; } unused;
 static bool net_named;
-static const char *const net_keys[] = { "model.model_str", "model.patch_size", "model.depth", "model.hidden_size", "model.num_heads" };
+static const char *const net_keys[] = { "model.model_str", "model.patch_size", "model.depth", "model.hidden_size",
+                                        "model.num_heads" };
 
 /* What YAML holds as it is and gives back the same: no control characters, line ends of Unicode or marks of byte order. */
 static bool is_plain(unsigned long u) {

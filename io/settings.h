@@ -92,7 +92,8 @@ struct word {
  * Ranks: local; agree on the outcome, as files may differ from node to node. */
 int settings_load(struct settings *s, int argc, char **argv, struct word *words, size_t n_words,
                   char **bare, int bare_max);
-/* STATUS_BAD unless the last settings_load was given the name or a size of the net, by a preset, a file or a word: none is trained by default. */
+/* STATUS_BAD unless the last settings_load was given the name or a size of the net, by a preset, a file or a word: none is trained
+ * by default. */
 int settings_name_a_net(void);
 /* Settings that are each right but do not fit together (patch against image, heads against width, ...). */
 int settings_check(const struct settings *s);

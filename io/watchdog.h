@@ -17,7 +17,8 @@ void watchdog_prepare(void);
 int watchdog_start(int rank, int ranks, double limit);
 /* A step took so long. */
 void watchdog_step(double seconds);
-/* From now on so many times the limit: a start, a save, a score, a grid or a rollback moves data for long, while the others wait. 1: as it was. */
+/* From now on so many times the limit: a start, a save, a score, a grid or a rollback moves data for long, while the others wait.
+ * 1: as it was. */
 void watchdog_patience(double times);
 /* From now on a process that is ended so adds its line to this file too: word for the next start. NULL: no more. The path is the
  * caller's and stays as it is. */

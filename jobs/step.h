@@ -1,7 +1,7 @@
 /* step.h - one gradient of the global batch: each rank takes its share of the samples in micro-batches, draws what they need by
  * (seed, step, sample index), and the ranks' sums are added up and divided by the batch, once. The ranks agree there whether
  * the numbers are fit for use: each looks at its own loss, all at the sums (jobs/guard.h has the limits).
- * With training.reproducible the same bits on any number of ranks and threads: micro-batches are cut from the global batch,
+ * With training.reproducible the same bits on any number of ranks, and in float32 of threads: micro-batches are cut from the global batch,
  * [j m, (j+1) m) with m = training.micro_batch, each computed in one shape wherever it is, and their gradients added in fixed
  * point (base/fixed.h), the losses in the order of the micro-batches.
  * Memory: one arena, freed by step_free. */

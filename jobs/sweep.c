@@ -214,7 +214,8 @@ static void put_script(FILE *f, const void *telling) {
   put_axes(f, p, n);
   fputs("set xlabel 'guidance scale'\nset key outside right top Left reverse samplen 2\nset ylabel ", f);
   char label[160];
-  snprintf(label, sizeof label, "%s, N %zu%s", ((const struct telling *)telling)->name, p->n, p->rank_deficient ? " < D" : "");
+  snprintf(label, sizeof label, "%s, N %zu%s%s", ((const struct telling *)telling)->name, p->n, p->rank_deficient ? " < D" : "",
+           n > 1 && p[0].seed != p[1].seed ? ", mean over seeds" : "");
   gnuplot_text(f, label);
   for (size_t i = 0; i < n; i++) {
     char title[160];

@@ -10,8 +10,8 @@
  * numbers; several of the nonblocking ones at once. Errors, on all ranks: STATUS_BAD, naming the call, the count and `where`, which
  * names the communicator; STATUS_NOMEM. */
 int selftest(MPI_Comm comm, const char *where);
-/* COLLECTIVE over comm. The same once with n floats, or integers, as many as the largest bucket of a run has (training.reduce=plain sends
- * more at once, which is not tried): libraries change
- * their algorithms with the length. Has two arrays of them while it runs. Errors: those of selftest. */
+/* COLLECTIVE over comm. The same once with n floats, or integers, as many as the largest bucket of a run has: libraries change
+ * their algorithms with the length. (training.reduce=plain sends more at once, which is not tried.) Has two arrays of them while
+ * it runs. Errors: those of selftest. */
 int selftest_large(MPI_Comm comm, const char *where, int n, int integers);
 #endif
