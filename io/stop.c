@@ -11,7 +11,7 @@
 #include "io/progress.h"
 
 static volatile sig_atomic_t caught;
-static time_t began;   /* of this program */
+static struct timespec began;   /* of this program, by the clock that files are stamped with */
 
 static void note(int signal) { caught = signal; }
 
@@ -19,7 +19,11 @@ void stop_install(void) {
   static const int signals[] = { SIGUSR1, SIGTERM, SIGINT };
   struct sigaction action = { .sa_handler = note, .sa_flags = SA_RESTART };
   sigemptyset(&action.sa_mask);
-  began = time(NULL);
+#ifdef CLOCK_REALTIME_COARSE
+  clock_gettime(CLOCK_REALTIME_COARSE, &began);
+#else
+  clock_gettime(CLOCK_REALTIME, &began);
+#endif
   for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) sigaction(signals[i], &action, NULL);
 }
 
@@ -31,7 +35,9 @@ static const char *stop_path(const char *run, char path[static 4096]) {
 void stop_clear(const char *run) {
   char path[4096];
   struct stat s;
-  if (!stat(stop_path(run, path), &s) && s.st_mtime < began) unlink(path);
+  if (stat(stop_path(run, path), &s)) return;
+  const struct timespec made = s.st_mtim;
+  if (made.tv_sec < began.tv_sec || (made.tv_sec == began.tv_sec && made.tv_nsec < began.tv_nsec)) unlink(path);
 }
 
 enum stop stop_reason(const char *run, double deadline) {

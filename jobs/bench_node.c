@@ -10,6 +10,7 @@
 
 #include "io/binding.h"
 #include "jobs/bench.h"
+#include "mpi/world.h"
 #include "src/base/status.h"
 
 enum { DIVISIONS = 64, LINE = 8192 };
@@ -140,12 +141,10 @@ static void print_table(const struct division *all, int n, int cores) {
 }
 
 int bench_node(struct bench *b, int argc, char **argv) {
-  static const char *const launched[] = { "OMPI_COMM_WORLD_SIZE", "PMIX_RANK", "PMI_SIZE" };
   struct division all[DIVISIONS];
   struct binding here;
   int n = 0;
-  for (size_t i = 0; i < sizeof launched / sizeof *launched; i++)
-    if (getenv(launched[i])) return because(STATUS_BAD, "bench node starts its ranks itself: run it without mpirun");
+  if (world_launched()) return because(STATUS_BAD, "bench node starts its ranks itself: run it without mpirun");
   binding_read(&here, 1, "");
   const int cores = binding_cores(&here) ? binding_cores(&here) : 1;
   for (int ranks = 1; ranks <= cores && n < DIVISIONS; ranks++) {

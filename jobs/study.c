@@ -17,6 +17,7 @@
 #include "io/words.h"
 #include "jobs/child.h"
 #include "jobs/jobs.h"
+#include "mpi/world.h"
 #include "src/base/status.h"
 
 static char out[TEXT_MAX] = "runs/study", budget[TEXT_MAX] = "small", data[TEXT_MAX], config[TEXT_MAX], part[TEXT_MAX], arms[TEXT_MAX],
@@ -118,7 +119,6 @@ static unsigned long long hash_of_file(const char *path) {
 }
 
 static int read_words(struct study_job *j, long *k, long *of, int argc, char **argv) {
-  static const char *const launched[] = { "OMPI_COMM_WORLD_SIZE", "PMIX_RANK", "PMI_SIZE" };
   char *bare[1];
   struct binding here;
   int status = words_parse(argc, argv, words, WORDS, bare, 1);
@@ -126,8 +126,7 @@ static int read_words(struct study_job *j, long *k, long *of, int argc, char **a
   if (!bare[0]) return because(STATUS_BAD, "expected the name of a study; pmf study --help lists them");
   status = find_study(bare[0], &j->study);
   if (status) return status;
-  for (size_t i = 0; i < sizeof launched / sizeof *launched; i++)
-    if (getenv(launched[i])) return because(STATUS_BAD, "study starts its ranks itself: run it without mpirun, with ranks=");
+  if (world_launched()) return because(STATUS_BAD, "study starts its ranks itself: run it without mpirun, with ranks=");
   j->large = !strcmp(budget, "large");
   if (!j->large && strcmp(budget, "small")) return because(STATUS_BAD, "budget=%s: expected small or large", budget);
   if (strlen(out) > TEXT_MAX - 96) return because(STATUS_BAD, "out=%.64s...: the name is too long", out);

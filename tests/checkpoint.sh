@@ -3,7 +3,7 @@
 # verify say what is in a file, and what is wrong with it: one line, exit 65.
 . "$(dirname "$0")/lib.sh"
 
-# on_ranks N WORDS..., ranks WORDS...: the helper in mpi_checkpoint; on two.
+# on_ranks N WORDS..., ranks WORDS...: the helper in mpi_checkpoint, which does one thing after the other; on two.
 on_ranks() { "$MPIRUN" -np "$1" "$PMF_BUILD/tests/mpi_checkpoint" "${@:2}" 2>err; }
 ranks() { on_ranks 2 "$@"; }
 
@@ -21,14 +21,11 @@ dies() {
   local how=$1 stage=$2
   rm -rf run
   mkdir run
-  check "nothing saved yet" "$(ranks find run)" 0
-  ranks save run 1
-  ranks "$how" run 2
+  check "nothing saved yet" "$(ranks find run save run 1 "$how" run 2)" 0
   PMF_DIE_AT=$stage ranks "$how" run 3 && check "$how killed at $stage" survived died
   check "after a death of $how at $stage" "$(ranks find run)" 2
   check "no stray file after $how, $stage" "$(cd run && echo *.tmp)" "*.tmp"
-  ranks "$how" run 4
-  check "the save after a death of $how at $stage" "$(ranks find run)" 4
+  check "the save after a death of $how at $stage" "$(ranks "$how" run 4 find run)" 4
 }
 
 mkdir elastic

@@ -1,7 +1,7 @@
 /* A checkpoint gives back the bits that were saved, on any number of ranks; damage is found and named; a save that fails
  * or dies leaves the earlier generations as they were.
- * With words it does one thing for tests/checkpoint.sh: `save DIR STEP`, `later DIR STEP` (by
- * threads), or `find DIR`, which prints the step found. */
+ * With words it does things for tests/checkpoint.sh, one after the other until one fails: `save DIR STEP`, `later DIR STEP` (by
+ * threads), and `find DIR`, which prints the step found. */
 #include <signal.h>
 #include <sys/resource.h>
 
@@ -449,25 +449,24 @@ static int load_pieces(MPI_Comm comm, const char *path) {
 }
 
 /* The helper of tests/checkpoint.sh. */
-static int one_thing(int argc, char **argv) {
+/* words: save, later or find, the folder, and the step where there is one. */
+static int one_thing(char **words) {
   char path[400], warning[1024];
-  setenv("OMPI_MCA_io_ompio_num_aggregators", "2", 0);
-  world_init(&argc, &argv, &world);
-  set_up();
+  const uint64_t step = strcmp(words[0], "find") ? (uint64_t)atoi(words[2]) : 0;
   int status;
-  snprintf(path, sizeof path, "%s/checkpoint.h5", argv[2]);
-  if (!strcmp(argv[1], "save")) {
-    status = save(world.comm, path, (uint64_t)atoi(argv[3]));
-  } else if (!strcmp(argv[1], "later")) {
+  snprintf(path, sizeof path, "%s/checkpoint.h5", words[1]);
+  if (!strcmp(words[0], "save")) {
+    status = save(world.comm, path, step);
+  } else if (!strcmp(words[0], "later")) {
     struct checkpoint_later *later;
-    fill((uint64_t)atoi(argv[3]));
+    fill(step);
     status = checkpoint_later_open(&later, world.comm, state, FLATS);
-    if (!status) status = checkpoint_later_begin(later, path, &table, (uint64_t)atoi(argv[3]), 1, settings, state, FLATS);
+    if (!status) status = checkpoint_later_begin(later, path, &table, step, 1, settings, state, FLATS);
     if (!status) status = checkpoint_later_end(later);
     checkpoint_later_close(later);
   } else {
     struct checkpoint_info info = { 0 };
-    status = checkpoint_find(world.comm, argv[2], true, path, sizeof path, warning, sizeof warning);
+    status = checkpoint_find(world.comm, words[1], true, path, sizeof path, warning, sizeof warning);
     if (!status && *path) status = checkpoint_info(path, &info);
     if (!status && *path) status = load(world.comm, path);
     if (!status && *path && differences(info.step)) status = because(STATUS_BAD, "the values are not those of the step");
@@ -478,13 +477,22 @@ static int one_thing(int argc, char **argv) {
     if (world.rank == 0 && !status) printf("%llu\n", (unsigned long long)info.step);
     checkpoint_info_free(&info);
   }
+  return status;
+}
+
+static int things(int argc, char **argv) {
+  int status = STATUS_OK;
+  setenv("OMPI_MCA_io_ompio_num_aggregators", "2", 0);
+  world_init(&argc, &argv, &world);
+  set_up();
+  for (int i = 1; i + 1 < argc && !status; i += strcmp(argv[i], "find") ? 3 : 2) status = one_thing(&argv[i]);
   if (status && world.rank == 0) fprintf(stderr, "%s\n", status_reason());
   world_end(&world);
   return status_exit_code(status);
 }
 
 int main(int argc, char **argv) {
-  if (argc > 2) return one_thing(argc, argv);
+  if (argc > 2) return things(argc, argv);
   return run_saved_tests(&argc, &argv, "checkpoint",
     (const TTest *[]){ a_round_trip_is_bit_for_bit, its_head_is_what_was_saved, what_its_bits_depend_on_is_remembered,
                        the_number_of_ranks_leaves_no_trace, pieces_leave_no_trace, every_way_to_the_file_gives_the_same,

@@ -133,13 +133,23 @@ grep -q diverged out || fail "nothing diverged: $(cat out)"
 check 'rows of a study that diverged' "$(wc -l <d/times.csv)" 5
 
 refuses 'expected the name of a study' study
+# few_images N SPLIT FOLDER: the first N of Fashion-MNIST's, for a classifier that is soon trained.
+few_images() {
+  local of=/usr/share/datasets/fashion-mnist/$2
+  mkdir -p "$3"
+  big_endian() { printf "$(printf '\\%03o' 0 0 $(($1 / 256)) $(($1 % 256)))"; }
+  { gunzip -cf "$of-images-idx3-ubyte"* | head -c 4; big_endian "$1"; gunzip -cf "$of-images-idx3-ubyte"* | head -c $((16 + 784 * $1)) | tail -c +9; } >"$3/$2-images-idx3-ubyte"
+  { gunzip -cf "$of-labels-idx1-ubyte"* | head -c 4; big_endian "$1"; gunzip -cf "$of-labels-idx1-ubyte"* | head -c $((8 + $1)) | tail -c +9; } >"$3/$2-labels-idx1-ubyte"
+}
 refuses 'did you mean toy?' study toyy
 # The cost of a step, and its exponent; parts of Fashion-MNIST, where it is there, judged by the classifier of all.
 "$PMF" study cost seeds=1 ranks=1 config=tiny.yml out=f "arms=patch 64,patch 128,patch 256" >out 2>err </dev/null || fail "cost: exit code $?: $(cat err)"
 check 'exponents' "$(grep -cE '^  fitted     (seconds|Gflop) an image of patch goes with pixels a side to the power [-0-9.]+ \(' out)" 2
 if [ -d /usr/share/datasets/fashion-mnist ]; then
   sed 's/image_size: 8/image_size: 28/; s/image_channels: 3/image_channels: 1/; s/num_classes: 8/num_classes: 10/' tiny.yml >grey.yml
-  "$PMF" study diversity seeds=1 ranks=1 config=grey.yml out=g n=60 training.steps=2 arms='images 60000,images 40' >out 2>err </dev/null ||
+  few_images 2000 train few
+  few_images 100 t10k few
+  "$PMF" study diversity seeds=1 ranks=1 config=grey.yml idx=few out=g n=60 training.steps=2 arms='images 60000,images 40' >out 2>err </dev/null ||
     fail "diversity: exit code $?: $(cat err)"
   check 'columns of diversity' "$(head -n 1 g/diversity.csv)" \
     'study,arm,group,x,seed,steps,n,1 - recall,memorised,FID[classifier],1 - precision,seconds'
