@@ -55,16 +55,6 @@ void bench_help(void) {
        "  pmf bench node preset=fashion");
 }
 
-static int compare(const void *a, const void *b) {
-  const double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
-double bench_median(double *x, size_t n) {
-  qsort(x, n, sizeof *x, compare);
-  return n % 2 ? x[n / 2] : (x[n / 2 - 1] + x[n / 2]) / 2;
-}
-
 /* The number of the bench that a word names, or BENCHES. */
 static int find(const char *word) {
   int i = 0;

@@ -25,6 +25,4 @@ int bench_node(struct bench *b, int argc, char **argv);
 
 /* COLLECTIVE. Packs so many images of noise in $TMPDIR; the caller removes the file `path`. */
 int bench_noise(const struct world *w, const struct settings *s, size_t count, char path[TEXT_MAX]);
-/* The median of x[n], which is sorted. */
-double bench_median(double *x, size_t n);
 #endif

@@ -12,6 +12,7 @@
 #include "mpi/agree.h"
 #include "mpi/owners.h"
 #include "mpi/reduce.h"
+#include "src/base/median.h"
 #include "src/base/status.h"
 #include "src/net/net.h"
 
@@ -64,7 +65,7 @@ static int print_ways(struct bench *b) {
         ways[way].sum(b->w->comm, count, x);
         if (i >= 0) took[i] = progress_clock() - began;
       }
-      if (first) printf(",%.4f", 1e3 * bench_median(took, (size_t)b->steps));
+      if (first) printf(",%.4f", 1e3 * median(took, (size_t)b->steps));
     }
     if (first) puts("");
   }
@@ -195,13 +196,13 @@ static int print_messages(struct bench *b) {
     for (int k = 0; k < MEASURED && i >= 0; k++) took[k][i] = now[k];
   }
   if (!status && b->w->rank == 0) {
-    const double both = bench_median(took[BOTH], n), one = bench_median(took[ONE], n), few = bench_median(took[FEW], n);
+    const double both = median(took[BOTH], n), one = median(took[ONE], n), few = median(took[FEW], n);
     if (b->w->ranks > 1)
       printf("# between ranks 0 and 1: %.2f GiB/s each way at once, %.2f one way alone, %.2f us before 8 KiB\n",
              OWNERS_PIECE / both / GiB, OWNERS_PIECE / one / GiB, 1e6 * (few - SMALL * one / OWNERS_PIECE));
-    printf("# adding: %.2f GiB/s\n", (double)room / bench_median(took[ADDS], n) / GiB);
+    printf("# adding: %.2f GiB/s\n", (double)room / median(took[ADDS], n) / GiB);
     printf("# the net's %.1f MiB in %zu buckets%s: %.4f s\n", (double)(way.net.table.size * sizeof *way.weights) / (1 << 20),
-           way.reduction.buckets.count, way.sharded ? " to their owners, and weights back" : "", bench_median(took[NET], n));
+           way.reduction.buckets.count, way.sharded ? " to their owners, and weights back" : "", median(took[NET], n));
   }
   way_free(&way);
   free(x);

@@ -14,6 +14,7 @@
 #include "mpi/agree.h"
 #include "mpi/shard.h"
 #include "src/base/matmul.h"
+#include "src/base/median.h"
 #include "src/base/random.h"
 #include "src/base/status.h"
 
@@ -125,8 +126,8 @@ static int read_behind_steps(const struct reading *r, double alone, struct resul
   }
   loader_stop(l);
   if (status) return status;
-  f->wait[heat] = bench_median(wait, (size_t)f->steps);
-  f->pace[heat] = bench_median(rate, (size_t)f->steps);
+  f->wait[heat] = median(wait, (size_t)f->steps);
+  f->pace[heat] = median(rate, (size_t)f->steps);
   return STATUS_OK;
 }
 

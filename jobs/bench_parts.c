@@ -10,6 +10,7 @@
 #include "jobs/rate.h"
 #include "jobs/setup.h"
 #include "mpi/agree.h"
+#include "src/base/median.h"
 #include "src/base/random.h"
 #include "src/base/status.h"
 #include "src/net/flops.h"
@@ -59,7 +60,7 @@ static int sample_of(const struct bench *b, const struct net *n, const real *wei
       const double work = 2 * (double)shapes[i].m * (double)shapes[i].n * (double)shapes[i].k;
       flops += work, time += work / rate;
     }
-    s->seconds = bench_median(took, (size_t)b->steps);
+    s->seconds = median(took, (size_t)b->steps);
     s->share = (double)B * (double)sampler.steps * flops_net(n).sample / s->seconds / (flops / time);
   }
   free(y);

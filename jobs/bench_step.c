@@ -15,6 +15,7 @@
 #include "jobs/travel.h"
 #include "mpi/agree.h"
 #include "src/base/matmul.h"
+#include "src/base/median.h"
 #include "src/base/status.h"
 #include "src/flow/times.h"
 #include "src/net/flops.h"
@@ -22,7 +23,7 @@
 
 /* What is measured of each step, and its medians. */
 enum figure { SECONDS, GRADIENT, IMAGES_PER_S, GRADIENT_GFLOPS, SGEMM, GRADIENT_SHARE, NS_SHARE, STEP_SHARE, GUIDANCE, TANGENTS,
-              SEEN, REDUCE, EXPOSED, EXPOSED_MOST, MOVING, CALLS, BYTES, FIGURES };
+              SEEN, REDUCE, EXPOSED, EXPOSED_MEDIAN, EXPOSED_MOST, MOVING, CALLS, BYTES, FIGURES };
 struct result {
   double figure[FIGURES], phase[PHASES];
   size_t peak, plan;
@@ -71,20 +72,22 @@ static void measure(const struct trainer *t, const struct objective_sums *s, dou
 }
 
 /* COLLECTIVE. Of the same step: the gradient's way over the ranks. */
-static void measure_travel(struct trainer *t, double *f) {
-  struct travel travel;
-  travel_take(t->w->comm, &t->step.reduction.figures, 1, &travel);
-  f[REDUCE] = travel.here.total;
-  f[EXPOSED] = travel.exposed_mean;
-  f[EXPOSED_MOST] = travel.exposed_most;
-  f[MOVING] = travel.here.progress;
-  f[CALLS] = travel.here.calls;
-  f[BYTES] = travel.here.bytes;
+static void measure_travel(struct trainer *t, struct travel *travel, double *f) {
+  travel_take(t->w, &t->step.reduction.figures, 1, travel);
+  f[REDUCE] = travel->here.total;
+  f[EXPOSED] = travel->exposed_mean;
+  f[EXPOSED_MEDIAN] = travel->exposed_median;
+  f[EXPOSED_MOST] = travel->exposed_most;
+  f[MOVING] = travel->here.progress;
+  f[CALLS] = travel->here.calls;
+  f[BYTES] = travel->here.bytes;
 }
 
 static int run_steps(struct trainer *t, long steps, struct result *r) {
   double *all = calloc((size_t)(FIGURES + PHASES) * (size_t)steps, sizeof *all);
+  struct travel travel = { .exposed = NULL };
   int status = agree(t->w->comm, all ? STATUS_OK : because(STATUS_NOMEM, "no memory for the figures"));
+  if (!status) status = travel_init(t->w, &travel);
   const double perceptual = perception_flops(&t->s);
   for (long i = -1; i < steps && !status; i++) {   /* the first step warms up */
     struct objective_sums sums;
@@ -101,14 +104,15 @@ static int run_steps(struct trainer *t, long steps, struct result *r) {
     if (!status)
       status = agree(t->w->comm, rate_measure(&t->net, micro * T, times_tangents_max(&t->step.times, t->step.batch, micro) * T,
                                               0.6, &sgemm));
-    if (!status) measure_travel(t, figure);
+    if (!status) measure_travel(t, &travel, figure);
     if (status || i < 0) continue;
     measure(t, &sums, sgemm, perceptual, figure);
     for (int k = 0; k < FIGURES; k++) all[k * steps + i] = figure[k];
     for (int k = 0; k < PHASES; k++) all[(FIGURES + k) * steps + i] = t->phases.seconds[k];
   }
-  for (int k = 0; k < FIGURES && !status; k++) r->figure[k] = bench_median(all + k * steps, (size_t)steps);
-  for (int k = 0; k < PHASES && !status; k++) r->phase[k] = bench_median(all + (FIGURES + k) * steps, (size_t)steps);
+  for (int k = 0; k < FIGURES && !status; k++) r->figure[k] = median(all + k * steps, (size_t)steps);
+  for (int k = 0; k < PHASES && !status; k++) r->phase[k] = median(all + (FIGURES + k) * steps, (size_t)steps);
+  travel_free(&travel);
   free(all);
   return status;
 }
@@ -124,8 +128,8 @@ static void print_json(const struct bench *b, const struct trainer *t, const str
     { "step_share", r->figure[STEP_SHARE] }, { "sgemm_gflops", r->figure[SGEMM] },
     { "guidance_per_image", r->figure[GUIDANCE] }, { "tangents_per_image", r->figure[TANGENTS] },
     { "perceptual_per_image", r->figure[SEEN] }, { "reduce_seconds", r->figure[REDUCE] },
-    { "reduce_exposed", r->figure[EXPOSED] }, { "reduce_exposed_most", r->figure[EXPOSED_MOST] },
-    { "reduce_progress", r->figure[MOVING] }, { "reduce_calls", r->figure[CALLS] }, { "reduce_bytes", r->figure[BYTES] },
+    { "reduce_exposed", r->figure[EXPOSED] }, { "reduce_exposed_median", r->figure[EXPOSED_MEDIAN] },
+    { "reduce_exposed_most", r->figure[EXPOSED_MOST] }, { "reduce_progress", r->figure[MOVING] }, { "reduce_calls", r->figure[CALLS] }, { "reduce_bytes", r->figure[BYTES] },
     { "peak_bytes", (double)r->peak }, { "plan_bytes", (double)r->plan },
   };
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) cJSON_AddNumberToObject(o, all[i].name, all[i].value);
@@ -157,9 +161,9 @@ static void print_table(const struct bench *b, const struct trainer *t, const st
   printf("  Newton-Schulz   %10.1f %%    (symmetric products counted as half)\n", 100 * f[NS_SHARE]);
   printf("  whole step      %10.1f %%\n", 100 * f[STEP_SHARE]);
   if (b->w->ranks > 1)
-    printf("  gradients' way  %10.4f s    exposed (%.4f on the slowest rank; %.4f more in %.0f calls between products), of %.4f s\n"
-           "                  from first to last, for %.1f MiB\n",
-           f[EXPOSED], f[EXPOSED_MOST], f[MOVING], f[CALLS], f[REDUCE], f[BYTES] / (1 << 20));
+    printf("  gradients' way  %10.4f s    exposed, mean of the ranks (median %.4f, most %.4f; %.4f more in %.0f calls between\n"
+           "                  products), of %.4f s from first to last, for %.1f MiB\n",
+           f[EXPOSED], f[EXPOSED_MEDIAN], f[EXPOSED_MOST], f[MOVING], f[CALLS], f[REDUCE], f[BYTES] / (1 << 20));
   printf("  memory a rank   %10.3f GiB  at its peak; planned %.3f\n\n  seconds by phase\n", (double)r->peak / GiB,
          (double)r->plan / GiB);
   for (int i = 1; i <= PHASES; i++)   /* "other" last */

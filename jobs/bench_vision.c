@@ -13,6 +13,7 @@
 #include "jobs/perception.h"
 #include "jobs/rate.h"
 #include "mpi/agree.h"
+#include "src/base/median.h"
 #include "src/base/random.h"
 #include "src/base/status.h"
 #include "src/vision/convnext.h"
@@ -62,7 +63,7 @@ static void images_per_s(const struct bench *b, struct seen *s, int back, const 
     for (int k = 0; k < n; k++) one_image(s->graph, back, weights, work + (size_t)omp_get_thread_num() * size);
     if (i >= 0) took[i] = progress_clock() - began;
   }
-  s->images[back] = n / bench_median(took, (size_t)b->steps);
+  s->images[back] = n / median(took, (size_t)b->steps);
 }
 
 /* The rate of sgemm over all convolutions, each as often as it is there. Errors: STATUS_NOMEM. */

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "io/json.h"
-#include "jobs/bench.h"
+#include "src/base/median.h"
 #include "src/base/status.h"
 
 /* --- runs as they were written ----------------------------------------------------------------------------------------- */
@@ -123,7 +123,7 @@ static int same_point(const struct run *a, const struct run *b) {
 /* Of one figure of the runs, whose order does not matter. */
 static struct spread spread_of(const struct run *runs, size_t n, double (*figure)(const struct run *), double *scratch) {
   for (size_t i = 0; i < n; i++) scratch[i] = figure(&runs[i]);
-  const double middle = bench_median(scratch, n);   /* sorts them */
+  const double middle = median(scratch, n);   /* sorts them */
   return (struct spread){ scratch[0], middle, scratch[n - 1] };
 }
 static struct spread times(struct spread s, double by) { return (struct spread){ s.low * by, s.middle * by, s.high * by }; }

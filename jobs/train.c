@@ -107,6 +107,7 @@ static int train(struct run *run) {
   choose_io(run);
   generations_kept = (int)run->t.s.checkpoint.keep;
   int status = trainer_allocate(&run->t);
+  if (!status) status = travel_init(run->w, &run->travel);
   if (!status) status = gather_bindings(run, &bindings);
   if (!status) status = train_start(run, bindings);
   free(bindings);
@@ -152,6 +153,7 @@ int train_run(const struct world *w, int argc, char **argv) {
   grids_close(&run.grids);
   evaluate_close(&run.evaluation);
   bad_images_free(&run.bad_images);
+  travel_free(&run.travel);
   folder_unlock(run.lock);
   trainer_close(&run.t);
   return status;

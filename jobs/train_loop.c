@@ -131,7 +131,7 @@ static int take_step(struct run *run) {
   run->taken++;
   if (!guard->verdict) train_tell_add(run, &sums);
   if (train_tell_due(run))
-    travel_take(run->w->comm, &run->t.step.reduction.figures, (double)run->taken, &run->travel);
+    travel_take(run->w, &run->t.step.reduction.figures, (double)run->taken, &run->travel);
   if (run->w->rank == 0) {
     if (guard->verdict) recover_tell_skip(&run->t, &run->metrics, &run->progress);
     if (guard->rang) recover_tell_alarm(&run->t, &run->metrics, &run->progress);

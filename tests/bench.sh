@@ -22,7 +22,7 @@ says() {
 
 step_keys="images_per_s gradient_share newton_schulz_share step_share sgemm_gflops peak_bytes plan_bytes step_seconds
   gradient_seconds gradient_gflops guidance_per_image tangents_per_image parameters
-  reduce_seconds reduce_exposed reduce_exposed_most reduce_progress reduce_calls reduce_bytes"
+  reduce_seconds reduce_exposed reduce_exposed_median reduce_exposed_most reduce_progress reduce_calls reduce_bytes"
 phases="data draw guidance forward backward reduce optimizer ema other"
 plan_keys="parameters parameters_sampling micro_batch weights_bytes moments_bytes emas_bytes gradients_bytes activations_bytes
   tangents_bytes buffers_bytes rounded_bytes optimizer_bytes loader_bytes total_bytes checkpoint_bytes gradient_flops_per_image

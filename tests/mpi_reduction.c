@@ -1,10 +1,11 @@
 /* However a gradient travels, what arrives is the sum: each way against MPI_Allreduce of the whole, for buckets of many sizes,
  * with owners and without, in floats and in whole numbers, on nodes of one rank and of several, started in pieces, all at
  * once or not at all, and under any limit of counts. Buckets hold every element once. A bucket left out and one that
- * goes to another owner are seen. */
+ * goes to another owner are seen. What ranks waited is told of all of them: mean, median and most. */
 #include <time.h>
 
 #define HARNESS_MPI
+#include "jobs/travel.h"
 #include "mpi/agree.h"
 #include "mpi/reduce.h"
 #include "mpi/reduction.h"
@@ -204,10 +205,25 @@ START_TEST(unequal_nodes_and_unequal_tables_are_refused) {
   table_free(&t);
 } END_TEST
 
+/* Ranks that waited R^2, .., 9, 4, 1 seconds a step; all else is the rank's own. */
+START_TEST(waiting_is_told_of_all_ranks) {
+  const double R = world.ranks, mine = pow(R - world.rank, 2);
+  struct reduction_figures f = { .total = 30 + world.rank, .exposed = 3 * mine, .progress = 6, .calls = 9, .bytes = 12 };
+  struct travel t;
+  ck_assert_int_eq(travel_init(&world, &t), STATUS_OK);
+  for (int again = 0; again < 2; again++, f.exposed = 3 * mine) travel_take(&world, &f, 3, &t);
+  const double low = floor((R + 1) / 2), high = ceil((R + 1) / 2);
+  double error = world.rank ? 0 : fabs(t.exposed_mean - (R + 1) * (2 * R + 1) / 6) + fabs(t.exposed_most - R * R)
+                                  + fabs(t.exposed_median - (low * low + high * high) / 2);
+  error += fabs(t.here.exposed - mine);
+  travel_free(&t);
+  ck_assert_double_lt(worst_over_ranks(error), 1e-12);
+} END_TEST
+
 int main(int argc, char **argv) {
   return run_mpi_tests(&argc, &argv, "reduction",
                        (const TTest *[]){ buckets_hold_every_element_once, every_way_gives_the_sum,
                                           however_it_is_announced_and_whatever_a_count_may_be, faults_are_seen,
                                           a_sum_that_nobody_waits_for_is_no_trouble,
-                                          unequal_nodes_and_unequal_tables_are_refused, NULL });
+                                          unequal_nodes_and_unequal_tables_are_refused, waiting_is_told_of_all_ranks, NULL });
 }
