@@ -4,6 +4,7 @@
 #include <cjson/cJSON.h>
 #include <errno.h>
 #include <hdf5.h>
+#include <math.h>
 #include <mpi.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -74,17 +75,21 @@ static void add_hosts(cJSON *o, const struct provenance *p) {
   cJSON *list = cJSON_AddArrayToObject(o, "hosts");
   for (int i = 0, next; i < p->ranks; i = next) {
     const struct binding *b = &p->bindings[i];
+    double slowest = b->gflops;
     for (next = i + 1; next < p->ranks; next++) {
       const struct binding *c = &p->bindings[next];
       if (strcmp(b->host, c->host) || strcmp(b->kernels, c->kernels) || b->threads != c->threads
-          || binding_cores(b) != binding_cores(c)) break;
+          || binding_cores(b) != binding_cores(c) || strcmp(b->numa, c->numa)) break;
+      slowest = fmin(slowest, c->gflops);
     }
     cJSON *host = cJSON_CreateObject();
     cJSON_AddStringToObject(host, "host", b->host);
     cJSON_AddNumberToObject(host, "ranks", next - i);
     cJSON_AddNumberToObject(host, "threads", b->threads);
     cJSON_AddNumberToObject(host, "cores", binding_cores(b));
+    cJSON_AddStringToObject(host, "numa", b->numa);
     cJSON_AddStringToObject(host, "kernels", b->kernels);
+    cJSON_AddNumberToObject(host, "gflops", slowest);
     cJSON_AddItemToArray(list, host);
   }
 }

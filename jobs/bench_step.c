@@ -129,7 +129,8 @@ static void print_json(const struct bench *b, const struct trainer *t, const str
     { "guidance_per_image", r->figure[GUIDANCE] }, { "tangents_per_image", r->figure[TANGENTS] },
     { "perceptual_per_image", r->figure[SEEN] }, { "reduce_seconds", r->figure[REDUCE] },
     { "reduce_exposed", r->figure[EXPOSED] }, { "reduce_exposed_median", r->figure[EXPOSED_MEDIAN] },
-    { "reduce_exposed_most", r->figure[EXPOSED_MOST] }, { "reduce_progress", r->figure[MOVING] }, { "reduce_calls", r->figure[CALLS] }, { "reduce_bytes", r->figure[BYTES] },
+    { "reduce_exposed_most", r->figure[EXPOSED_MOST] }, { "reduce_progress", r->figure[MOVING] },
+    { "reduce_calls", r->figure[CALLS] }, { "reduce_bytes", r->figure[BYTES] },
     { "peak_bytes", (double)r->peak }, { "plan_bytes", (double)r->plan },
   };
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) cJSON_AddNumberToObject(o, all[i].name, all[i].value);

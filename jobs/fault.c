@@ -9,13 +9,13 @@
 
 #include "src/base/status.h"
 
-static const char *const names[FAULTS] = { "nan", "tangent", "flip", "sleep", "away", "away_save", "product" };
+static const char *const names[FAULTS] = { "nan", "tangent", "flip", "sleep", "away", "away_save", "product", "slow" };
 
 static struct { int on; uint64_t first, last; double seconds; } faults[FAULTS];   /* that are for this rank */
 
 static int wrong(const char *text) {
-  return because(STATUS_BAD, "PMF_FAULT: %.100s: expected nan, tangent, flip, sleep, away, away_save or product, then perhaps"
-                 " :rank=R, :step=A..B, :seconds=S", text);
+  return because(STATUS_BAD, "PMF_FAULT: %.100s: expected nan, tangent, flip, sleep, away, away_save, product or slow, then"
+                 " perhaps :rank=R, :step=A..B, :seconds=S", text);
 }
 
 /* One fault: its kind and what follows. */

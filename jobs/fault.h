@@ -7,6 +7,7 @@
  *   away       the rank never comes to the sum of the gradients
  *   away_save  the rank never comes to the save
  *   product    the test of products at the start finds a wrong number
+ *   slow       the rank multiplies at a thousandth of its speed, as far as the start measures it
  * Steps count batches from 1 in the order of the data: the number of the step, as long as nothing was rolled back. Without
  * rank: every one; without step: always.
  * Memory: statics. Ranks: local. */
@@ -16,7 +17,8 @@
 
 #include "src/base/table.h"
 
-enum fault { FAULT_NAN, FAULT_TANGENT, FAULT_FLIP, FAULT_SLEEP, FAULT_AWAY, FAULT_AWAY_SAVE, FAULT_PRODUCT, FAULTS };
+enum fault { FAULT_NAN, FAULT_TANGENT, FAULT_FLIP, FAULT_SLEEP, FAULT_AWAY, FAULT_AWAY_SAVE, FAULT_PRODUCT, FAULT_SLOW,
+             FAULTS };
 /* Reads the environment, once. Errors: STATUS_BAD where it says something else. */
 int fault_read(int rank);
 /* Nonzero if this fault strikes this rank now. */

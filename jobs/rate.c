@@ -22,7 +22,8 @@ static void multiply(const struct rate_shape *s, const real *A, const real *B, r
   if (s->kind == 2) matmul_tn(s->m, s->n, s->k, 1, A, s->m, B, s->n, 0, C, s->n);
 }
 
-int rate_of(const struct rate_shape *s, double seconds, double *rate) {
+/* Of at least four runs, each of one product and as many as `run` seconds take. */
+static int best_run(const struct rate_shape *s, double seconds, double run, double *rate) {
   struct arena a = { 0 };
   const size_t sizes[] = { s->m * s->k, s->k * s->n, s->m * s->n };
   for (int i = 0; i < 3; i++) arena_take(&a, sizes[i]);
@@ -34,17 +35,21 @@ int rate_of(const struct rate_shape *s, double seconds, double *rate) {
     for (size_t j = 0; j < sizes[i]; j++) v[i][j] = (real)(j % 7) / 8;
   const double flops = 2 * (double)s->m * (double)s->n * (double)s->k, began = progress_clock();
   double best = INFINITY;
-  for (int run = 0; run < 4 || progress_clock() - began < seconds; run++) {   /* the first finds cold caches */
+  for (int runs = 0; runs < 4 || progress_clock() - began < seconds; runs++) {   /* the first finds cold caches */
     const double at = progress_clock();
     int times = 0;
     do multiply(s, v[0], v[1], v[2]), times++;
-    while (progress_clock() - at < seconds / 4);
+    while (progress_clock() - at < run);
     best = fmin(best, (progress_clock() - at) / times);
   }
   *rate = flops / best;
   arena_free(&a);
   return STATUS_OK;
 }
+
+int rate_of(const struct rate_shape *s, double seconds, double *rate) { return best_run(s, seconds, seconds / 4, rate); }
+
+int rate_glance(double seconds, double *rate) { return best_run(&(struct rate_shape){ 256, 256, 256, 0 }, seconds, 0, rate); }
 
 int rate_measure(const struct net *n, size_t rows, size_t rows_dot, double seconds, double *rate) {
   struct rate_shape shapes[RATE_SHAPES];

@@ -12,6 +12,9 @@ enum { RATE_SHAPES = 12 };
 void rate_shapes(const struct net *n, size_t rows, size_t rows_dot, struct rate_shape shapes[RATE_SHAPES]);
 /* The rate of one shape, the best of at least four runs that take about `seconds` together. */
 int rate_of(const struct rate_shape *shape, double seconds, double *rate);
+/* The fastest of the single products of 256 x 256 x 256 that fit into `seconds`, of four at least: work beside it lengthens some of
+ * them, seldom all. Takes 0.75 MiB meanwhile. */
+int rate_glance(double seconds, double *rate);
 /* The rate of all shapes of rate_shapes together, each as often as a block needs it: flops by time. */
 int rate_measure(const struct net *n, size_t rows, size_t rows_dot, double seconds, double *rate);
 #endif

@@ -13,6 +13,7 @@
 #include "jobs/dry_run.h"
 #include "jobs/fault.h"
 #include "jobs/jobs.h"
+#include "jobs/rate.h"
 #include "jobs/train.h"
 #include "mpi/agree.h"
 #include "src/base/matmul.h"
@@ -81,6 +82,14 @@ static int prepare(struct run *run, int argc, char **argv) {
   return status;
 }
 
+/* COLLECTIVE. How fast they multiply, all at once, before the run has its memory: that of the products is gone by then. */
+static int measure_speed(struct run *run) {
+  double rate = 0;
+  const int status = agree(run->w->comm, rate_glance(0.02, &rate));
+  run->gflops = rate / 1e9 / (fault_strikes(FAULT_SLOW, 1) ? 1000 : 1);
+  return status;
+}
+
 /* COLLECTIVE. On which cores the ranks lie: *all, on rank 0, is to be freed. */
 static int gather_bindings(const struct run *run, struct binding **all) {
   const int first = run->w->rank == 0;
@@ -91,6 +100,7 @@ static int gather_bindings(const struct run *run, struct binding **all) {
                                                  : STATUS_OK);
   if (status) return status;
   binding_read(&mine, omp_get_max_threads(), matmul_core());
+  mine.gflops = run->gflops;
   MPI_Gather(&mine, sizeof mine, MPI_BYTE, *all, sizeof mine, MPI_BYTE, 0, run->w->comm);
   return STATUS_OK;
 }
@@ -106,7 +116,8 @@ static int train(struct run *run) {
   struct binding *bindings = NULL;
   choose_io(run);
   generations_kept = (int)run->t.s.checkpoint.keep;
-  int status = trainer_allocate(&run->t);
+  int status = measure_speed(run);
+  if (!status) status = trainer_allocate(&run->t);
   if (!status) status = travel_init(run->w, &run->travel);
   if (!status) status = gather_bindings(run, &bindings);
   if (!status) status = train_start(run, bindings);

@@ -40,6 +40,7 @@ struct run {
   struct bad_images bad_images;
   struct saves saves;
   int resumed;                     /* from a checkpoint of its own, when the run was loaded last */
+  double gflops;                   /* of this rank's products at the start */
   double began, deadline;          /* clock of the start; of the end of training.max_time, or 0 */
   double step_began, longest_step; /* seconds; a tenth of it is forgotten with every step */
   struct evaluation evaluation;

@@ -131,6 +131,15 @@ static int take_lock(struct run *run, int *refused) {
   return status;
 }
 
+/* Rank 0. */
+static int write_start(const struct run *run, const struct binding *bindings) {
+  int slowest;
+  const double middle = binding_gflops(bindings, run->w->ranks, &slowest);
+  const struct metric m[] = { { "ranks", run->w->ranks }, { "micro_batch", (double)run->t.step.micro }, { "gflops", middle },
+                              { "gflops_least", bindings[slowest].gflops }, { "slowest", slowest } };
+  return metrics_write(&run->metrics, run->t.state.step ? "resume" : "start", run->t.state.step, m, sizeof m / sizeof *m, NULL);
+}
+
 int train_start(struct run *run, const struct binding *bindings) {
   const int first = run->w->rank == 0;
   int refused = 0;
@@ -155,9 +164,7 @@ int train_start(struct run *run, const struct binding *bindings) {
       status = provenance_add(run->folder, &(struct provenance){ "train", run->argc, run->argv, run->t.state.step, bindings,
                                                                  run->w->ranks });
     if (!status)
-      status = metrics_write(&run->metrics, run->t.state.step ? "resume" : "start", run->t.state.step,
-                             (struct metric[]){ { "ranks", run->w->ranks }, { "micro_batch", (double)run->t.step.micro } },
-                             2, NULL);
+      status = write_start(run, bindings);
   }
   status = agree(run->w->comm, status);
   if (!status) status = trainer_start(&run->t);

@@ -1,5 +1,8 @@
 /* What is said of ranks, cores and threads, for machines that are made up here: one line where all ranks are equal, one for
  * each kind otherwise, and a warning for each way to lose speed. */
+#define _GNU_SOURCE   /* cpu_set_t */
+#include <sched.h>
+
 #include "io/binding.h"
 #include "io/memory.h"
 #include "src/base/arena.h"
@@ -26,7 +29,7 @@ static int says(const char *text) { return strstr(said, text) != NULL; }
 
 /* Rank k on a host of 8 cores, bound to cores first .. first + cores - 1. */
 static void place(int k, const char *host, int first, int cores, int threads) {
-  ranks[k] = (struct binding){ .threads = threads, .machine_cores = 8, .numa = 1 };
+  ranks[k] = (struct binding){ .threads = threads, .machine_cores = 8, .numa = "0", .gflops = 98 };
   snprintf(ranks[k].host, sizeof ranks[k].host, "%s", host);
   snprintf(ranks[k].kernels, sizeof ranks[k].kernels, "SkylakeX");
   for (int i = first; i < first + cores; i++) ranks[k].cores[i / 64] |= (uint64_t)1 << i % 64;
@@ -36,10 +39,10 @@ START_TEST(equal_ranks_take_one_line) {
   for (int k = 0; k < 4; k++) place(k, "n1", 2 * k, 2, 2);
   tell(4);
   LINES(1);
-  ck_assert_str_eq(said, "ranks 0-3 on n1: 2 cores, 2 threads each, OpenBLAS kernels SkylakeX\n");
+  ck_assert_str_eq(said, "ranks 0-3 on n1: 2 cores of NUMA node 0, 2 threads each, OpenBLAS kernels SkylakeX, 98 GF/s\n");
   place(0, "n1", 0, 8, 8);
   tell(1);
-  ck_assert_str_eq(said, "rank 0 on n1: 8 cores, 8 threads, OpenBLAS kernels SkylakeX\n");
+  ck_assert_str_eq(said, "rank 0 on n1: 8 cores of NUMA node 0, 8 threads, OpenBLAS kernels SkylakeX, 98 GF/s\n");
 } END_TEST
 
 START_TEST(many_equal_hosts_take_one_line) {
@@ -50,18 +53,25 @@ START_TEST(many_equal_hosts_take_one_line) {
   }
   tell(MOST);
   LINES(1);
-  SAYS("ranks 0-4095 on 512 hosts n0 ... n511: 1 core, 1 thread each");
+  SAYS("ranks 0-4095 on 512 hosts n0 ... n511: 1 core of NUMA node 0, 1 thread each");
 } END_TEST
 
 START_TEST(ranks_that_differ_are_told_apart) {
   for (int k = 0; k < 4; k++) place(k, "n1", 2 * k, 2, k == 1 ? 1 : 2);
-  ranks[3].numa = 2;
+  snprintf(ranks[2].numa, sizeof ranks[2].numa, "1");
+  snprintf(ranks[3].numa, sizeof ranks[3].numa, "0-1");
   tell(4);
-  SAYS("ranks 0,2 on n1: 2 cores, 2 threads each");
-  SAYS("rank 1 on n1: 2 cores, 1 thread,");
-  SAYS("rank 3 on n1: 2 cores of several NUMA nodes, 2 threads");
+  SAYS("rank 0 on n1: 2 cores of NUMA node 0, 2 threads,");
+  SAYS("rank 1 on n1: 2 cores of NUMA node 0, 1 thread,");
+  SAYS("rank 2 on n1: 2 cores of NUMA node 1, 2 threads,");
+  SAYS("rank 3 on n1: 2 cores of NUMA nodes 0-1, 2 threads,");
   SAYS("note: n1: 1 of 8 cores have no thread of this run");
-  LINES(4);
+  LINES(5);
+  for (int k = 0; k < 4; k++) place(k, "n1", 2 * k, 2, 2), snprintf(ranks[k].numa, sizeof ranks[k].numa, "%d", k % 2);
+  tell(4);
+  SAYS("ranks 0,2 on n1: 2 cores of NUMA node 0, 2 threads each");
+  SAYS("ranks 1,3 on n1: 2 cores of NUMA node 1, 2 threads each");
+  LINES(2);
 } END_TEST
 
 START_TEST(more_threads_than_bound_cores_are_warned_of) {   /* mpirun's default binds two ranks to a core each */
@@ -126,8 +136,8 @@ START_TEST(hosts_with_other_kernels_are_warned_of) {
   for (int k = 0; k < 4; k++) place(k, k < 2 ? "n1" : "n2", 4 * (k % 2), 4, 4);
   for (int k = 2; k < 4; k++) snprintf(ranks[k].kernels, sizeof ranks[k].kernels, "Haswell");
   tell(4);
-  SAYS("ranks 0-1 on n1: 4 cores, 4 threads each, OpenBLAS kernels SkylakeX");
-  SAYS("ranks 2-3 on n2: 4 cores, 4 threads each, OpenBLAS kernels Haswell");
+  SAYS("ranks 0-1 on n1: 4 cores of NUMA node 0, 4 threads each, OpenBLAS kernels SkylakeX");
+  SAYS("ranks 2-3 on n2: 4 cores of NUMA node 0, 4 threads each, OpenBLAS kernels Haswell");
   SAYS("WARNING: OpenBLAS runs SkylakeX kernels on n1 and Haswell on n2");
   LINES(3);
 } END_TEST
@@ -143,6 +153,49 @@ START_TEST(memory_without_huge_pages_is_a_note) {
   tell(3);
   SAYS("note: 1 of 3 ranks, rank 1 on n1 first, have little of their memory in huge pages (20 of 1000 MiB)");
   LINES(2);
+} END_TEST
+
+START_TEST(slow_ranks_are_warned_of) {
+  for (int k = 0; k < 8; k++) place(k, k < 4 ? "n1" : "n2", 2 * (k % 4), 2, 2), ranks[k].gflops = 100 - k;
+  tell(8);
+  SAYS("ranks 0-7 on 2 hosts n1 ... n2: 2 cores of NUMA node 0, 2 threads each, OpenBLAS kernels SkylakeX, 93-100 GF/s");
+  LINES(1);
+  ranks[2].gflops = 60;   /* the median is 94.5 then, and 66.2 the least that is passed over */
+  ranks[5].gflops = 12.5;
+  ranks[6].gflops = 68;
+  tell(8);
+  SAYS("WARNING: 2 of 8 ranks, rank 5 on n2 slowest, multiply at less than 0.7 of the median: 12.5 of 94.5 GF/s");
+  LINES(2);
+  for (int k = 0; k < 8; k++) place(k, k < 4 ? "n1" : "n2", 0, 8, 4), ranks[k].gflops = 10 + 80 * (k % 2);   /* by turns */
+  tell(8);
+  ck_assert(!says("median"));
+  SAYS("share 8 cores");
+} END_TEST
+
+/* A processor of its own memory for each number, and what this thread may run on is of one or two of these. */
+START_TEST(nodes_are_those_of_the_cores) {
+  enum { MANY = 1024 };
+  cpu_set_t before, set;
+  int cpu[2], n = 0;
+  ck_assert_int_eq(sched_getaffinity(0, sizeof before, &before), 0);
+  for (int i = 0; i < MANY && n < 2; i++)
+    if (CPU_ISSET(i, &before)) cpu[n++] = i;
+  char machine[64], expected[64];
+  snprintf(machine, sizeof machine, "numa:%d core:1 pu:1", cpu[n - 1] + 1);
+  setenv("HWLOC_SYNTHETIC", machine, 1);
+  setenv("HWLOC_THISSYSTEM", "1", 1);
+  CPU_ZERO(&set);
+  for (int i = 0; i < n; i++) {
+    struct binding b;
+    CPU_SET(cpu[i], &set);
+    ck_assert_int_eq(sched_setaffinity(0, sizeof set, &set), 0);
+    binding_read(&b, 1, "Haswell");
+    snprintf(expected, sizeof expected, i ? cpu[1] == cpu[0] + 1 ? "%d-%d" : "%d,%d" : "%d", cpu[0], cpu[i]);
+    ck_assert_str_eq(b.numa, expected);
+  }
+  sched_setaffinity(0, sizeof before, &before);
+  unsetenv("HWLOC_SYNTHETIC");
+  unsetenv("HWLOC_THISSYSTEM");
 } END_TEST
 
 /* What has been taken, and where the system gives huge pages to those who ask, that an arena gets them. */
@@ -175,7 +228,8 @@ int main(void) {
                                                  ranks_that_differ_are_told_apart, more_threads_than_bound_cores_are_warned_of,
                                                  ranks_that_share_cores_are_warned_of, idle_cores_are_a_note,
                                                  pinning_by_openmp_is_warned_of, the_environment_is_read,
-                                                 hosts_with_other_kernels_are_warned_of,
+                                                 hosts_with_other_kernels_are_warned_of, slow_ranks_are_warned_of,
+                                                 nodes_are_those_of_the_cores,
                                                  memory_without_huge_pages_is_a_note, memory_is_read,
                                                  what_is_not_known_is_not_warned_of, NULL });
 }

@@ -108,7 +108,7 @@ run 0 '' run=away training.steps=12
 said_once 'checkpoints are written by ompio'
 
 # USR2 asks where they are, and ends nothing; a rank that is slow is named, however often the run saves and draws.
-PMF_FAULT=sleep:rank=1:seconds=0.1 "$MPIRUN" -n 2 "$PMF" train config=tiny.yml data=set.h5 run=slow \
+PMF_FAULT=sleep:rank=1:seconds=0.1,slow:rank=1 "$MPIRUN" -n 2 "$PMF" train config=tiny.yml data=set.h5 run=slow \
   training.steps=25 training.log_per_step=20 checkpoint.every_steps=6 sampling.grid_every_steps=7 >out 2>err </dev/null &
 launched=$!
 until grep -q '^step 20/' err || ! kill -0 $launched 2>kill.err; do sleep 0.02; done
@@ -118,6 +118,9 @@ check 'exit code of a run that got USR2' $? 0
 said_once 'watchdog: rank 0 of 2 on '
 said_once 'watchdog: rank 1 of 2 on '
 said_once 'rank 1 on '"$(uname -n)"' is slow: '
+grep -q '"event":"start",.*"slowest":1}' slow/metrics.jsonl || fail "the slow rank: $(grep start slow/metrics.jsonl)"
+grep -q ' of 2 ranks share ' err ||   # a machine of one core
+  said_once "WARNING: 1 of 2 ranks, rank 1 on $(uname -n | cut -d . -f 1) slowest, multiply at less than 0.7 of the median: "
 check 'stragglers' "$(events slow straggler)" '20 '
 grep -q '"event":"straggler","step":20,"rank":1,' slow/metrics.jsonl || fail "straggler: $(grep straggler slow/metrics.jsonl)"
 

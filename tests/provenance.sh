@@ -24,7 +24,7 @@ has '"OMP_NUM_THREADS":	"1"'
 has '"step":	0,'
 has '"ranks":	2,'
 has "\"pmf\":	\"$("$PMF" --version | cut -d' ' -f2)\""
-for key in commit compiler flags mpi hdf5 openblas onednn hosts threads cores kernels; do has "\"$key\":"; done
+for key in commit compiler flags mpi hdf5 openblas onednn hosts threads cores numa kernels gflops; do has "\"$key\":"; done
 for empty in compiler flags mpi hdf5 openblas kernels host; do
   grep -qE "\"$empty\":	(null|\"\")" run/provenance.json && fail "provenance.json has nothing for $empty"
 done
