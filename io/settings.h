@@ -54,6 +54,7 @@ struct settings {
     double max_time;           /* minutes; 0: none */
     double spike, du_dt_alarm; /* times the running median; 0: not looked at */
     long max_skips, max_rollbacks, check_every;
+    double rollback_lr_factor;
     double watchdog;           /* seconds; 0: none */
     int tensorboard;
   } training;

@@ -89,6 +89,7 @@ const struct key settings_keys[] = {
   { KEY(INTEGER, training.max_skips),          0, 1e9, NULL, "5", "steps",
     "skipped in a row: back to the last checkpoint, over these data; 0: never" },
   { KEY(INTEGER, training.max_rollbacks),      0, 1e6, NULL, "3", "times", "back, at most; then the run ends with 70" },
+  { KEY(REAL, training.rollback_lr_factor),    ABOVE_0, 1, NULL, "1", "times", "the learning rate, from each rollback on" },
   { KEY(REAL, training.du_dt_alarm),           0, 1e9, NULL, "5", "times",
     "its running median: a warning that du/dt grows; 0: none" },
   { KEY(INTEGER, training.check_every),        0, 1e9, NULL, "100", "steps",

@@ -15,6 +15,8 @@ static uint64_t count_in(const real from[4]) {
   return n;
 }
 
+void guard_begin(struct guard_memory *m) { *m = (struct guard_memory){ .lr_factor = 1 }; }
+
 double guard_median(size_t n, const real *x) {
   real sorted[GUARD_WINDOW];
   assert(n >= 1 && n <= GUARD_WINDOW);
@@ -108,6 +110,7 @@ void guard_gone_back(struct guard *g, const struct guard_memory *before, uint64_
   memcpy((char *)m + kept, (const char *)before + kept, sizeof *m - kept);
   m->in_a_row = m->alarmed = 0;
   m->rollbacks += 1;
+  m->lr_factor *= (real)g->rollback_lr_factor;
   put_count(m->shift, count_in(before->shift) + failed - step);
 }
 

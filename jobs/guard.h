@@ -4,7 +4,8 @@
  * step leaves weights, moments and EMAs as they are, but counts: state.step, images_seen, learning rate and data go on, so that
  * its batch is passed.
  * After `max_skips` bad steps in a row the run goes back to its last checkpoint (jobs/train_loop.c) and passes over all batches up to
- * the last bad one: from then on the batch of step k (from 0) is batch k + shift of the order of data, noise and times with it.
+ * the last bad one: from then on the batch of step k (from 0) is batch k + shift of the order of data, noise and times with it. The
+ * learning rate is `rollback_lr_factor` times what it was, for the rest of the run.
  * What all this depends on lies in the state, so that it is saved with the weights, and a run that was stopped goes on exactly.
  * Memory: GUARD_NUMBERS of the state's. Errors: none. Ranks: local; every rank computes the same. */
 #ifndef JOBS_GUARD_H
@@ -29,6 +30,7 @@ struct guard_memory {
   real in_a_row, rollbacks, alarmed;      /* alarmed: du/dt is above its limit */
   real shift[4];
   real first_verdict, first_rank, first_step[4], first_batch[4];   /* of the first bad step of a row; rank -1: of none alone */
+  real lr_factor;                         /* what rollbacks have left of the learning rate, as a part of the schedule's */
 };
 enum { GUARD_NUMBERS = sizeof(struct guard_memory) / sizeof(real) };
 
@@ -36,12 +38,15 @@ struct guard {
   struct guard_memory *memory;
   double spike, alarm;                    /* times a median; 0: not looked at */
   long max_skips, max_rollbacks;          /* max_skips 0: nothing is rolled back */
+  double rollback_lr_factor;              /* of the learning rate, at each rollback */
   enum verdict verdict;                   /* of the last step */
   int rank;                               /* whose loss it was; -1: of none alone */
   double loss, norm;                      /* of the last step: a mean over images; of the mean gradient */
   double du_dt, du_dt_median;             /* of the last group, and over those before it */
   int rang;                               /* in the last step the former has just passed `alarm` times the latter */
 };
+/* Nothing is remembered, and the learning rate is all of the schedule's. */
+void guard_begin(struct guard_memory *m);
 /* The greatest loss and norm of a good step. */
 void guard_limits(const struct guard *g, double *most_loss, double *most_norm);
 /* A step's numbers; rank: the lowest whose own loss is not finite, or -1. bad: whether the ranks found it bad. step, batch: from
@@ -55,7 +60,7 @@ int guard_must_go_back(const struct guard *g);
 /* May it, once more? */
 int guard_may_go_back(const struct guard *g);
 /* After the state was loaded again, at `step`: what must outlive that is taken from `before`, and the batches up to the bad one
- * of step `failed` (both counted as steps done) are passed over. */
+ * of step `failed` (both counted as steps done) are passed over; the learning rate falls. */
 void guard_gone_back(struct guard *g, const struct guard_memory *before, uint64_t step, uint64_t failed);
 /* The batch of step k, both from 0. */
 uint64_t guard_batch(const struct guard *g, uint64_t k);

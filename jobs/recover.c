@@ -35,13 +35,16 @@ void recover_tell_skip(const struct trainer *t, const struct metrics *metrics, s
 void recover_tell_rollback(const struct trainer *t, uint64_t failed, const struct metrics *metrics, struct progress *p) {
   const struct guard *g = &t->guard;
   const uint64_t next = guard_batch(g, t->state.step) + 1;
-  const double rollbacks = (double)g->memory->rollbacks;
-  const struct metric m[] = { { "from", (double)failed }, { "rollbacks", rollbacks }, { "batch", (double)next } };
+  const double rollbacks = (double)g->memory->rollbacks, lr_factor = (double)g->memory->lr_factor;
+  const struct metric m[] = { { "from", (double)failed }, { "rollbacks", rollbacks }, { "batch", (double)next },
+                              { "lr_factor", lr_factor } };
+  char rate[64] = "";
+  if (lr_factor < 1) snprintf(rate, sizeof rate, " and %g of the learning rate", lr_factor);
   if (metrics->events) events_go_on(metrics->events, t->state.step);
   metrics_write(metrics, "rollback", t->state.step, m, sizeof m / sizeof *m, NULL);
-  progress_say(p, "WARNING: back from step %llu to step %llu, rollback %.0f of %ld; goes on with batch %llu",
+  progress_say(p, "WARNING: back from step %llu to step %llu, rollback %.0f of %ld; goes on with batch %llu%s",
                (unsigned long long)failed, (unsigned long long)t->state.step, rollbacks, g->max_rollbacks,
-               (unsigned long long)next);
+               (unsigned long long)next, rate);
 }
 
 void recover_tell_alarm(const struct trainer *t, const struct metrics *metrics, struct progress *p) {

@@ -1,9 +1,9 @@
 /* recover.h - what a run says of steps that it could not use (jobs/guard.h), to its terminal and to its metrics:
  *   {"event":"skip", "step":..., "rank":..., "loss":..., "grad_norm":..., "in_a_row":..., "batch":..., "note":...}
- *   {"event":"rollback", "step":..., "from":..., "rollbacks":..., "batch":..., "note":...}
+ *   {"event":"rollback", "step":..., "from":..., "rollbacks":..., "batch":..., "lr_factor":...}
  *   {"event":"alarm", "step":..., "du_dt_rms":..., "median":...}
  * batch counts from 1 in the order of the data; of a rollback it is the next one to come. The note of a skip names the images,
- * by their numbers in the training set. A rollback's step is the one that the run is back at, as of a resume.
+ * by their numbers in the training set. A rollback's step is the one that the run is back at, as of a resume; lr_factor: guard.h.
  * Ranks: local; rank 0 says it. Errors: a line of metrics that is lost stops nothing. */
 #ifndef JOBS_RECOVER_H
 #define JOBS_RECOVER_H

@@ -58,6 +58,7 @@ void state_begin(struct state *state, const struct net *n, const struct settings
   assert(!owners_left(&state->owners));
   state->step = state->images_seen = 0;
   for (size_t i = 0; i < state->n_flats; i++) memset(state->flats[i].data, 0, state->flats[i].count * sizeof(real));
+  guard_begin(state->guard);
   table_init_weights(&n->table, (uint64_t)s->training.seed, state->weights);
   begin_averages(state, s);
 }
@@ -101,29 +102,35 @@ const real *state_whole(const struct world *w, const struct state *state, const 
   return NULL;
 }
 
-/* Versions before the guard saved no memory of it: it is empty then. The guard's is the last array. */
-static size_t flats_in(const struct checkpoint_info *info, const struct state *state) {
-  for (size_t j = 0; j < info->n_flats; j++)
-    if (!strcmp(info->flats[j].name, "guard")) return state->n_flats;
-  return state->n_flats - 1;
+/* The arrays of this state in what the file has, flats[n_flats], and how many they are. The guard's is the last: versions before it
+ * saved none, the next ones not its last number, lr_factor. What is not there stays as it began. */
+static size_t flats_in(const struct checkpoint_info *info, const struct state *state, struct flat *flats) {
+  const size_t guard = state->n_flats - 1, without_factor = GUARD_NUMBERS - 1;
+  memcpy(flats, state->flats, state->n_flats * sizeof *flats);
+  for (size_t j = 0; j < info->n_flats; j++) {
+    if (strcmp(info->flats[j].name, "guard")) continue;
+    if (info->flats[j].size == without_factor) flats[guard] = flat_whole("guard", (real *)state->guard, without_factor);
+    return guard + 1;
+  }
+  return guard;
 }
 
-/* Whether the file has the arrays of this state and no others. */
-static int fits(const struct checkpoint_info *info, const struct state *state, const char *path) {
-  for (size_t i = 0; i < flats_in(info, state); i++) {
+/* Whether the file has these arrays and no others. */
+static int fits(const struct checkpoint_info *info, const struct flat *flats, size_t n, const char *path) {
+  for (size_t i = 0; i < n; i++) {
     size_t j = 0;
-    while (j < info->n_flats && strcmp(info->flats[j].name, state->flats[i].name)) j++;
+    while (j < info->n_flats && strcmp(info->flats[j].name, flats[i].name)) j++;
     if (j == info->n_flats)
       return because(STATUS_BAD, "%s has no array %s: it was written with another training.ema_val or optimizer", path,
-                     state->flats[i].name);
-    if (info->flats[j].size != state->flats[i].size)
+                     flats[i].name);
+    if (info->flats[j].size != flats[i].size)
       return because(STATUS_BAD, "%s: array %s has %zu numbers, expected %zu: it was written with another training.optimizer",
-                     path, state->flats[i].name, info->flats[j].size, state->flats[i].size);
+                     path, flats[i].name, info->flats[j].size, flats[i].size);
   }
   for (size_t j = 0; j < info->n_flats; j++) {
     size_t i = 0;
-    while (i < state->n_flats && strcmp(info->flats[j].name, state->flats[i].name)) i++;
-    if (i == state->n_flats)
+    while (i < n && strcmp(info->flats[j].name, flats[i].name)) i++;
+    if (i == n)
       return because(STATUS_BAD, "%s has an array %s: it was written with another training.ema_val", path, info->flats[j].name);
   }
   return STATUS_OK;
@@ -132,15 +139,17 @@ static int fits(const struct checkpoint_info *info, const struct state *state, c
 int state_resume_from(const struct world *w, struct state *state, const struct net *n, const char *path, char **text) {
   struct checkpoint_file file;
   struct checkpoint_info *info = &file.info;
+  struct flat flats[sizeof state->flats / sizeof *state->flats];
   *text = NULL;
   int status = checkpoint_open(w->comm, path, &file);
+  const size_t n_flats = status ? 0 : flats_in(info, state, flats);
   if (!status && info->n_flats == 1)
     status = because(STATUS_BAD, "%s holds weights alone, as pmf import writes them: begin a run with load_from=%s in"
                      " a folder of its own", path, path);
   if (!status) status = checkpoint_fits(path, info, &n->table);
-  if (!status) status = fits(info, state, path);
+  if (!status) status = fits(info, flats, n_flats, path);
   status = agree(w->comm, status);
-  if (!status) status = checkpoint_read(w->comm, &file, state->flats, flats_in(info, state));
+  if (!status) status = checkpoint_read(w->comm, &file, flats, n_flats);
   if (!status) {
     state->step = info->step;
     state->images_seen = info->images_seen;

@@ -98,7 +98,8 @@ static int allocate_local(struct trainer *t) {
   t->state.phases = t->step.phases = &t->phases;
   phases_reset(&t->phases);
   t->guard = (struct guard){ .memory = t->state.guard, .spike = t->s.training.spike, .alarm = t->s.training.du_dt_alarm,
-                             .max_skips = t->s.training.max_skips, .max_rollbacks = t->s.training.max_rollbacks };
+                             .max_skips = t->s.training.max_skips, .max_rollbacks = t->s.training.max_rollbacks,
+                             .rollback_lr_factor = t->s.training.rollback_lr_factor };
   return status;
 }
 
@@ -128,7 +129,7 @@ int trainer_start(struct trainer *t) {
 int trainer_step(struct trainer *t, struct objective_sums *sums, double *rate) {
   const struct schedule schedule = setup_schedule(&t->s, t->data.count[SPLIT_TRAIN]);
   const uint64_t k = t->state.step, batch = guard_batch(&t->guard, k);
-  *rate = schedule_rate(&schedule, k);
+  *rate = schedule_rate(&schedule, k) * (double)t->guard.memory->lr_factor;
   watch_step(k + 1);
   guard_limits(&t->guard, &t->step.most_loss, &t->step.most_norm);
   const int status = step_gradient(&t->step, t->w, t->loader, batch, t->state.weights, sums);

@@ -7,8 +7,9 @@
 static struct guard_memory memory;
 
 static struct guard fresh(void) {
-  memset(&memory, 0, sizeof memory);
-  return (struct guard){ .memory = &memory, .spike = 10, .alarm = 4, .max_skips = 5, .max_rollbacks = 3 };
+  guard_begin(&memory);
+  return (struct guard){ .memory = &memory, .spike = 10, .alarm = 4, .max_skips = 5, .max_rollbacks = 3,
+                         .rollback_lr_factor = 0.5 };
 }
 
 /* Judges as jobs/step.c finds it on one rank. */
@@ -116,6 +117,7 @@ START_TEST(the_batch_after_the_bad_one_is_next_and_none_comes_twice) {
     go_back(&g, &saved, far - 1000, step);
     step = far - 1000;
     ck_assert_double_eq(memory.rollbacks, rollback);
+    ck_assert_double_eq(memory.lr_factor, pow(0.5, rollback));   /* the checkpoint's is that of before them all */
     ck_assert_double_eq(memory.good, 0);   /* the medians are those of the checkpoint */
     ck_assert(!guard_must_go_back(&g));
   }

@@ -56,7 +56,7 @@ check 'what makes the first save sure' "$(sed -n 1,2p order | sort | cat - <(sed
   '0 fsync checkpoint.h5.tmp,1 fsync checkpoint.h5.tmp,0 fsync checkpoint.h5.tmp,0 rename checkpoint.h5.tmp,0 fsync whole'
 check 'of the second' "$(sed -n 6,11p order | grep rename)" $'0 rename checkpoint.h5\n0 rename checkpoint.h5.tmp'
 check 'of three saves' "$(wc -l <order)" 17
-check 'arrays, of 3 saves with 6 each, that go out in one piece' "$(awk '$2 == "write" && $3 ~ /\.tmp$/ && $4 > 60000 || $4 == 888' log | wc -l)" 18
+check 'arrays, of 3 saves with 6 each, that go out in one piece' "$(awk '$2 == "write" && $3 ~ /\.tmp$/ && $4 > 60000 || $4 == 892' log | wc -l)" 18
 check 'what the other rank makes or renames in the folder' "$(awk '$1 == 1 && $3 ~ /(^|\/)whole\// && ($2 == "rename" || $2 == "mkdir" ||
   ($2 == "open" && $3 !~ /checkpoint.h5.tmp$/))' log)" ''
 

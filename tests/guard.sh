@@ -23,6 +23,7 @@ arrays() {
 }
 # events RUN EVENT: the steps at which it happened, in a row.
 events() { sed -n "s/^{\"event\":\"$2\",\"step\":\([0-9]*\).*/\1/p" "$1/metrics.jsonl" | tr '\n' ' '; }
+rate() { sed -n "s/^{\"event\":\"step\",\"step\":$2,.*\"learning_rate\":\([^,]*\),.*/\1/p" "$1/metrics.jsonl" | tail -n 1; }
 losses() { sed -n 's/^{"event":"step",\("step":[0-9]*\),.*\("loss":[^,]*\),.*\("grad_norm":[^,]*\),.*/\1 \2 \3/p' "$1/metrics.jsonl"; }
 
 run 65 nun run=none
@@ -44,25 +45,28 @@ check 'what three skips leave' "$(arrays skips)" "$(arrays clean)"
 grep -qE '"event":"skip","step":8,"rank":1,"loss":null,"grad_norm":null,"in_a_row":2,"batch":8,"note":"the loss is not a finite number on rank 1: images( [0-9]+){5}"' \
   skips/metrics.jsonl || fail "the skip of step 8: $(grep skip skips/metrics.jsonl)"
 
-# Five in a row: back to step 5, and over the bad batches. Killed after that it goes back once more and ends the same; so does
-# a run that was stopped later.
-run 0 nan:rank=1:step=7..11 run=whole
+# Five in a row: back to step 5, and over the bad batches, at half of the learning rate. Killed after that it goes back once more and
+# ends the same; so does a run that was stopped later.
+run 0 nan:rank=1:step=7..11 run=whole training.rollback_lr_factor=0.5
+said_once 'rollback 1 of 3; goes on with batch 12 and 0.5 of the learning rate'
 check 'skips before the rollback' "$(events whole skip)" '7 8 9 10 11 '
 check 'saves' "$(events whole save)" '5 10 15 20 '
-grep -q '^{"event":"rollback","step":5,"from":11,"rollbacks":1,"batch":12}$' whole/metrics.jsonl || fail 'no rollback'
+grep -q '^{"event":"rollback","step":5,"from":11,"rollbacks":1,"batch":12,"lr_factor":0.5}$' whole/metrics.jsonl || fail 'no rollback'
 grep -q nan <(losses whole | tail -n 15) && fail 'bad numbers after the rollback'
-run 0 nan:rank=1:step=7..11 run=parts training.steps=5
-PMF_DIE_AT=summed run 137 nan:rank=1:step=7..11 run=parts
+check 'learning rates before the rollback and to the end' "$(rate whole 5) $(rate whole 6) $(rate whole 20)" '0.001 0.0005 0.0005'
+run 0 nan:rank=1:step=7..11 run=parts training.steps=5 training.rollback_lr_factor=0.5
+PMF_DIE_AT=summed run 137 nan:rank=1:step=7..11 run=parts training.rollback_lr_factor=0.5
 check 'a rollback before the kill' "$(events parts rollback)" '5 '
-run 0 nan:rank=1:step=7..11 run=parts training.steps=13
+run 0 nan:rank=1:step=7..11 run=parts training.steps=13 training.rollback_lr_factor=0.5
 said_once 'going on after step 5 of 13'
 said_once 'back from step 11 to step 5, rollback 1 of 3; goes on with batch 12'
-run 0 nan:rank=1:step=7..11 run=parts
+run 0 nan:rank=1:step=7..11 run=parts training.rollback_lr_factor=0.5
 said_once 'going on after step 13 of 20'
 check 'arrays of a run in parts' "$(arrays parts)" "$(arrays whole)"
 check 'losses of a run in parts' "$(losses parts | tail -n 7)" "$(losses whole | tail -n 7)"
 run 0 '' run=healthy
-[ "$(arrays healthy)" != "$(arrays whole)" ] || fail 'the data after a rollback are those before it'
+at_6() { losses "$1" | grep '"step":6 ' | tail -n 1; }   # from the same weights
+[ "$(at_6 healthy)" != "$(at_6 whole)" ] || fail 'the data after a rollback are those before it'
 
 # Every batch from the third on is poisoned: three rollbacks, to the beginning, then 70 and one line.
 run 70 nan:rank=1:step=3..1000 run=poisoned training.max_skips=2 checkpoint.every_steps=10

@@ -103,14 +103,16 @@ START_TEST(a_limit_is_one_of_the_global_numbers) {
   }
 } END_TEST
 
-/* Step 1 of a run that went back to its beginning after five bad ones takes batch 5 (from 0), images and noise. */
-START_TEST(after_a_rollback_the_batch_is_another) {
+/* Step 1 of a run that went back to its beginning after five bad ones takes batch 5 (from 0), images and noise, and learns less. */
+START_TEST(after_a_rollback_the_batch_is_another_and_the_rate_lower) {
   struct trainer t = { .w = &world, .s = settings, .data.fd = -1 };
   struct objective_sums sums, expected;
   struct step step;
   struct loader *loader;
   double rate;
   snprintf(t.s.dataset.root, sizeof t.s.dataset.root, "%s/shapes.h5", tiny_folder);
+  t.s.training.rollback_lr_factor = 0.25;
+  t.s.training.warmup_epochs = 0;
   tiny_must(trainer_open(&t));
   tiny_must(trainer_allocate(&t));
   const struct guard_memory before = *t.state.guard;
@@ -122,7 +124,7 @@ START_TEST(after_a_rollback_the_batch_is_another) {
   tiny_must(step_gradient(&step, &world, loader, 5, t.state.weights, &expected));
   tiny_must(trainer_step(&t, &sums, &rate));
   const int same = !memcmp(t.step.x, step.x, step.count * net.pixels * sizeof(real)) && !memcmp(&sums, &expected, sizeof sums)
-                   && t.step.norm == step.norm && t.state.step == 1;
+                   && t.step.norm == step.norm && t.state.step == 1 && rate == settings.training.learning_rate / 4;
   loader_stop(loader);
   step_free(&step);
   trainer_close(&t);
@@ -217,7 +219,7 @@ int main(int argc, char **argv) {
   return run_mpi_tests(&argc, &argv, "guard",
                        (const TTest *[]){ images_are_packed, the_norm_is_that_of_the_mean_gradient, all_find_what_one_rank_has,
                                           of_several_the_lowest_is_named, a_limit_is_one_of_the_global_numbers,
-                                          after_a_rollback_the_batch_is_another,
+                                          after_a_rollback_the_batch_is_another_and_the_rate_lower,
                                           a_fault_that_is_no_fault_is_refused, equal_replicas_are_equal,
                                           any_bit_of_any_tensor_is_found_and_named,
                                           the_first_tensor_is_named_and_all_ranks_that_are_wrong,

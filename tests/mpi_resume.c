@@ -255,6 +255,26 @@ START_TEST(micro_batches_accumulate_before_the_optimizer) {
   ck_assert_double_gt(apart(&four, &one, 5), 1e-2);
 } END_TEST
 
+/* What the guard remembers is restored; of the files of earlier versions, which lack its last number or all of it, what is there. */
+START_TEST(what_the_guard_remembers_is_restored) {
+  struct run r, again;
+  start(&r, &world, NULL);
+  struct flat *last = &r.state.flats[r.state.n_flats - 1];
+  r.state.guard->rollbacks = 2;
+  r.state.guard->lr_factor = (real)0.25;
+  for (int lacking = 0; lacking <= 2; lacking++) {
+    if (lacking == 1) last->size--, last->count--;
+    if (lacking == 2) r.state.n_flats--;
+    save(&r);
+    start(&again, &world, saved);
+    const struct guard_memory got = *again.state.guard;
+    end(&again);
+    ck_assert_double_eq(worst_over_ranks(fabs((double)got.rollbacks - (lacking == 2 ? 0 : 2))), 0);
+    ck_assert_double_eq(worst_over_ranks(fabs((double)got.lr_factor - (lacking ? 1 : 0.25))), 0);
+  }
+  end(&r);
+} END_TEST
+
 START_TEST(other_averages_or_another_net_are_refused) {
   struct settings s = tiny_settings();
   struct net net;
@@ -287,5 +307,6 @@ int main(int argc, char **argv) {
                                           a_checkpoint_goes_on_on_another_number_of_ranks,
                                           sharing_the_state_out_changes_nothing,
                                           micro_batches_accumulate_before_the_optimizer,
+                                          what_the_guard_remembers_is_restored,
                                           other_averages_or_another_net_are_refused, their_folder_is_removed, NULL });
 }
