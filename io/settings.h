@@ -52,6 +52,7 @@ struct settings {
     double bucket_mib;         /* MiB of the gradient that travel together */
     int shard, reproducible;
     double max_time;           /* minutes; 0: none */
+    long max_saves;            /* of a start; 0: any number */
     double spike, du_dt_alarm; /* times the running median; 0: not looked at */
     long max_skips, max_rollbacks, check_every;
     double rollback_lr_factor;

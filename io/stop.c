@@ -54,7 +54,8 @@ enum stop stop_reason(const char *run, double deadline) {
 }
 
 const char *stop_text(enum stop reason) {
-  static const char *const text[] = { [STOP_NOT] = "", [STOP_TIME] = "the time set by training.max_time",
+  static const char *const text[] = { [STOP_NOT] = "", [STOP_SAVES] = "as many checkpoints as training.max_saves asks for",
+                                      [STOP_TIME] = "the time set by training.max_time",
                                       [STOP_FILE] = "the file `stop` in the run's folder", [STOP_INT] = "signal INT",
                                       [STOP_TERM] = "signal TERM", [STOP_USR1] = "signal USR1" };
   return text[reason];

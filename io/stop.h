@@ -8,8 +8,8 @@
 void stop_install(void);
 /* Removes RUN/stop if it was there before this program began. */
 void stop_clear(const char *run);
-/* Reasons; where ranks have several, the greatest is the one that is told. */
-enum stop { STOP_NOT, STOP_TIME, STOP_FILE, STOP_INT, STOP_TERM, STOP_USR1 };
+/* Reasons; where ranks have several, the greatest is the one that is told. STOP_SAVES is for the caller to find. */
+enum stop { STOP_NOT, STOP_SAVES, STOP_TIME, STOP_FILE, STOP_INT, STOP_TERM, STOP_USR1 };
 /* Why to stop now. run: where to look for the file (looked at every 5 seconds), NULL: not at all.
  * deadline: on progress_clock's scale, 0: none. */
 enum stop stop_reason(const char *run, double deadline);

@@ -127,7 +127,7 @@ static int ended(struct saves *s, int status, int needed) {
   s->ended++;
   progress_exclude(s->progress, s->waited);
   s->under_way = 0;
-  if (!status) s->exists = 1, s->sure = s->step;
+  if (!status) s->made++, s->exists = 1, s->sure = s->step;
   if (s->w->rank == 0) {
     tell(s, took, status);
     if (!status && archive(s)) progress_say(s->progress, "WARNING: %s", status_reason());

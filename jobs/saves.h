@@ -24,7 +24,7 @@ struct saves {
   int exists;                      /* there is a checkpoint that is sure, */
   uint64_t sure;                   /* of this step; where one was there before saves_open, the caller says so */
   double at;                       /* clock of the last one, or of the start */
-  int ended;                       /* saves of this start, the failed ones too */
+  int ended, made;                 /* saves of this start, the failed ones too; those that are sure */
   int slow_told, often_told;
   double longest;                  /* seconds that one takes, from its beginning until it is sure: as the last did that went well,
                                     * or what is to be expected of the first (metrics.jsonl tells, or its bytes) */

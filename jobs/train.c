@@ -35,7 +35,7 @@ void train_help(void) {
   puts("usage: pmf train preset=NAME | config=FILE.yml  data=FILE.h5 run=DIR  [key=value ...]\n"
        "       mpirun -np 2 pmf train preset=fashion data=runs/fashion.h5 run=runs/f training.steps=500\n\n"
        "Trains on all ranks. RUN/checkpoint.h5 is saved on the way, at the end, and on USR1, TERM, INT,\n"
-       "the file RUN/stop or training.max_time (exit code 75); the same command goes on from there.\n"
+       "the file RUN/stop, training.max_time or training.max_saves (exit code 75); the same command goes on.\n"
        "RUN/metrics.jsonl has one JSON object a line, RUN/used_parameters.yml all settings,\n"
        "RUN/provenance.json versions, hosts and words of each start. sampling.grid_every_steps=N draws\n"
        "samples on the way, in RUN/samples; training.tensorboard=on writes for TensorBoard too.\n"

@@ -1,4 +1,5 @@
 /* train_loop.c - steps, and what is due between them: stops, saves, scores, grids, going back. */
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,12 @@
 #include "mpi/watch.h"
 #include "src/base/status.h"
 
+/* Checkpoints that this start may still save. */
+static long saves_left(const struct run *run) {
+  const long most = run->t.s.training.max_saves;
+  return most > 0 ? most - run->saves.made : LONG_MAX;
+}
+
 /* COLLECTIVE. */
 static int save(struct run *run, int needed) {
   watch_phase("save");
@@ -20,7 +27,8 @@ static int save(struct run *run, int needed) {
   watchdog_patience(TRAIN_PATIENCE);
   state_settle(&run->t.state);
   fault_stay_away(FAULT_AWAY_SAVE, run->t.state.step);
-  const int status = saves_take(&run->saves, needed);
+  int status = saves_take(&run->saves, needed);
+  if (!status && saves_left(run) <= 1) status = saves_finish(&run->saves);   /* one that is sure ends the run */
   watchdog_patience(1);
   straggler_go_on(&run->straggler);
   return status;
@@ -216,7 +224,7 @@ static int give_up_step(struct run *run, int status) {
 /* COLLECTIVE. */
 static int stop(struct run *run, enum stop reason) {
   if (run->w->rank == 0) progress_say(&run->progress, "stopping: %s", stop_text(reason));
-  const int status = save_surely(run);
+  const int saved = run->saves.exists && run->saves.sure == run->t.state.step, status = saved ? STATUS_OK : save_surely(run);
   if (status) return status;
   train_tell_status(run, "saved");
   if (run->w->rank == 0) metrics_write(&run->metrics, "stop", run->t.state.step, NULL, 0, stop_text(reason));
@@ -248,6 +256,7 @@ int train_loop(struct run *run) {
     /* The checkpoint to go back to is the one from before bad steps. */
     const int amid_bad = run->t.guard.max_skips > 0 && run->t.guard.memory->in_a_row > 0;
     if (due.save && !amid_bad && (status = save(run, 0))) return status;
+    if (due.save && saves_left(run) <= 0) return stop(run, STOP_SAVES);
     if (due.score && !due.save) evaluate(run);
   }
   const int status = save_surely(run);

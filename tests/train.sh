@@ -163,13 +163,6 @@ said_once "going on after step $stopped of 30"
 sound_metrics one
 same_as_whole one
 
-# As many checkpoints stay as are asked for.
-trains 0 2 run=kept training.steps=8 checkpoint.every_steps=2 checkpoint.keep=3
-check 'what is kept' "$(cd kept && echo check*)" 'checkpoint.h5 checkpoint.h5.prev checkpoint.h5.prev2'
-for kept in :8 .prev:6 .prev2:4; do
-  "$PMF" inspect "kept/checkpoint.h5${kept%:*}" 2>/dev/null | grep -qE "^ *step +${kept#*:}$|^step ${kept#*:}," || fail "checkpoint.h5${kept%:*} is not of step ${kept#*:}"
-done
-
 # From that kill on other numbers of ranks: the same within rounding.
 for ranks in 1 3; do
   cp -r killed "on$ranks"
@@ -209,23 +202,63 @@ trains 65 2 run=parts
 said_once 'pmf train: parts/checkpoint.h5: block 0 of '
 said 'parts/checkpoint.h5.prev: block 0 of '
 
-# One process: CONT is no reason to stop, TERM is; so is the file `stop`, and the time.
-"$PMF" train config=tiny.yml data=set.h5 run=alone training.steps=100000 >out 2>err </dev/null &
+# SCR's list (LLNL/scr, testing/TESTING.sh) in its order, in one process.
+alone=(train config=tiny.yml data=set.h5 run=alone checkpoint.every_steps=3 training.lr_schedule=const)
+alone() {   # CODE TEXT WORDS...: what it says
+  "$PMF" "${alone[@]}" "${@:3}" >out 2>err </dev/null
+  check "exit code of alone, ${*:3}" $? "$1"
+  said "$2"
+}
+saves() { sed -n 's/^{"event":"save",.*"saved_step":\([0-9]*\),.*/\1/p' alone/metrics.jsonl | tail -n "$1" | tr '\n' ' '; }
+# 1 It runs; as many checkpoints stay as are asked for.
+alone 0 'done: 8 steps' training.steps=8 checkpoint.keep=3
+check 'what is kept' "$(cd alone && echo check*)" 'checkpoint.h5 checkpoint.h5.prev checkpoint.h5.prev2'
+for kept in :8 .prev:6 .prev2:3; do
+  "$PMF" inspect "alone/checkpoint.h5${kept%:*}" 2>/dev/null | grep -qE "^ *step +${kept#*:}$|^step ${kept#*:}," || fail "checkpoint.h5${kept%:*} is not of step ${kept#*:}"
+done
+# 2 Run again it goes on.
+alone 0 'going on after step 8 of 9' training.steps=9
+arrays alone/checkpoint.h5 >nine
+# 3 The newest checkpoint is deleted: the older one is used.
+rm -f alone/checkpoint.h5
+alone 0 'going on after step 8 of 9' training.steps=9
+check 'arrays after the newest was deleted' "$(arrays alone/checkpoint.h5)" "$(cat nine)"
+# 4 The newest is damaged in its place: it cannot be loaded, the older one is.
+damage alone/checkpoint.h5
+alone 0 'alone/checkpoint.h5: block 0 of ' training.steps=9
+said_once 'going on after step 8 of 9'
+check 'arrays after the newest was damaged' "$(arrays alone/checkpoint.h5)" "$(cat nine)"
+# 5 All are deleted: it begins anew.
+rm -f alone/checkpoint.h5*
+alone 0 'done: 9 steps' training.steps=9
+check 'going on from nothing' "$(grep -c 'going on' err)" 0
+check 'arrays of a run that began anew' "$(arrays alone/checkpoint.h5)" "$(cat nine)"
+# 6 Halted at a time, by a signal that is sent then: TERM, while CONT is none; and by the file `stop`, on two ranks.
+"$PMF" "${alone[@]}" training.steps=100000 >out 2>err </dev/null &
 launched=$!
-await alone/metrics.jsonl '"event":"step","step":2,'
+await alone/metrics.jsonl '"event":"step","step":11,'
 kill -CONT "$launched"
-await alone/metrics.jsonl '"event":"step","step":4,'
+await alone/metrics.jsonl '"event":"step","step":13,'
 kill -TERM "$launched"
 ends 75
 said 'stopping: signal TERM'
-launch 2 run=alone training.steps=100000
-await alone/metrics.jsonl '"event":"resume"'
-touch alone/stop
+launch 2 run=halted training.steps=100000
+await halted/metrics.jsonl '"event":"start"'
+touch halted/stop
 ends 75
 said 'stopping: the file'
-trains 75 2 run=alone training.steps=100000 training.max_time=0.005
-said 'stopping: the time'
+# 7 Halted after so many seconds.
+alone 75 'stopping: the time' training.steps=100000 training.max_time=0.005
 said "warning: the checkpoint was made with max_time: 0"
+# 8 Halted after so many checkpoints, saved there and then or by threads: the last is that of the step at which it ends.
+for async in off on; do
+  before=$(last_step alone)
+  alone 75 'stopping: as many checkpoints as training.max_saves asks for' training.steps=100000 training.max_saves=2 checkpoint.async=$async
+  said_once "going on after step $before of 100000"
+  first=$((before / 3 * 3 + 3)) last=$((before / 3 * 3 + 6))
+  check "two checkpoints, async=$async" "$(saves 2)" "$first $last "
+  check "the end after two checkpoints, async=$async" "$(last_step alone) $(cat alone/status)" "$last saved step $last of 100000"
+done
 check 'what a stop leaves' "$(cd alone && echo *)" \
   'blas_core checkpoint.h5 checkpoint.h5.prev lock metrics.jsonl provenance.json status used_parameters.yml'
 
