@@ -16,12 +16,14 @@ near() {
 scores() { grep '"event":"score"' "$1/metrics.jsonl"; }
 # of_score RUN KEY [STEP]
 of_score() { scores "$1" | grep "\"step\":${3:-}" | sed -n "s/.*\"$2\":\([^,}]*\).*/\1/p" | head -n 1; }
+# as_plain WHAT FILE STEP: a checkpoint has the arrays, raw weights and averages, of the run without scores at that step.
+as_plain() { check "arrays of $1" "$(arrays "$2")" "$(arrays "plain/archive/step-$(printf %09d "$3").h5")"; }
 arrays() { "$PMF" inspect "$1" 2>/dev/null | awk '/^settings:/ { show = 0 } /^(arrays|tensors):/ { show = 1 } show'; }
 
 tiny 'batch_size: 32, steps: 30, learning_rate: 0.005, ema_val: [0.02, 2], seed: 9, log_per_step: 1'
 sed -i 's/image_size: 16/image_size: 8/' tiny.yml
 "$PMF" pack shapes n=700 size=8 holdout=300 out=set.h5 >out 2>err || fail "pack: $(cat err)"
-does 2 train config=tiny.yml data=set.h5 run=plain
+does 2 train config=tiny.yml data=set.h5 run=plain checkpoint.every_steps=1 checkpoint.archive_every=1
 
 # The table and the line of JSON, on 1, 2 and 3 ranks; 150 are no whole number of chunks.
 for ranks in 1 2 3; do
@@ -114,15 +116,19 @@ near 'a seed alone' "$(value fid_classifier '2 steps')" "$(cp seeds.json out; va
 does 1 score run=plain n=60 steps=1 seed=1,2,3 context=no out=seeds.csv
 grep -qE '^over 3 seeds, 1 step: FID\[classifier\] [0-9.]+ \+- [0-9.]+, KID' out || fail "the table lacks the mean over seeds: $(cat out)"
 
-# Scores on the way: the same end, a curve, and the best kept.
-does 2 train config=tiny.yml data=set.h5 run=scored fid.every_steps=10 fid.online_samples=150 fid.time_share=1
-check 'arrays of a run with scores' "$(arrays scored/checkpoint.h5)" "$(arrays plain/checkpoint.h5)"
+# Scores on the way: the same end, a curve, and the best kept. No save finds the averages in the weights' place: not that of the best, amid
+# its score, nor one that threads have under way meanwhile, nor that of a stop amid a score (below).
+does 2 train config=tiny.yml data=set.h5 run=scored fid.every_steps=10 fid.online_samples=150 fid.time_share=1 \
+  checkpoint.async=on checkpoint.every_steps=9
+as_plain 'a run with scores' scored/checkpoint.h5 30
+as_plain 'a save by threads' scored/checkpoint.h5.prev 27
 check 'steps of scores' "$(scored=$(scores scored | sed 's/.*"step":\([0-9]*\).*/\1/'); echo $scored)" '10 20 30'
 check 'leftovers' "$(cd scored && echo best*)" 'best best.h5'
 "$PMF" verify scored/best.h5 >out 2>err || fail "best.h5: $(cat err)"
 best=$(sed -n '1s/.* at step \([0-9]*\) .*/\1/p' scored/best)
 check 'best of the scores' "$best" "$(scores scored | sed 's/.*"step":\([0-9]*\).*"fid_classifier":\([^,]*\).*/\2 \1/' |
                                       sort -g | sed -n '1s/.* //p')"
+as_plain 'the best' scored/best.h5 "$best"
 near 'the best on file' "$(sed -n '1s/FID\[classifier\] \([^ ]*\) .*/\1/p' scored/best)" "$(of_score scored fid_classifier "$best")"
 does 1 score checkpoint=scored/best.h5 n=150 steps=1 context=no --json
 check 'step of best.h5' "$(value step)" "$best"
@@ -186,6 +192,7 @@ wait $launched
 check 'exit code of a stop in a score' $? 75
 check 'scores of a run that was stopped in one' "$(scores stopped | wc -l)" 0
 check 'status after it' "$(cat stopped/status)" 'saved step 3 of 100000'
+as_plain 'a stop in a score' stopped/checkpoint.h5 3
 # A stop while the classifier learns (for seconds, of so many images): at once, and nothing is left.
 "$PMF" pack shapes n=20000 size=8 holdout=300 out=many.h5 >out 2>err || fail "pack: $(cat err)"
 "$MPIRUN" -n 2 "$PMF" train config=tiny.yml data=many.h5 run=unborn fid.every_steps=2 >out 2>err </dev/null &
