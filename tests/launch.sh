@@ -2,7 +2,7 @@
 # Runs one test for `make check`: launch.sh PROGRAM|SCRIPT.sh
 # mpi_* runs on each of $RANKS ranks (1 2 4; those of how messages go through many ranks 1 2 3 4 8), all else once; a run may take
 # $TEST_LIMIT seconds. Each run ends with a line
-#   == NAME[ on N ranks]: P passed, F failed
+#   == NAME[ on N ranks]: P passed, F failed, S s
 # that totals.sh adds up: a program's own counts, one for a script, one failure for a program that crashes or counts nothing.
 # Exit code: 0, 1, or 77 if the test says it was skipped.
 # Tests find in the environment: PMF_SOURCE, PMF_BUILD (absolute), PMF (the program), TEST_DATA, MPIRUN.
@@ -26,7 +26,7 @@ worst=0
 
 # once WHAT COMMAND...: runs it, shows what it printed, and counts.
 once() {
-  what=$1
+  what=$1 began=$(date +%s)
   shift
   timeout -k 10 "$TEST_LIMIT" "$@" >"$output" 2>&1 </dev/null
   code=$?
@@ -51,7 +51,7 @@ once() {
   if [ $code = 124 ] || [ $code = 137 ]; then echo "$what took longer than $TEST_LIMIT s"
   elif [ $code -gt 128 ]; then echo "$what died of signal $((code - 128))"
   fi
-  echo "== $what: $passed passed, $failed failed"
+  echo "== $what: $passed passed, $failed failed, $(($(date +%s) - began)) s"
   [ "$failed" = 0 ] || worst=1
 }
 
