@@ -1,17 +1,46 @@
-/* score_standard.h - pmf score with Inception: of a run, a checkpoint, a folder of PNGs or an .npz, against held-out or training
+/* score_standard.h - pmf score by Inception: of a run, a checkpoint, a folder of PNGs or an .npz, against held-out or training
  * images, or statistics in an .npz. */
 #ifndef JOBS_SCORE_STANDARD_H
 #define JOBS_SCORE_STANDARD_H
-#include "jobs/sweep.h"
+#include "jobs/image_files.h"
+#include "jobs/score.h"
+#include "jobs/standard.h"
 
-/* What the user's words say; "" where there is none. */
-struct score_words {
-  const char *inception, *run, *checkpoint, *images, *data, *reference, *save_reference, *split, *head, *solver, *out;
-  double t_min, t_max;
-  long n;                            /* 0 where not given */
-  const struct sweep *sweep;
-  int json;
+enum { SCORE_IDENTITY = 64 };
+
+struct standard_row { struct sweep_point point; struct standard_score score; };
+struct standard_scores {
+  const struct world *w;
+  const struct score_words *words;
+  int from_net;                      /* or from files */
+  struct trained t;
+  struct sampler sampler;
+  struct generate generate;
+  struct image_files files;
+  struct dataset data;
+  enum split split;
+  char data_path[TEXT_MAX], statistics[TEXT_MAX];   /* "": without */
+  char identity[SCORE_IDENTITY];                    /* of the reference images, their crop and number */
+  int known;                                        /* rank 0: the statistics are those of the split, as they say */
+  size_t n, reference;
+  struct standard standard;
+  struct progress progress;
+  struct standard_row rows[SWEEP_POINTS];
+  size_t n_rows;
 };
-/* COLLECTIVE. */
+/* COLLECTIVE. Scores, and tells: a table or a line of JSON. */
 int score_standard(const struct world *w, const struct score_words *words);
+
+/* Its parts. Local, on rank 0. */
+void score_standard_table(const struct standard_scores *j);
+/* Errors: STATUS_NOMEM. */
+int score_standard_json(const struct standard_scores *j);
+/* "training" or "held-out". */
+const char *score_standard_split(const struct standard_scores *j);
+/* FID, or FID[hash]: plain FID is the name of one network's alone. */
+void score_standard_name(const struct standard_scores *j, char text[64]);
+/* N < D, on either side. */
+int score_standard_deficient(const struct standard_score *s);
+/* Of the setting that begins at row `from`: FID, Inception Score, KID. */
+struct over_seeds score_standard_seeds(const struct standard_scores *j, size_t from);
 #endif

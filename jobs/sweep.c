@@ -97,14 +97,6 @@ uint64_t sweep_seed(const struct sweep *s, const struct settings *run) {
   return s->seeds ? s->seed[0] : (uint64_t)run->training.seed;
 }
 
-struct spread sweep_spread(size_t n, const double *x) {
-  struct spread s = { 0, 0 };
-  for (size_t i = 0; i < n; i++) s.mean += x[i] / (double)n;
-  for (size_t i = 0; i < n; i++) s.deviation += (x[i] - s.mean) * (x[i] - s.mean);
-  s.deviation = n > 1 ? sqrt(s.deviation / (double)(n - 1)) : NAN;
-  return s;
-}
-
 const char *sweep_ema(const struct sweep *s, size_t i) { return s->emas ? s->ema[i] : NULL; }
 
 int sweep_sampler(const struct sweep *s, const struct trained *t, double t_min, double t_max, struct sampler *sampler) {

@@ -36,9 +36,6 @@ const char *sweep_ema(const struct sweep *s, size_t i);
 /* The sampler of its first point (t_min, t_max: NAN, or instead of an interval), if checkpoint and net have all that is asked for.
  * Errors: STATUS_BAD. */
 int sweep_sampler(const struct sweep *s, const struct trained *t, double t_min, double t_max, struct sampler *sampler);
-/* Of a number over the seeds; the deviation has divisor n-1, NAN for one seed. */
-struct spread { double mean, deviation; };
-struct spread sweep_spread(size_t n, const double *x);
 /* COLLECTIVE. Sets *sampler (head and solver are the caller's), loads the weights where an average is another than the one before,
  * and calls score for each, a setting's seeds one after the other. Errors: those of trained_load and score; the first ends it. */
 int sweep_run(const struct sweep *s, struct trained *t, const struct world *w, struct sampler *sampler,
