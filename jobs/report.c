@@ -167,16 +167,21 @@ static void put_scores(FILE *f, const char *run) {
   char *text = whole_file_in(run, "score.json");
   cJSON *o = text ? cJSON_Parse(text) : NULL;
   const cJSON *row, *rows = cJSON_GetObjectItemCaseSensitive(o, "scores");
+  const int both = isfinite(json_number(o, "train_n"));   /* split=both: the columns beside it stay those against held-out images */
   if (cJSON_GetArraySize(rows) > 0) {
-    fputs("<h2>Scores</h2><table><tr><th>images</th><th>N</th><th>FID[classifier]</th>"
-          "<th>KID[classifier]</th><th>agreement</th></tr>\n", f);
+    fputs("<h2>Scores</h2><table><tr><th>images</th><th>N</th><th>FID[classifier]</th>", f);
+    if (both) fputs("<th>against training images</th><th>difference</th>", f);
+    fputs("<th>KID[classifier]</th><th>agreement</th></tr>\n", f);
     cJSON_ArrayForEach(row, rows) {
       fputs("<tr><td>", f);
       put_text(f, json_text(row, "images"));
       fputs("</td>", f);
       const int deficient = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(row, "rank_deficient"));
       put_number(f, json_number(row, "n"), deficient ? "%.0f &lt; D" : "%.0f");
-      put_number(f, json_number(row, "fid_classifier"), "%.4g"), put_number(f, json_number(row, "kid_classifier"), "%.4g");
+      put_number(f, json_number(row, "fid_classifier"), "%.4g");
+      if (both) put_number(f, json_number(row, "fid_classifier_train"), "%.4g");
+      if (both) put_number(f, json_number(row, "fid_classifier_difference"), "%.4g");
+      put_number(f, json_number(row, "kid_classifier"), "%.4g");
       put_number(f, 100 * json_number(row, "agreement"), "%.1f %%");
       fputs("</tr>\n", f);
     }

@@ -56,7 +56,8 @@ static struct word words[] = {
   { .name = "save_reference", .type = WORD_TEXT, .value = save_reference,
     .help = "with inception=: writes those of the data" },
   { .name = "split", .type = WORD_TEXT, .value = split,
-    .help = "with inception=: of the data, heldout or train; heldout; with statistics of the run's own images either" },
+    .help = "of the data: heldout; with inception= train; both: as many training images too, by the same images; heldout; with"
+            " statistics of the run's own images either" },
   { .name = "out", .type = WORD_TEXT, .value = out,
     .help = "of a sweep: FILE.png, and the numbers in FILE.csv beside it; FILE.csv; RUN/sweep.png" },
   { .name = "--json", .type = WORD_TEXT, .help = "one line of JSON" },
@@ -79,7 +80,10 @@ void score_help(void) {
        "Training images are the floor, class means and uniform noise the ceilings.\n"
        "With diversity=yes also precision and recall by the classifier's features (the share of images in a\n"
        "neighbourhood of held-out ones, and the other way round), and by the bytes how many of the first\n"
-       "thousand images are training images again: nearer to one than a third of the way to the next.\n\n"
+       "thousand images are training images again: nearer to one than a third of the way to the next.\n"
+       "With split=both the same images stand against as many training images too, in a table of its own:\n"
+       "nearer to these by a large part of the distance is the sign of images learned by heart. All other\n"
+       "values stay those against held-out images.\n\n"
        "With inception=FILE (pmf import) the scores of papers instead, also of images=DIR or\n"
        "FILE.npz: FID, and\n"
        "its limit for many images, Inception Score, KID over subsets, precision and recall.\n\n"
@@ -97,9 +101,11 @@ void score_help(void) {
        "seed, n, fid_classifier, clipped (mass of the eigenvalues taken as 0, a part of both traces; above\n"
        "1e-9 one is no covariance), rank_deficient (N < D: no more images than features), kid_classifier,\n"
        "agreement 0..1, of_class_means, and with diversity=yes precision, recall, memorised 0..1,\n"
-       "nearest}], with several seeds over_seeds [{images, seeds, and each with its _deviation\n"
-       "fid_classifier, kid_classifier, agreement}]; what there is not is null, and at the top what\n"
-       "differs between rows of a sweep; with diversity=yes nearest_heldout and memorised_heldout there.\n"
+       "nearest, with split=both fid_classifier_train, fid_classifier_difference (held out less training),\n"
+       "kid_classifier_train, kid_classifier_difference}], with several seeds over_seeds [{images, seeds,\n"
+       "and each with its _deviation fid_classifier, kid_classifier, agreement, and the difference of\n"
+       "fid_classifier}]; what there is not is null, and at the top what differs between rows of a sweep;\n"
+       "with diversity=yes nearest_heldout and memorised_heldout there, with split=both train_n.\n"
        "With run=, and but for a sweep, the line is kept as RUN/score.json too, where pmf plot finds it.\n"
        "\nexamples:\n"
        "  pmf score run=runs/fashion\n"
@@ -122,11 +128,23 @@ static int read_sweep(struct sweep *sweep) {
   return status;
 }
 
+static int both(void) { return !strcmp(split, "both"); }
+
+static int read_split(void) {
+  if (strcmp(split, "heldout") && strcmp(split, "train") && !both())
+    return because(STATUS_BAD, "split=%s: expected heldout, train or both", split);
+  if (!strcmp(split, "train") && !words[INCEPTION].given)
+    return because(STATUS_BAD, "split=train goes with inception=FILE; expected heldout or both without it");
+  for (int i = REFERENCE; i <= SAVE_REFERENCE && both(); i++)
+    if (words[i].given) return because(STATUS_BAD, "%s= goes with one split, and split=both are two", words[i].name);
+  return STATUS_OK;
+}
+
 static int read_words(struct sweep *sweep, int argc, char **argv) {
-  const int status = words_parse(argc, argv, words, WORDS, NULL, 0);
+  int status = words_parse(argc, argv, words, WORDS, NULL, 0);
+  if (!status) status = read_split();
   if (status) return status;
-  if (strcmp(split, "heldout") && strcmp(split, "train")) return because(STATUS_BAD, "split=%s: expected heldout or train", split);
-  for (int i = IMAGES; i <= SPLIT && !words[INCEPTION].given; i++)
+  for (int i = IMAGES; i <= SAVE_REFERENCE && !words[INCEPTION].given; i++)
     if (words[i].given) return because(STATUS_BAD, "%s= goes with inception=FILE", words[i].name);
   const int nets = words[RUN].given + words[CHECKPOINT].given, alone = words[IMAGES].given || words[SAVE_REFERENCE].given;
   if (words[INCEPTION].given && (nets + words[IMAGES].given > 1 || (!nets && !alone)))
@@ -153,7 +171,7 @@ int score_run(const struct world *w, int argc, char **argv) {
     .seeds = given(SEED), .judge = given(JUDGE), .classifier = given(CLASSIFIER), .inception = given(INCEPTION),
     .images = given(IMAGES), .reference = given(REFERENCE), .save_reference = given(SAVE_REFERENCE), .split = given(SPLIT),
     .out = *out ? out : NULL, .t_min = t_min, .t_max = t_max, .n = words[N].given ? (size_t)n : 0, .sweep = &sweep,
-    .context = !strcmp(context, "yes"), .diversity = !strcmp(diversity, "yes"), .json = words[JSON].given,
+    .both = both(), .context = !strcmp(context, "yes"), .diversity = !strcmp(diversity, "yes"), .json = words[JSON].given,
   };
   return all.inception ? score_standard(w, &all) : score_classifier(w, &all);
 }

@@ -7,11 +7,12 @@
 struct score_words {
   const char *run, *checkpoint, *data, *head, *solver, *seeds;
   const char *judge, *classifier;                                     /* of the classifier alone */
-  const char *inception, *images, *reference, *save_reference, *split;   /* of Inception alone */
+  const char *inception, *images, *reference, *save_reference;        /* of Inception alone */
+  const char *split;
   const char *out;                   /* of a sweep */
   double t_min, t_max;               /* NAN: not given */
   size_t n;                          /* 0: not given */
   const struct sweep *sweep;
-  int context, diversity, json;
+  int both, context, diversity, json;   /* both: split=both */
 };
 #endif

@@ -29,6 +29,8 @@ static int check_data(const struct classifier_scores *c) {
   if (d->count[SPLIT_HELDOUT] < 2)
     return because(STATUS_BAD, "%s has %zu held-out images: expected at least 2 to compare with; pack it with some", d->path,
                    d->count[SPLIT_HELDOUT]);
+  if (c->words->both && d->count[SPLIT_TRAIN] < 2)
+    return because(STATUS_BAD, "%s has %zu training images: split=both compares with at least 2", d->path, d->count[SPLIT_TRAIN]);
   return STATUS_OK;
 }
 
@@ -72,8 +74,9 @@ static int prepare(struct classifier_scores *c) {
 static int allocate(struct classifier_scores *c) {
   c->generate = (struct generate){ .net = &c->t.net, .sampler = c->sampler, .seed = sweep_seed(c->words->sweep, &c->t.s),
                                    .n_labels = (size_t)c->t.s.dataset.num_classes };
+  if (c->words->both) c->training = score_splits_training(c->data.count[SPLIT_HELDOUT], c->data.count[SPLIT_TRAIN]);
   c->scorer = (struct scorer){ .w = c->w, .judge = &c->judge, .pixels = c->t.net.pixels, .progress = &c->progress,
-                               .most = { c->data.count[SPLIT_HELDOUT], c->n } };
+                               .most = { c->data.count[SPLIT_HELDOUT], c->n, c->training } };
   const int status = generate_init(&c->generate);
   return status ? status : scorer_init(&c->scorer);
 }
@@ -89,6 +92,7 @@ static int add_row(struct classifier_scores *c, const char *name, size_t evaluat
   row->evaluations = evaluations;
   snprintf(c->scorer.things, sizeof c->scorer.things, "images, %s", name);
   int status = scorer_score(&c->scorer, &source, images, &row->score);
+  if (!status && c->training) status = scorer_score_second(&c->scorer, &row->train);
   if (!status && c->words->diversity) status = recall_of(&c->scorer, &row->precision, &row->recall);
   if (!status && c->words->diversity) status = nearest_training(c->w, &c->seen, &source, images, &row->nearest);
   if (!status && c->w->rank == 0) progress_say(&c->progress, "%s: %zu images in %.1f s", name, images, progress_clock() - began);
@@ -127,16 +131,29 @@ static int score_ceilings(struct classifier_scores *c) {
   return status ? status : add_row(c, "uniform noise", 0, source_noise(&noise), c->n);
 }
 
+/* COLLECTIVE. What all is held against. */
+static int look_at_training(struct classifier_scores *c) {
+  const struct packed_images training = { &c->data, SPLIT_TRAIN, c->training };
+  const struct source second = source_packed(&training);
+  snprintf(c->scorer.things, sizeof c->scorer.things, "training images");
+  return scorer_second(&c->scorer, &second, c->training);
+}
+
 static int score_all(struct classifier_scores *c) {
   const struct packed_images held_out = { &c->data, SPLIT_HELDOUT, c->data.count[SPLIT_HELDOUT] };
   const struct source reference = source_packed(&held_out);
   snprintf(c->scorer.things, sizeof c->scorer.things, "images, held out");
   int status = scorer_reference(&c->scorer, &reference, held_out.n);
+  if (!status && c->training) status = look_at_training(c);
   if (!status && c->words->diversity) status = nearest_training(c->w, &c->seen, &reference, held_out.n, &c->held_out);
   if (!status && c->words->context) status = score_training(c);
   if (!status) status = sweep_run(c->words->sweep, &c->t, c->w, &c->generate.sampler, score_point, c);
   if (!status && c->words->context) status = score_ceilings(c);
   return status;
+}
+
+struct score_splits score_classifier_splits(const struct classifier_row *row) {
+  return (struct score_splits){ { row->score.frechet, row->train.frechet }, { row->score.kernel, row->train.kernel } };
 }
 
 int score_classifier_deficient(const struct classifier_scores *c) {
@@ -151,14 +168,16 @@ size_t score_classifier_setting(const struct classifier_scores *c, size_t from) 
 
 struct over_seeds score_classifier_seeds(const struct classifier_scores *c, size_t from) {
   struct over_seeds o = over_seeds(&c->rows[from].point, c->words->sweep->seeds);
-  double fid[SWEEP_EACH], kid[SWEEP_EACH], agreement[SWEEP_EACH];
+  double fid[SWEEP_EACH], kid[SWEEP_EACH], agreement[SWEEP_EACH], difference[SWEEP_EACH];
   for (size_t i = 0; i < o.seeds; i++) {
     const struct score *s = &c->rows[from + i].score;
     fid[i] = s->frechet, kid[i] = s->kernel, agreement[i] = s->agreement;
+    difference[i] = s->frechet - c->rows[from + i].train.frechet;
   }
   over_seeds_add(&o, "fid_classifier", fid);
   over_seeds_add(&o, "kid_classifier", kid);
   over_seeds_add(&o, "agreement", agreement);
+  if (c->training) over_seeds_add(&o, "fid_classifier_difference", difference);
   return o;
 }
 

@@ -30,6 +30,10 @@ static void put_rows(const struct classifier_scores *c, cJSON *o) {
       json_put(item, "precision", r->precision), json_put(item, "recall", r->recall);
       json_put(item, "memorised", r->nearest.memorised), json_put(item, "nearest", r->nearest.distance);
     }
+    if (c->training) {
+      const struct score_splits splits = score_classifier_splits(r);
+      score_splits_json(item, "fid_classifier", "kid_classifier", &splits);
+    }
     cJSON_AddItemToArray(list, item);
   }
 }
@@ -60,6 +64,7 @@ char *score_classifier_json(const struct classifier_scores *c) {
   cJSON_AddStringToObject(o, "data", c->data_path);
   cJSON_AddStringToObject(o, "reference", "held-out");
   json_put(o, "reference_n", (double)c->data.count[SPLIT_HELDOUT]);
+  if (c->training) json_put(o, "train_n", (double)c->training);
   cJSON *by = cJSON_AddObjectToObject(o, "classifier");
   cJSON_AddStringToObject(by, "file", c->judge_path);
   cJSON_AddStringToObject(by, "hash", c->judge.hash);

@@ -19,6 +19,22 @@ static void print_diversity(const struct classifier_scores *c) {
          c->held_out.n, c->seen.count[SPLIT_TRAIN]);
 }
 
+/* Both values of each row, and over the seeds. */
+static void print_splits(const struct classifier_scores *c) {
+  const size_t seeds = c->words->sweep->seeds;
+  score_splits_head("FID[classifier]", "KID[classifier]");
+  for (size_t i = 0; i < c->n_rows; i++) {
+    const struct classifier_row *r = &c->rows[i];
+    const struct score_splits splits = score_classifier_splits(r);
+    score_splits_row(r->point.name, &splits, score_rank_deficient(&r->score) || score_rank_deficient(&r->train));
+  }
+  for (size_t i = score_classifier_setting(c, 0); i < c->n_rows; i = score_classifier_setting(c, i + seeds)) {
+    const struct over_seeds o = score_classifier_seeds(c, i);
+    score_splits_seeds(&o);
+  }
+  score_splits_foot(c->data.count[SPLIT_HELDOUT], c->training);
+}
+
 static void print_over_seeds(const struct classifier_scores *c) {
   const size_t seeds = c->words->sweep->seeds;
   for (size_t i = score_classifier_setting(c, 0); i < c->n_rows; i = score_classifier_setting(c, i + seeds)) {
@@ -66,5 +82,6 @@ void score_classifier_table(const struct classifier_scores *c) {
   }
   print_over_seeds(c);
   printf("%s", score_clipped(clipped, (char[SCORE_CLIPPED]){ "" }));
+  if (c->training) print_splits(c);
   if (c->words->diversity) print_diversity(c);
 }

@@ -49,7 +49,7 @@ static int choose_reference(struct standard_scores *j) {
   const struct score_words *words = j->words;
   const struct settings *s = j->from_net ? &j->t.s : NULL;
   snprintf(j->statistics, sizeof j->statistics, "%s", words->reference ? words->reference
-                                                      : s && !words->data ? s->fid.cache_ref : "");
+                                                      : s && !words->data && !words->both ? s->fid.cache_ref : "");
   if (*j->statistics && words->save_reference)
     return because(STATUS_BAD, "save_reference=%s: the reference is a file of statistics already", words->save_reference);
   const char *own = s && (!*j->statistics || own_images(j)) ? s->dataset.root : "";
@@ -63,6 +63,9 @@ static int choose_reference(struct standard_scores *j) {
   if (j->reference < 2)
     return because(STATUS_BAD, "%s has %zu %s images: expected at least 2 to compare with", j->data_path, j->reference,
                    score_standard_split(j));
+  if (words->both) j->training = score_splits_training(j->reference, j->data.count[SPLIT_TRAIN]);
+  if (words->both && j->training < 2)
+    return because(STATUS_BAD, "%s has %zu training images: split=both compares with at least 2", j->data_path, j->training);
   return score_statistics_identify(j, j->split, j->identity);
 }
 
@@ -74,12 +77,21 @@ static int prepare(struct standard_scores *j) {
 /* ---- scores ---- */
 
 /* COLLECTIVE. */
+static int look_at_training(struct standard_scores *j) {
+  const struct packed_images packed = { &j->data, SPLIT_TRAIN, j->training };
+  const struct source source = source_packed(&packed);
+  snprintf(j->standard.scorer.things, sizeof j->standard.scorer.things, "training images");
+  return standard_second(&j->standard, &source, j->training);
+}
+
+/* COLLECTIVE. */
 static int look_at_reference(struct standard_scores *j) {
   if (*j->statistics) return agree(j->w->comm, j->w->rank ? STATUS_OK : score_statistics_read(j));
   const struct packed_images packed = { &j->data, j->split, j->reference };
   const struct source source = source_packed(&packed);
   snprintf(j->standard.scorer.things, sizeof j->standard.scorer.things, "images of the reference");
   int status = standard_reference(&j->standard, &source, j->reference);
+  if (!status && j->training) status = look_at_training(j);
   if (!status && j->words->save_reference) status = agree(j->w->comm, j->w->rank ? STATUS_OK : score_statistics_write(j));
   return status;
 }
@@ -92,7 +104,8 @@ static int add_row(struct standard_scores *j, const struct sweep_point *point, c
   const double began = progress_clock();
   row->point = *point;
   snprintf(j->standard.scorer.things, sizeof j->standard.scorer.things, "images, %s", point->name);
-  const int status = standard_score(&j->standard, source, j->n, &row->score);
+  int status = standard_score(&j->standard, source, j->n, &row->score);
+  if (!status && j->training) status = standard_score_second(&j->standard, &row->train);
   row->point.score = row->score.fid;
   row->point.n = j->n;
   row->point.rank_deficient = score_standard_deficient(&row->score);
@@ -118,16 +131,22 @@ static int score_images(struct standard_scores *j) {
   return j->n ? add_row(j, &(struct sweep_point){ .name = "images" }, &source) : STATUS_OK;
 }
 
+struct score_splits score_standard_splits(const struct standard_row *row) {
+  return (struct score_splits){ { row->score.fid, row->train.fid }, { row->score.kid, row->train.kid } };
+}
+
 struct over_seeds score_standard_seeds(const struct standard_scores *j, size_t from) {
   struct over_seeds o = over_seeds(&j->rows[from].point, j->words->sweep->seeds);
-  double fid[SWEEP_EACH], is[SWEEP_EACH], kid[SWEEP_EACH];
+  double fid[SWEEP_EACH], is[SWEEP_EACH], kid[SWEEP_EACH], difference[SWEEP_EACH];
   for (size_t i = 0; i < o.seeds; i++) {
     const struct standard_score *s = &j->rows[from + i].score;
     fid[i] = s->fid, is[i] = s->is, kid[i] = s->kid;
+    difference[i] = s->fid - j->rows[from + i].train.fid;
   }
   over_seeds_add(&o, "fid", fid);
   over_seeds_add(&o, "inception_score", is);
   over_seeds_add(&o, "kid", kid);
+  if (j->training) over_seeds_add(&o, "fid_difference", difference);
   return o;
 }
 
@@ -165,7 +184,7 @@ int score_standard(const struct world *w, const struct score_words *words) {
     const size_t image[3] = { j->from_net ? side : j->files.H, j->from_net ? side : j->files.W,
                               j->from_net ? j->t.net.config.channels : j->files.C };
     status = standard_open(&j->standard, w, words->inception, image, (size_t[]){ of, of, j->data.channels },
-                           (size_t[]){ j->n, j->reference });
+                           (size_t[]){ j->n, j->reference, j->training });
   }
   j->standard.scorer.progress = &j->progress;
   if (!status) status = look_at_reference(j);

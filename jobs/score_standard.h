@@ -4,11 +4,12 @@
 #define JOBS_SCORE_STANDARD_H
 #include "jobs/image_files.h"
 #include "jobs/score.h"
+#include "jobs/score_splits.h"
 #include "jobs/standard.h"
 
 enum { SCORE_IDENTITY = 64 };
 
-struct standard_row { struct sweep_point point; struct standard_score score; };
+struct standard_row { struct sweep_point point; struct standard_score score, train; };   /* train: with split=both */
 struct standard_scores {
   const struct world *w;
   const struct score_words *words;
@@ -22,7 +23,7 @@ struct standard_scores {
   char data_path[TEXT_MAX], statistics[TEXT_MAX];   /* "": without */
   char identity[SCORE_IDENTITY];                    /* of the reference images, their crop and number */
   int known;                                        /* rank 0: the statistics are those of the split, as they say */
-  size_t n, reference;
+  size_t n, reference, training;     /* training: images beside the reference; 0: without split=both */
   struct standard standard;
   struct progress progress;
   struct standard_row rows[SWEEP_POINTS];
@@ -41,6 +42,8 @@ const char *score_standard_split(const struct standard_scores *j);
 void score_standard_name(const struct standard_scores *j, char text[64]);
 /* N < D, on either side. */
 int score_standard_deficient(const struct standard_score *s);
-/* Of the setting that begins at row `from`: FID, Inception Score, KID. */
+/* Both values of a row, with split=both. */
+struct score_splits score_standard_splits(const struct standard_row *row);
+/* Of the setting that begins at row `from`: FID, Inception Score, KID; with split=both the difference of FID. */
 struct over_seeds score_standard_seeds(const struct standard_scores *j, size_t from);
 #endif

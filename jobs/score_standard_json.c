@@ -43,6 +43,11 @@ int score_standard_json(const struct standard_scores *j) {
     json_put(item, "kid_subsets", (double)r->kid_subsets);
     json_put(item, "precision", r->precision), json_put(item, "recall", r->recall);
     cJSON_AddBoolToObject(item, "rank_deficient", score_standard_deficient(r));
+    if (j->training) {
+      const struct score_splits splits = score_standard_splits(&j->rows[i]);
+      json_put(item, "train_n", (double)j->training);
+      score_splits_json(item, "fid", "kid", &splits);
+    }
     cJSON_AddItemToArray(list, item);
   }
   put_over_seeds(j, o);

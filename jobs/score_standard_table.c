@@ -24,6 +24,22 @@ static void print_over_seeds(const struct standard_scores *j) {
   }
 }
 
+/* Both values of each row, and over the seeds. */
+static void print_splits(const struct standard_scores *j, const char *fid) {
+  const size_t seeds = j->words->sweep->seeds;
+  score_splits_head(fid, "KID");
+  for (size_t i = 0; i < j->n_rows; i++) {
+    const struct standard_row *r = &j->rows[i];
+    const struct score_splits splits = score_standard_splits(r);
+    score_splits_row(r->point.name, &splits, score_standard_deficient(&r->score) || score_standard_deficient(&r->train));
+  }
+  for (size_t i = 0; seeds > 1 && i < j->n_rows; i += seeds) {
+    const struct over_seeds o = score_standard_seeds(j, i);
+    score_splits_seeds(&o);
+  }
+  score_splits_foot(j->reference, j->training);
+}
+
 static void print_row(const struct standard_row *row) {
   const struct standard_score *r = &row->score;
   char t[8][32];
@@ -61,4 +77,5 @@ void score_standard_table(const struct standard_scores *j) {
   double clipped = 0;
   for (size_t i = 0; i < j->n_rows; i++) clipped = fmax(clipped, j->rows[i].score.clipped);
   printf("%s", score_clipped(clipped, (char[SCORE_CLIPPED]){ "" }));
+  if (j->training) print_splits(j, fid);
 }

@@ -42,17 +42,23 @@ static void lay_out_set(struct scorer *s, struct feature_set *f, size_t most) {
   if (f->message) f->moments = (struct moments){ .D = D, .mean = f->message + 1, .S = f->message + 1 + D };
 }
 
+static size_t largest(const size_t n[3]) {
+  const size_t most = n[0] > n[1] ? n[0] : n[1];
+  return most > n[2] ? most : n[2];
+}
+
 static void lay_out(struct scorer *s) {
   const size_t D = s->D = s->extractor ? s->extractor->D : CLASSIFIER_FEATURES;
   const size_t ADD = CHUNK * D + D * D + D, KERNEL = KERNEL_TILE * (2 * D + KERNEL_TILE);
   lay_out_set(s, &s->reference, s->most[0]);
   lay_out_set(s, &s->images, s->most[1]);
+  if (s->most[2]) lay_out_set(s, &s->second, s->most[2]);
   s->u8 = take(&s->arena, CHUNK * s->pixels, sizeof *s->u8);
   s->labels = take(&s->arena, CHUNK, sizeof *s->labels);
   s->classes = take(&s->arena, CHUNK, sizeof *s->classes);
   s->block = take(&s->arena, CHUNK * D, sizeof *s->block);
   s->scratch = take(&s->arena, ADD > KERNEL ? ADD : KERNEL, sizeof *s->scratch);
-  s->rows = take(&s->arena, chunks_of(s->most[0] > s->most[1] ? s->most[0] : s->most[1]), sizeof *s->rows);
+  s->rows = take(&s->arena, chunks_of(largest(s->most)), sizeof *s->rows);
 }
 
 int scorer_init(struct scorer *s) {
@@ -77,7 +83,7 @@ static int one_chunk(struct scorer *s, struct feature_set *f, const struct sourc
   const int status = source->make(source->context, i * CHUNK, n, s->u8, s->labels);
   if (status) return status;
   if (s->extractor) {
-    s->extractor->features(s->extractor->context, f == &s->reference, n, s->u8, rows_of(f, i), logits_of(f, i));
+    s->extractor->features(s->extractor->context, f != &s->images, n, s->u8, rows_of(f, i), logits_of(f, i));
     return STATUS_OK;
   }
   evaluator_features(s->judge, n, s->u8, rows_of(f, i), s->classes);
@@ -204,21 +210,33 @@ int scorer_reference(struct scorer *s, const struct source *source, size_t n) {
   return examine(s, &s->reference, source, n);
 }
 
-int scorer_score(struct scorer *s, const struct source *source, size_t n, struct score *score) {
-  assert(n >= 2 && n <= s->most[1]);
-  const struct feature_set *a = &s->images, *b = &s->reference;
+int scorer_second(struct scorer *s, const struct source *source, size_t n) {
+  assert(n >= 2 && n <= s->most[2]);
+  return examine(s, &s->second, source, n);
+}
+
+/* COLLECTIVE. The images' score against b. */
+static int compare(struct scorer *s, const struct feature_set *b, struct score *score) {
+  const struct feature_set *a = &s->images;
   double frechet[2] = { NAN, NAN };   /* and the clipped mass */
-  int status = examine(s, &s->images, source, n);
-  if (status) return status;
+  int status = STATUS_OK;
   if (s->w->rank == 0) status = frechet_distance_clipped(&a->moments, &b->moments, &frechet[0], &frechet[1]);
   if ((status = agree(s->w->comm, status))) return status;
   MPI_Bcast(frechet, 2, MPI_DOUBLE, 0, s->w->comm);
-  *score = (struct score){ .n = n, .reference = b->n, .frechet = frechet[0], .clipped = frechet[1],
+  *score = (struct score){ .n = a->n, .reference = b->n, .frechet = frechet[0], .clipped = frechet[1],
                            .agreement = a->asked > 0 ? a->agreed / a->asked : NAN,
                            .kernel = kernel_distance(a->n, a->kernel, a->diagonal, b->n, b->kernel, b->diagonal,
                                                      add_pairs(s, a, b)) };
   return STATUS_OK;
 }
+
+int scorer_score(struct scorer *s, const struct source *source, size_t n, struct score *score) {
+  assert(n >= 2 && n <= s->most[1]);
+  const int status = examine(s, &s->images, source, n);
+  return status ? status : compare(s, &s->reference, score);
+}
+
+int scorer_score_second(struct scorer *s, struct score *score) { return compare(s, &s->second, score); }
 
 int score_rank_deficient(const struct score *score) {
   return (score->n < score->reference ? score->n : score->reference) <= CLASSIFIER_FEATURES;

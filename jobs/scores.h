@@ -33,13 +33,13 @@ struct scorer {
   const struct extractor *extractor;   /* in the judge's place; NULL: the judge */
   size_t D;
   size_t pixels;                /* bytes of an image */
-  size_t most[2];               /* images at most: held out, and in a set */
+  size_t most[3];               /* images at most: held out, in a set, in a second reference (0: there is none) */
   int (*stop)(void *context);   /* NULL, or asked after every chunk: nonzero on any rank ends the work */
   void *stop_context;
   struct progress *progress;    /* NULL, or where rank 0 shows how far it is, */
   char things[192];             /* with so many of these: "images" */
   struct arena arena;
-  struct feature_set reference, images;
+  struct feature_set reference, second, images;
   uint8_t *u8;                  /* a chunk's */
   int32_t *labels, *classes;
   float *block;
@@ -60,6 +60,10 @@ void scorer_free(struct scorer *s);
 int scorer_reference(struct scorer *s, const struct source *source, size_t n);
 /* COLLECTIVE. The score of n >= 2 images, the same on every rank. Errors: as above; STATUS_NOMEM. */
 int scorer_score(struct scorer *s, const struct source *source, size_t n, struct score *score);
+/* COLLECTIVE. A second reference of n >= 2 images, and the score against it of the images last scored, which are not made again.
+ * Errors: as above. */
+int scorer_second(struct scorer *s, const struct source *source, size_t n);
+int scorer_score_second(struct scorer *s, struct score *score);
 
 /* N < D: no more images on a side than the classifier has features. The distance is then of covariances without full rank, and
  * compares with none of another N. */

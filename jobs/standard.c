@@ -33,7 +33,7 @@ static void lay_out(struct standard *s, const size_t *const shape[2]) {
       inception_layout(&s->arena, &s->net, shape[i][0], shape[i][1], shape[i][2], omp_get_max_threads(), &s->work[i]);
 }
 
-static int allocate(struct standard *s, const size_t *const shape[2], const size_t most[2]) {
+static int allocate(struct standard *s, const size_t *const shape[2], const size_t most[3]) {
   size_t pixels = 0;
   lay_out(s, shape);
   int status = arena_init(&s->arena);
@@ -45,12 +45,12 @@ static int allocate(struct standard *s, const size_t *const shape[2], const size
     if (bytes > pixels) pixels = bytes;
   }
   s->extractor = (struct extractor){ D, INCEPTION_LOGITS, features, s };
-  s->scorer = (struct scorer){ .w = s->w, .extractor = &s->extractor, .pixels = pixels, .most = { most[1], most[0] } };
+  s->scorer = (struct scorer){ .w = s->w, .extractor = &s->extractor, .pixels = pixels, .most = { most[1], most[0], most[2] } };
   return scorer_init(&s->scorer);
 }
 
 int standard_open(struct standard *s, const struct world *w, const char *path, const size_t image[3], const size_t reference[3],
-                  const size_t most[2]) {
+                  const size_t most[3]) {
   const size_t *const shape[2] = { image, reference };
   *s = (struct standard){ .w = w };
   inception_init(&s->net);
@@ -73,11 +73,18 @@ void standard_close(struct standard *s) {
   *s = (struct standard){ .w = s->w };
 }
 
-int standard_reference(struct standard *s, const struct source *source, size_t n) {
-  const int status = scorer_look(&s->scorer, &s->scorer.reference, source, n);
-  if (!status) scorer_moments(&s->scorer, &s->scorer.reference, 0, scorer_chunks(&s->scorer.reference));
+/* COLLECTIVE. */
+static int look(struct standard *s, struct feature_set *f, const struct source *source, size_t n) {
+  const int status = scorer_look(&s->scorer, f, source, n);
+  if (!status) scorer_moments(&s->scorer, f, 0, scorer_chunks(f));
   return status;
 }
+
+int standard_reference(struct standard *s, const struct source *source, size_t n) {
+  return look(s, &s->scorer.reference, source, n);
+}
+
+int standard_second(struct standard *s, const struct source *source, size_t n) { return look(s, &s->scorer.second, source, n); }
 
 int standard_statistics(const struct standard *s, double **mean) {
   const struct moments *m = &s->scorer.reference.moments;
@@ -106,9 +113,12 @@ static int gather(struct standard *s, const struct feature_set *f, float **rows)
   return status;
 }
 
-/* COLLECTIVE. No more images than features on either side: no decomposition of a [D,D] matrix. */
-static int few(struct standard *s, double *fid) {
-  const struct feature_set *a = &s->scorer.images, *b = &s->scorer.reference;
+/* No more images than features on either side, */
+static int thin(const struct feature_set *a, const struct feature_set *b) { return a->n <= a->D && b->n <= b->D; }
+
+/* and no decomposition of a [D,D] matrix. COLLECTIVE. */
+static int few(struct standard *s, const struct feature_set *b, double *fid) {
+  const struct feature_set *a = &s->scorer.images;
   float *x = NULL, *y = NULL;
   int status = gather(s, a, &x);
   if (!status) status = gather(s, b, &y);
@@ -170,8 +180,8 @@ static size_t images_of(const struct feature_set *f, size_t from, size_t to) {
 }
 
 /* COLLECTIVE. Over subsets of 1024 images (fewer where there are few), the same places of both sets; none twice. */
-static void kernel(struct standard *s, struct standard_score *score) {
-  const struct feature_set *a = &s->scorer.images, *b = &s->scorer.reference;
+static void kernel(struct standard *s, const struct feature_set *b, struct standard_score *score) {
+  const struct feature_set *a = &s->scorer.images;
   const size_t chunks = scorer_chunks(a) < scorer_chunks(b) ? scorer_chunks(a) : scorer_chunks(b);
   const size_t each = chunks >= 2 * SUBSET ? SUBSET : chunks >= 10 ? chunks / 10 : 1;
   const size_t subsets = chunks / each < SUBSETS ? chunks / each : SUBSETS;
@@ -223,16 +233,37 @@ static int inception_scores(struct standard *s, struct standard_score *score) {
 
 /* ---- all of them ---- */
 
+static const struct standard_score nothing = { 0, 0, NAN, NAN, NAN, NAN, 0, 0, NAN, NAN, NAN, NAN, 0 };
+
 int standard_score(struct standard *s, const struct source *source, size_t n, struct standard_score *score) {
-  const size_t m = s->statistics.D ? 0 : s->scorer.reference.n;
+  const struct feature_set *b = &s->scorer.reference;
+  const size_t m = s->statistics.D ? 0 : b->n;
   assert(n >= 2);
-  *score = (struct standard_score){ n, m, NAN, NAN, NAN, NAN, 0, 0, NAN, NAN, NAN, NAN, 0 };
+  *score = nothing;
+  score->n = n, score->reference = m;
   int status = scorer_look(&s->scorer, &s->scorer.images, source, n);
-  const int thin = m && n <= s->scorer.D && m <= s->scorer.D;
-  if (!status) status = thin ? few(s, &score->fid) : many(s, &score->fid, &score->clipped, &score->fid_infinite);
+  if (!status)
+    status = m && thin(&s->scorer.images, b) ? few(s, b, &score->fid) : many(s, &score->fid, &score->clipped, &score->fid_infinite);
   if (!status) status = inception_scores(s, score);
-  if (!status && m) kernel(s, score);
+  if (!status && m) kernel(s, b, score);
   if (!status && m) status = recall_of(&s->scorer, &score->precision, &score->recall);
+  if (!status) spread(s->w->comm, 0, sizeof *score, score);
+  return status;
+}
+
+int standard_score_second(struct standard *s, struct standard_score *score) {
+  struct feature_set *a = &s->scorer.images;
+  const struct feature_set *b = &s->scorer.second;
+  int status = STATUS_OK;
+  *score = nothing;
+  score->n = a->n, score->reference = b->n;
+  if (thin(a, b)) status = few(s, b, &score->fid);
+  else {
+    if (thin(a, &s->scorer.reference)) scorer_moments(&s->scorer, a, 0, scorer_chunks(a));   /* the first score needed none */
+    const int first = s->w->rank == 0;
+    status = agree(s->w->comm, first ? frechet_distance_clipped(&a->moments, &b->moments, &score->fid, &score->clipped) : STATUS_OK);
+  }
+  if (!status) kernel(s, b, score);
   if (!status) spread(s->w->comm, 0, sizeof *score, score);
   return status;
 }

@@ -29,9 +29,9 @@ struct standard_score {
   double clipped;                    /* of fid, as in frechet.h; 0 where the features themselves were enough */
 };
 /* COLLECTIVE. `path`: a network of kind inception. image and reference: height, width, channels of the images on both sides
- * (reference[0] = 0: none); most: how many at most. Errors: STATUS_BAD: no such file, or of another kind; STATUS_NOMEM. */
+ * (reference[0] = 0: none); most: how many at most, on both sides and in a second reference (0: there is none). Errors: STATUS_BAD: no such file, or of another kind; STATUS_NOMEM. */
 int standard_open(struct standard *s, const struct world *w, const char *path, const size_t image[3], const size_t reference[3],
-                  const size_t most[2]);
+                  const size_t most[3]);
 void standard_close(struct standard *s);
 /* COLLECTIVE. The features of the reference, of n >= 2 images. Errors: those of scorer_look. */
 int standard_reference(struct standard *s, const struct source *source, size_t n);
@@ -39,4 +39,8 @@ int standard_reference(struct standard *s, const struct source *source, size_t n
 int standard_statistics(const struct standard *s, double **mean);
 /* COLLECTIVE. By the features of s->scorer, Inception's or (in tests) another extractor's. Errors: those of scorer_look and frechet_distance. */
 int standard_score(struct standard *s, const struct source *source, size_t n, struct standard_score *score);
+/* COLLECTIVE. A second reference of n >= 2 images, and against it FID and KID (no other number) of the images last scored, which
+ * are not made again. Errors: as above. */
+int standard_second(struct standard *s, const struct source *source, size_t n);
+int standard_score_second(struct standard *s, struct standard_score *score);
 #endif

@@ -266,6 +266,31 @@ START_TEST(the_limit_is_a_line_through_prefixes) {
   ck_assert_double_lt(limit, last);   /* few images make the distance too large */
 } END_TEST
 
+/* FID and KID of N images against references of M and m, where either, both or none have more images than features. */
+static int wrong_second(size_t N, size_t M, size_t m) {
+  const struct noise_images noise[] = { { 5, net.pixels }, { 6, net.pixels }, { 7, net.pixels } };
+  const struct source images = source_noise(&noise[0]), one = source_noise(&noise[1]), two = source_noise(&noise[2]);
+  struct standard s = { .w = &world, .extractor = { FEW_FEATURES, FEW_LOGITS, few_features, NULL } };
+  struct standard_score first, second, alone;
+  s.scorer = (struct scorer){ .w = &world, .extractor = &s.extractor, .pixels = net.pixels, .most = { M > m ? M : m, N, m } };
+  tiny_must(scorer_init(&s.scorer));
+  tiny_must(standard_reference(&s, &one, M));
+  tiny_must(standard_second(&s, &two, m));
+  tiny_must(standard_score(&s, &images, N, &first));
+  tiny_must(standard_score_second(&s, &second));
+  tiny_must(standard_reference(&s, &two, m));
+  tiny_must(standard_score(&s, &images, N, &alone));
+  scorer_free(&s.scorer);
+  return second.fid != alone.fid || second.kid != alone.kid || second.n != N || second.reference != m || second.fid == first.fid;
+}
+
+START_TEST(standard_scores_know_a_second_reference) {
+  const size_t many = FEW_FEATURES + 70, few = FEW_FEATURES - 1;
+  const size_t sets[][3] = { { many, many, many }, { few, many, few }, { few, few, many }, { few, few, few }, { many, few, few } };
+  for (size_t k = 0; k < sizeof sets / sizeof *sets; k++)
+    ck_assert_msg(!agree_any(world.comm, wrong_second(sets[k][0], sets[k][1], sets[k][2])), "case %zu", k);
+} END_TEST
+
 /* A reference that is no covariance: the mass of its negative eigenvalues is told on all ranks; of images it is rounding. */
 START_TEST(the_clipped_mass_is_told) {
   enum { N = 64 * 2 + 5 };
@@ -402,6 +427,25 @@ static double plain_cover(size_t n, const float *x, size_t m, const float *y) {
   return count / (double)n;
 }
 
+/* Against a second reference images have the score that they have where it is the first, and the first stays as it was. */
+START_TEST(a_second_reference_is_as_the_first) {
+  enum { N = 190, M = 150, FEW = 70 };
+  const struct noise_images noise = { 5, net.pixels }, other = { 6, net.pixels };
+  const struct source mixed = { mostly_noise, NULL }, one = source_noise(&noise), two = source_noise(&other);
+  struct scorer s = { .w = &world, .judge = &judge, .pixels = net.pixels, .most = { M, N, M } };
+  struct score first[2], second[2];
+  tiny_must(scorer_init(&s));
+  for (int k = 0; k < 2; k++) {
+    tiny_must(scorer_reference(&s, k ? &two : &one, k ? FEW : M));
+    tiny_must(scorer_second(&s, k ? &one : &two, k ? M : FEW));
+    tiny_must(scorer_score(&s, &mixed, N, &first[k]));
+    tiny_must(scorer_score_second(&s, &second[k]));
+  }
+  scorer_free(&s);
+  ck_assert(!agree_any(world.comm, memcmp(&first[0], &second[1], sizeof *first) || memcmp(&first[1], &second[0], sizeof *first)));
+  ck_assert(first[0].frechet != first[1].frechet && first[0].kernel != first[1].kernel);
+} END_TEST
+
 /* By the formula, over several chunks of both sets; of a set against itself all is covered. */
 START_TEST(precision_and_recall_are_those_of_the_formula) {
   enum { N = 190, M = 150 };
@@ -479,7 +523,7 @@ int main(int argc, char **argv) {
                                           sources_are_what_they_say, an_image_does_not_depend_on_its_share,
                                           a_stop_on_one_rank_ends_the_score_on_all, images_seen_again_are_counted,
                                           precision_and_recall_are_those_of_the_formula, the_limit_is_a_line_through_prefixes,
-                                          the_clipped_mass_is_told,
-                                          an_evaluation_waits_for_its_turn,
+                                          the_clipped_mass_is_told, a_second_reference_is_as_the_first,
+                                          standard_scores_know_a_second_reference, an_evaluation_waits_for_its_turn,
                                           the_plan_counts_its_memory, all_is_given_back, NULL });
 }

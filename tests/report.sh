@@ -26,6 +26,11 @@ has '<td>3</td><td>30</td>'
 has '<td>1 &lt;step&gt;</td><td>60 &lt; D</td><td>12.5</td><td>&ndash;</td><td>75.0 %</td>'
 has 'by classifier 0123456789abcdef; N &lt; D: '
 has '# &lt;script&gt;'
+check 'columns against training images, which were not asked for' "$(grep -c 'against training images' "$page")" 0
+sed -i 's/"scores"/"train_n":40,&/; s/"kid_classifier":null/"fid_classifier_train":9.5,"fid_classifier_difference":3,&/' 'a <b> run/score.json'
+shows 'a <b> run/report.html' report 'a <b> run'
+has '<th>against training images</th><th>difference</th><th>KID'
+has '<td>12.5</td><td>9.5</td><td>3</td><td>&ndash;</td>'
 others=$(grep -oE "(src|href)=[\"'][^\"']*|url\\([^)]*" "$page" | cut -c 1-60 | grep -vE "=[\"'](data:|#)|url\\([\"']?#")
 check 'what a page would fetch' "$others" ''
 check 'markup out of text' "$(grep -cF '<script' "$page")" 0

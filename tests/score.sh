@@ -27,7 +27,8 @@ does 2 train config=tiny.yml data=set.h5 run=plain checkpoint.every_steps=1 chec
 
 # The table and the line of JSON, on 1, 2 and 3 ranks; 150 are no whole number of chunks.
 for ranks in 1 2 3; do
-  does $ranks score run=plain n=150 steps=1,3 --json
+  [ $ranks = 1 ] && split=heldout || split=both   # what is against held-out images is the same with training images beside it
+  does $ranks score run=plain n=150 steps=1,3 split=$split --json
   check "lines on $ranks ranks" "$(wc -l <out)" 1
   mv out score$ranks
 done
@@ -44,6 +45,21 @@ for ranks in 2 3; do
     done
   done
 done
+# Both splits: the images made once, training images at home among training images; the run's record has both.
+check 'images made' "$(grep -c '^. steps*: 150 images' err)" 2
+check 'the line kept' "$(cat plain/score.json)" "$(cat score3)"
+check 'training images beside 300 held-out ones' "$(cp score3 out; value train_n)" 300
+for row in 'training images' '1 step' '3 steps' 'class means' 'uniform noise'; do
+  for score in fid_classifier kid_classifier; do
+    cp score2 out && two=$(value ${score}_train "$row") && cp score3 out
+    near "$score of $row against training images on 3 ranks" "$(value ${score}_train "$row")" "$two"
+    near "difference of $score of $row" "$(awk -v a="$(value $score "$row")" -v b="$two" 'BEGIN { printf "%.17g", a - b }')" \
+      "$(value ${score}_difference "$row")"
+  done
+done
+less 'training images against each other' "$(value fid_classifier_train 'training images')" \
+  "$(value fid_classifier 'training images' | awk '{ print $1 / 2 }')"
+check 'training images where none were asked for' "$(grep -c _train score1)" 0
 cp score1 out
 check 'n' "$(value n '1 step')" 150
 check 'evaluations' "$(value evaluations '3 steps')" 3
@@ -113,7 +129,9 @@ near 'the deviation over seeds' "$(value fid_classifier_deviation '2 steps')" \
 check 'seeds of seeds.csv' "$(cut -d , -f 9 seeds.csv | tr '\n' ' ')" 'seed 9 10 12 9 10 12 '
 does 1 score run=plain n=60 steps=2 seed=12 context=no --json
 near 'a seed alone' "$(value fid_classifier '2 steps')" "$(cp seeds.json out; value fid_classifier '2 steps, seed 12')"
-does 1 score run=plain n=60 steps=1 seed=1,2,3 context=no out=seeds.csv
+does 1 score run=plain n=60 steps=1 seed=1,2,3 context=no split=both out=seeds.csv
+grep -qE '^over 3 seeds, 1 step: difference -?[0-9.]+ \+- [0-9.]+$' out || fail "the table lacks the mean difference: $(cat out)"
+grep -qF 'against 300 held-out and 300 training images; difference:' out || fail "the table lacks both numbers: $(cat out)"
 grep -qE '^over 3 seeds, 1 step: FID\[classifier\] [0-9.]+ \+- [0-9.]+, KID' out || fail "the table lacks the mean over seeds: $(cat out)"
 
 # Scores on the way: the same end, a curve, and the best kept. No save finds the averages in the weights' place: not that of the best, amid
@@ -222,6 +240,9 @@ refuses 'omega= goes with run= or checkpoint=' score inception=none.h5 images=no
 refuses 'seed=1,x: expected up to 16 numbers' score run=plain seed=1,x
 refuses 'seed=1,2,1: one of them comes twice' score run=plain seed=1,2,1
 refuses 'seed= goes with run= or checkpoint=' score inception=none.h5 images=none seed=1,2
+refuses 'split=train goes with inception=FILE' score run=plain split=train
+refuses 'split=test: expected heldout, train or both' score run=plain split=test
+refuses 'save_reference= goes with one split' score run=plain inception=none.h5 save_reference=x.npz split=both
 refuses 'out=x.png: expected a list' score run=plain out=x.png
 refuses '512 scores asked for' score run=plain steps=1,2 omega=1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16 \
   interval=0:1,0:.1,0:.2,0:.3,0:.4,0:.5,0:.6,0:.7,0:.8,0:.9,.1:1,.1:.2,.1:.3,.1:.4,.1:.5,.1:.6

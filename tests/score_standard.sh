@@ -52,15 +52,19 @@ check "a scale for each row" "$(grep -o '"omega":[0-9.]*' out | tr '\n' ' ')" '"
 
 # Plain FID is the name by one source file alone: the digest in an imported network changed to it, and to one that differs in the
 # last digit.
-"$PMF" pack shapes n=9 size=16 holdout=2 out=two.h5 >out 2>err || fail "pack: $(cat err)"
+"$PMF" pack shapes n=2 size=16 holdout=2 out=two.h5 >out 2>err || fail "pack: $(cat err)"
 made=$("$PMF" inspect net.h5 | grep -oE '[0-9a-f]{64}') standard=6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2
 for digest in $standard ${standard%2}3; do
   LC_ALL=C sed "s/$made/$digest/" net.h5 >named.h5
-  does 1 score run=run n=2 steps=1 inception=named.h5 data=two.h5 --json
+  does 1 score run=run n=2 steps=1 inception=named.h5 data=two.h5 split=train --json
   check "digest" "$(value network_sha256)" "\"$digest\""
   check "name by $digest" "$(value fid_name)" "$([ $digest = $standard ] && echo '"FID"' || grep -o '"FID\[[0-9a-f]*\]"' out)"
 done
-does 1 score run=run n=2 steps=1 seed=3,4 inception=net.h5 data=two.h5 out=sweep.csv --json
+train=$(value fid)
+does 1 score run=run n=2 steps=1 seed=3,4 inception=net.h5 data=two.h5 split=both out=sweep.csv --json
+check "with both splits the one named" "$(value split)" '"held-out"'
+awk -v got="$(sed 's/"images":"1 step, seed 4".*//' out | grep -o '"fid_train":[^,]*')" -v train="$train" 'BEGIN {
+  sub(/.*:/, "", got); exit !(train > 0 && (got / train - 1)^2 < 1e-18) }' || fail "against training images $train, with both splits: $(cat out)"
 mean=$(grep -o '"images":"1 step, seed [34]".*' out | grep -o '"fid":[0-9.]*' | head -n 2 | awk -F : '{ s += $2 / 2 } END { printf "%.9g", s }')
 check "the mean over seeds" "$(sed 's/.*"over_seeds":.*"fid":\([0-9.]*\).*/\1/' out | awk '{ printf "%.9g", $1 }')" "$mean"
 
@@ -75,7 +79,7 @@ refuses "small.h5: a network of kind convnext, expected inception" score images=
 refuses "few.npz: array mu has 64 numbers, expected 2048" score images=png inception=net.h5 reference=few.npz
 refuses "mixed.npz: array sigma has 4096 numbers, expected 4194304" score images=png inception=net.h5 reference=mixed.npz
 refuses "ref.npz: statistics by a network with hash" score images=png inception=net2.h5 reference=ref.npz
-refuses "split=test: expected heldout or train" score images=png inception=net.h5 data=set.h5 split=test
+refuses "split=test: expected heldout, train or both" score images=png inception=net.h5 data=set.h5 split=test
 mkdir one && cp png/000000_class0.png one/a.png
 refuses "one has 1 image: a score needs 2 or more" score images=one inception=net.h5 data=set.h5
 does 1 sample run=run n=1 out=one.npz
