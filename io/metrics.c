@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "io/events.h"
-#include "io/utf8.h"
+#include "io/json.h"
 #include "src/base/status.h"
 
 /* Whether a line is whole and not after `step`. */
@@ -91,14 +91,10 @@ static int write_line(FILE *f, const char *event, uint64_t step, const struct me
   cJSON *object = cJSON_CreateObject();
   cJSON_AddStringToObject(object, "event", event);
   cJSON_AddNumberToObject(object, "step", (double)step);
-  for (size_t i = 0; i < count; i++)
-    if (isfinite(metrics[i].value)) cJSON_AddNumberToObject(object, metrics[i].name, metrics[i].value);
-    else cJSON_AddNullToObject(object, metrics[i].name);
+  for (size_t i = 0; i < count; i++) json_put(object, metrics[i].name, metrics[i].value);
   if (note) cJSON_AddStringToObject(object, "note", note);
-  char *text = cJSON_PrintUnformatted(object);
-  cJSON_Delete(object);
+  char *text = json_line(object);   /* files may have any names */
   if (!text) return because(STATUS_NOMEM, "no memory for a line of metrics");
-  utf8_mend(text);   /* files may have any names */
   fprintf(f, "%s\n", text);
   cJSON_free(text);
   return fflush(f) ? because(STATUS_IO, "metrics.jsonl: %s", strerror(errno)) : STATUS_OK;

@@ -1,6 +1,5 @@
 /* How fast images of a packed file are read in the order of a training, from disk (cold: the system was asked to forget the
  * file) and from memory (warm): one by one, through the loader, and behind steps that keep the processor busy for so long. */
-#include <cjson/cJSON.h>
 #include <fcntl.h>
 #include <omp.h>
 #include <stdio.h>
@@ -8,6 +7,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "io/json.h"
 #include "io/loader.h"
 #include "io/progress.h"
 #include "jobs/bench.h"
@@ -161,10 +161,7 @@ static void print_json(const struct reading *r, const struct result *f) {
     { "pace_cold", f->pace[COLD] }, { "pace_warm", f->pace[WARM] },
   };
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) cJSON_AddNumberToObject(o, all[i].name, all[i].value);
-  char *text = cJSON_PrintUnformatted(o);
-  if (text) puts(text);
-  cJSON_free(text);
-  cJSON_Delete(o);
+  json_print(o);
 }
 
 static void print_table(const struct reading *r, const struct result *f) {

@@ -1,6 +1,5 @@
 /* The same cores as few ranks of many threads or many ranks of few: each division of the node's cores trains a few steps, as a
  * run of `pmf bench step` under an mpirun of its own. */
-#include <cjson/cJSON.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +8,7 @@
 #include <unistd.h>
 
 #include "io/binding.h"
+#include "io/json.h"
 #include "jobs/bench.h"
 #include "mpi/world.h"
 #include "src/base/status.h"
@@ -121,10 +121,7 @@ static void print_json(const struct division *all, int n, int cores) {
     cJSON_AddNumberToObject(d, "peak_bytes", all[i].peak);
     cJSON_AddItemToArray(list, d);
   }
-  char *text = cJSON_PrintUnformatted(o);
-  if (text) puts(text);
-  cJSON_free(text);
-  cJSON_Delete(o);
+  json_print(o);
 }
 
 static void print_table(const struct division *all, int n, int cores) {

@@ -1,9 +1,9 @@
 /* The parts of the work on their own: sampling, products. */
-#include <cjson/cJSON.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "io/json.h"
 #include "io/memory.h"
 #include "io/progress.h"
 #include "jobs/bench.h"
@@ -14,13 +14,6 @@
 #include "src/base/random.h"
 #include "src/base/status.h"
 #include "src/net/flops.h"
-
-static void print_json(cJSON *o) {
-  char *text = cJSON_PrintUnformatted(o);
-  if (text) puts(text);
-  cJSON_free(text);
-  cJSON_Delete(o);
-}
 
 /* --- sample ---------------------------------------------------------------------------------------------------------- */
 
@@ -95,7 +88,7 @@ int bench_sample(struct bench *b) {
     cJSON_AddNumberToObject(o, "chunk_share", many.share);
     cJSON_AddNumberToObject(o, "peak_bytes", many.peak);
     cJSON_AddNumberToObject(o, "plan_bytes", many.plan);
-    print_json(o);
+    json_print(o);
   } else if (!status && b->w->rank == 0) {
     printf("one image:     %.4f s, %.1f %% of the sgemm rate at its shapes\n", one.seconds, 100 * one.share);
     printf("chunks of %zu:  %.2f images/s on %d rank%s, %.1f %%\n", chunk[1], (double)chunk[1] / many.seconds * ranks,
@@ -135,7 +128,7 @@ int bench_gemm(struct bench *b) {
     cJSON_AddNumberToObject(o, "gflops", rate[i] / 1e9);
     cJSON_AddItemToArray(list, o);
   }
-  if (b->json && !status && b->w->rank == 0) print_json(list);
+  if (b->json && !status && b->w->rank == 0) json_print(list);
   else cJSON_Delete(list);
   net_free(&n);
   return status;

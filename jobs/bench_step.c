@@ -1,11 +1,11 @@
 /* Real training steps on generated data, against the rate of this machine's matrix products at the net's own shapes, measured
  * between the steps on the same ranks and threads at the same time. */
-#include <cjson/cJSON.h>
 #include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "io/json.h"
 #include "io/memory.h"
 #include "jobs/bench.h"
 #include "jobs/layers.h"
@@ -138,10 +138,7 @@ static void print_json(const struct bench *b, const struct trainer *t, const str
   cJSON_AddStringToObject(o, "blas_core", matmul_core());
   for (int i = 0; i < PHASES; i++) cJSON_AddNumberToObject(phases, phase_name[i], r->phase[i]);
   cJSON_AddItemToObject(o, "seconds", phases);
-  char *text = cJSON_PrintUnformatted(o);
-  if (text) puts(text);
-  cJSON_free(text);
-  cJSON_Delete(o);
+  json_print(o);
 }
 
 static void print_table(const struct bench *b, const struct trainer *t, const struct result *r) {

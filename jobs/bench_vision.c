@@ -1,13 +1,13 @@
 /* The networks that judge and teach, with drawn weights: images/s, and the share of the sgemm rate at the shapes of their own
  * convolutions. One image a thread, as scores and losses have it. */
 #include <assert.h>
-#include <cjson/cJSON.h>
 #include <math.h>
 #include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "io/json.h"
 #include "io/progress.h"
 #include "jobs/bench.h"
 #include "jobs/perception.h"
@@ -120,10 +120,7 @@ static void print_json(const struct seen *all, size_t n) {
     cJSON_AddNumberToObject(o, "sgemm_gflops", all[i].rate / 1e9);
     cJSON_AddItemToArray(list, o);
   }
-  char *text = cJSON_PrintUnformatted(list);
-  if (text) puts(text);
-  cJSON_free(text);
-  cJSON_Delete(list);
+  json_print(list);
 }
 
 static void print_table(const struct seen *all, size_t n) {

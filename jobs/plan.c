@@ -1,10 +1,10 @@
 /* plan.c - pmf plan: what a training will take, before it is started: parameters, memory, flops, seconds. The memory comes from
  * the code that allocates; the seconds from the rate of products measured here. */
-#include <cjson/cJSON.h>
 #include <omp.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "io/json.h"
 #include "io/words.h"
 #include "jobs/jobs.h"
 #include "jobs/needs.h"
@@ -73,10 +73,7 @@ static void print_json(const struct plan *p) {
   };
   cJSON *o = cJSON_CreateObject();
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) cJSON_AddNumberToObject(o, all[i].name, all[i].value);
-  char *text = cJSON_PrintUnformatted(o);
-  if (text) puts(text);
-  cJSON_free(text);
-  cJSON_Delete(o);
+  json_print(o);
 }
 
 static void print_table(const struct plan *p) {

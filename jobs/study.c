@@ -13,6 +13,7 @@
 
 #include "io/binding.h"
 #include "io/folder.h"
+#include "io/json.h"
 #include "io/progress.h"
 #include "io/words.h"
 #include "jobs/child.h"
@@ -201,8 +202,7 @@ static int write_result(const struct study_job *j, const struct study_arm *a, lo
   cJSON *list = cJSON_AddArrayToObject(o, "values");
   for (int m = 0; m < STUDY_MEASURES; m++)
     cJSON_AddItemToArray(list, isfinite(r->value[m]) ? cJSON_CreateNumber(r->value[m]) : cJSON_CreateNull());
-  char *text = cJSON_PrintUnformatted(o);
-  cJSON_Delete(o);
+  char *text = json_line(o);
   if (!text) return because(STATUS_NOMEM, "no memory for a result");
   const int status = folder_write(j->folder, name, text);
   cJSON_free(text);
