@@ -70,24 +70,36 @@ static void add_environment(cJSON *o) {
   }
 }
 
+/* To the list of a group's NUMA nodes those of a rank, once. */
+static void add_nodes(char *list, size_t size, const char *numa) {
+  char all[300], one[64];
+  snprintf(all, sizeof all, " %s ", list);
+  snprintf(one, sizeof one, " %s ", numa);
+  if (*numa && !strstr(all, one) && strlen(list) + strlen(numa) + 2 < size)
+    snprintf(list + strlen(list), size - strlen(list), *list ? " %s" : "%s", numa);
+}
+
 /* Ranks in their order; a run of like ones on one host is one object. */
 static void add_hosts(cJSON *o, const struct provenance *p) {
   cJSON *list = cJSON_AddArrayToObject(o, "hosts");
   for (int i = 0, next; i < p->ranks; i = next) {
     const struct binding *b = &p->bindings[i];
     double slowest = b->gflops;
+    char nodes[256] = "";
+    add_nodes(nodes, sizeof nodes, b->numa);
     for (next = i + 1; next < p->ranks; next++) {
       const struct binding *c = &p->bindings[next];
       if (strcmp(b->host, c->host) || strcmp(b->kernels, c->kernels) || b->threads != c->threads
-          || binding_cores(b) != binding_cores(c) || strcmp(b->numa, c->numa)) break;
+          || binding_cores(b) != binding_cores(c)) break;
       slowest = fmin(slowest, c->gflops);
+      add_nodes(nodes, sizeof nodes, c->numa);
     }
     cJSON *host = cJSON_CreateObject();
     cJSON_AddStringToObject(host, "host", b->host);
     cJSON_AddNumberToObject(host, "ranks", next - i);
     cJSON_AddNumberToObject(host, "threads", b->threads);
     cJSON_AddNumberToObject(host, "cores", binding_cores(b));
-    cJSON_AddStringToObject(host, "numa", b->numa);
+    cJSON_AddStringToObject(host, "numa", nodes);
     cJSON_AddStringToObject(host, "kernels", b->kernels);
     cJSON_AddNumberToObject(host, "gflops", slowest);
     cJSON_AddItemToArray(list, host);

@@ -84,7 +84,7 @@ const struct key settings_keys[] = {
     "the optimizer's state and EMAs over ranks; auto: from 2 ranks" },
   { KEY(CHOICE, training.reproducible),        0, 0, "off|on", "off", "", "same bits on any number of ranks, and in float32 of threads" },
   { KEY(REAL, training.max_time),              0, 1e9, NULL, "0", "minutes", "save and end then; 0: no limit" },
-  { KEY(INTEGER, training.max_saves),          0, 1e9, NULL, "0", "checkpoints", "end when this start has saved so many; 0: no limit" },
+  { KEY(INTEGER, training.max_saves),          0, 1e9, NULL, "0", "checkpoints", "end when this start has saved so many on schedule; 0: no limit" },
   { KEY(REAL, training.spike),                 0, 1e9, NULL, "30", "times",
     "the running median of loss or gradient: a step above is skipped; 0: none" },
   { KEY(INTEGER, training.max_skips),          0, 1e9, NULL, "5", "steps",

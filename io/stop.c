@@ -37,7 +37,9 @@ void stop_clear(const char *run) {
   struct stat s;
   if (stat(stop_path(run, path), &s)) return;
   const struct timespec made = s.st_mtim;
-  if (made.tv_sec < began.tv_sec || (made.tv_sec == began.tv_sec && made.tv_nsec < began.tv_nsec)) unlink(path);
+  /* Some file systems stamp in whole seconds: one of this second may be new, and stays. */
+  const int earlier = made.tv_nsec && made.tv_nsec < began.tv_nsec;
+  if (made.tv_sec < began.tv_sec || (made.tv_sec == began.tv_sec && earlier)) unlink(path);
 }
 
 enum stop stop_reason(const char *run, double deadline) {

@@ -66,6 +66,7 @@ static int prepare(struct classifier_scores *c) {
   else evaluator_path(c->data_path, c->role, c->judge_path, sizeof c->judge_path);
   status = dataset_open(&c->data, c->data_path);
   if (!status) status = check_data(c);
+  if (!status && words->both) status = score_splits_training(&c->data, &c->training);
   if (!status) status = check_memory(c);
   return status || !words->diversity ? status : open_seen(c);
 }
@@ -74,13 +75,11 @@ static int prepare(struct classifier_scores *c) {
 static int allocate(struct classifier_scores *c) {
   c->generate = (struct generate){ .net = &c->t.net, .sampler = c->sampler, .seed = sweep_seed(c->words->sweep, &c->t.s),
                                    .n_labels = (size_t)c->t.s.dataset.num_classes };
-  if (c->words->both) c->training = score_splits_training(c->data.count[SPLIT_HELDOUT], c->data.count[SPLIT_TRAIN]);
   c->scorer = (struct scorer){ .w = c->w, .judge = &c->judge, .pixels = c->t.net.pixels, .progress = &c->progress,
                                .most = { c->data.count[SPLIT_HELDOUT], c->n, c->training } };
   const int status = generate_init(&c->generate);
   return status ? status : scorer_init(&c->scorer);
 }
-
 
 /* ---- scores ---- */
 
@@ -131,7 +130,7 @@ static int score_ceilings(struct classifier_scores *c) {
   return status ? status : add_row(c, "uniform noise", 0, source_noise(&noise), c->n);
 }
 
-/* COLLECTIVE. What all is held against. */
+/* COLLECTIVE. With split=both. */
 static int look_at_training(struct classifier_scores *c) {
   const struct packed_images training = { &c->data, SPLIT_TRAIN, c->training };
   const struct source second = source_packed(&training);
@@ -139,6 +138,7 @@ static int look_at_training(struct classifier_scores *c) {
   return scorer_second(&c->scorer, &second, c->training);
 }
 
+/* COLLECTIVE. */
 static int score_all(struct classifier_scores *c) {
   const struct packed_images held_out = { &c->data, SPLIT_HELDOUT, c->data.count[SPLIT_HELDOUT] };
   const struct source reference = source_packed(&held_out);

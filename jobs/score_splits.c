@@ -4,8 +4,14 @@
 #include <stdio.h>
 
 #include "io/json.h"
+#include "src/base/status.h"
 
-size_t score_splits_training(size_t held_out, size_t training) { return training < held_out ? training : held_out; }
+int score_splits_training(const struct dataset *d, size_t *images) {
+  *images = d->count[SPLIT_HELDOUT];
+  if (*images <= d->count[SPLIT_TRAIN]) return STATUS_OK;
+  return because(STATUS_BAD, "%s has %zu training images, fewer than its %zu held-out ones: split=both takes as many of both", d->path,
+                 d->count[SPLIT_TRAIN], *images);
+}
 
 void score_splits_head(const char *fid, const char *kid) {
   printf("\n%-28s %38s %38s\n%-28s", "", fid, kid, "");

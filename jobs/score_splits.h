@@ -3,13 +3,14 @@
  * to score. As many, because a distance depends on the number of images. Ranks: local. */
 #ifndef JOBS_SCORE_SPLITS_H
 #define JOBS_SCORE_SPLITS_H
+#include "io/dataset.h"
 #include "jobs/over_seeds.h"
 
 /* Distances from held-out and from training images. */
 struct score_splits { double fid[2], kid[2]; };
 
-/* How many training images stand beside so many held-out ones. */
-size_t score_splits_training(size_t held_out, size_t training);
+/* How many training images stand beside the held-out ones. Errors: STATUS_BAD: there are not as many. */
+int score_splits_training(const struct dataset *d, size_t *images);
 /* The table: its head, with the scores' names, a line for each row, and what the numbers are. deficient: N < D. */
 void score_splits_head(const char *fid, const char *kid);
 void score_splits_row(const char *images, const struct score_splits *s, int deficient);

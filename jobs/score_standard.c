@@ -63,10 +63,8 @@ static int choose_reference(struct standard_scores *j) {
   if (j->reference < 2)
     return because(STATUS_BAD, "%s has %zu %s images: expected at least 2 to compare with", j->data_path, j->reference,
                    score_standard_split(j));
-  if (words->both) j->training = score_splits_training(j->reference, j->data.count[SPLIT_TRAIN]);
-  if (words->both && j->training < 2)
-    return because(STATUS_BAD, "%s has %zu training images: split=both compares with at least 2", j->data_path, j->training);
-  return score_statistics_identify(j, j->split, j->identity);
+  const int training = words->both ? score_splits_training(&j->data, &j->training) : STATUS_OK;
+  return training ? training : score_statistics_identify(j, j->split, j->identity);
 }
 
 static int prepare(struct standard_scores *j) {

@@ -259,7 +259,7 @@ int standard_score_second(struct standard *s, struct standard_score *score) {
   score->n = a->n, score->reference = b->n;
   if (thin(a, b)) status = few(s, b, &score->fid);
   else {
-    if (thin(a, &s->scorer.reference)) scorer_moments(&s->scorer, a, 0, scorer_chunks(a));   /* the first score needed none */
+    if (s->scorer.reference.n && thin(a, &s->scorer.reference)) scorer_moments(&s->scorer, a, 0, scorer_chunks(a));   /* the first score needed none */
     const int first = s->w->rank == 0;
     status = agree(s->w->comm, first ? frechet_distance_clipped(&a->moments, &b->moments, &score->fid, &score->clipped) : STATUS_OK);
   }

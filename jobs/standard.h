@@ -29,7 +29,8 @@ struct standard_score {
   double clipped;                    /* of fid, as in frechet.h; 0 where the features themselves were enough */
 };
 /* COLLECTIVE. `path`: a network of kind inception. image and reference: height, width, channels of the images on both sides
- * (reference[0] = 0: none); most: how many at most, on both sides and in a second reference (0: there is none). Errors: STATUS_BAD: no such file, or of another kind; STATUS_NOMEM. */
+ * (reference[0] = 0: none); most: how many at most, on both sides and in a second reference (0: there is none).
+ * Errors: STATUS_BAD: no such file, or of another kind; STATUS_NOMEM. */
 int standard_open(struct standard *s, const struct world *w, const char *path, const size_t image[3], const size_t reference[3],
                   const size_t most[3]);
 void standard_close(struct standard *s);

@@ -48,8 +48,8 @@ struct due { enum stop stop; int save, score, commit, bad_images; };
 /* Rank 0's clock says whether a score may be taken after this step. */
 static int score_due(const struct run *run) {
   const double to_end = run->deadline > 0 ? run->deadline - progress_clock() : -1;
-  return evaluate_due(&run->evaluation, run->t.state.step + 1, saves_until(&run->saves), 60 * run->t.s.checkpoint.every_minutes,
-                      to_end);
+  const double to_save = saves_left(run) > 1 ? saves_until(&run->saves) : -1;   /* after the last there is no step for it */
+  return evaluate_due(&run->evaluation, run->t.state.step + 1, to_save, 60 * run->t.s.checkpoint.every_minutes, to_end);
 }
 
 /* Of this process; rank 0 alone looks for the file. */
@@ -256,8 +256,9 @@ int train_loop(struct run *run) {
     /* The checkpoint to go back to is the one from before bad steps. */
     const int amid_bad = run->t.guard.max_skips > 0 && run->t.guard.memory->in_a_row > 0;
     if (due.save && !amid_bad && (status = save(run, 0))) return status;
-    if (due.save && saves_left(run) <= 0) return stop(run, STOP_SAVES);
-    if (due.score && !due.save) evaluate(run);
+    const int last_save = due.save && !amid_bad && saves_left(run) <= 0;
+    if (due.score && (!due.save || last_save)) evaluate(run);
+    if (last_save) return stop(run, STOP_SAVES);
   }
   const int status = save_surely(run);
   if (!status && due.score) evaluate(run);

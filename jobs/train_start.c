@@ -176,6 +176,7 @@ int train_start(struct run *run, const struct binding *bindings) {
   run->saves.sure = run->t.state.step;
   /* From here on the folder has its own: the other file may go, or be another by the next start. */
   if (run->restart_from && !run->resumed && (status = saves_take(&run->saves, 1))) return status;
+  run->saves.made = 0;   /* training.max_saves counts what this start has learnt */
   evaluate_start(&run->evaluation);
   if (run->t.s.training.max_time > 0) run->deadline = run->began + 60 * run->t.s.training.max_time;
   run->progress.until = time_ends(run);

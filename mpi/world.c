@@ -11,7 +11,7 @@
 static void prefer(const char *parameter, const char *value) { setenv(parameter, value, 0); }
 
 bool world_launched(void) {
-  static const char *const names[] = { "OMPI_COMM_WORLD_SIZE", "PMIX_RANK", "PMI_RANK", "PMI_SIZE" };
+  static const char *const names[] = { "OMPI_COMM_WORLD_SIZE", "PMIX_RANK", "PMI_RANK", "PMI_SIZE", "ALPS_APP_PE" };
   for (size_t i = 0; i < sizeof names / sizeof *names; i++)
     if (getenv(names[i])) return true;
   return false;

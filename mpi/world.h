@@ -1,7 +1,7 @@
 /* world.h - this process among the others.
- * world_init also works without a launcher (one rank, which then looks for no network). Before MPI_Init it sets the MPI-IO parameters that keep
- * parallel HDF5 correct with Open MPI (EXPECTATIONS H1, H17), and those that let a node's ranks exchange gradients in large
- * pieces, unless the user's environment names them. */
+ * world_init also works without a launcher (one rank, which then looks for no network). Before MPI_Init it sets the MPI-IO
+ * parameters that keep parallel HDF5 correct with Open MPI (EXPECTATIONS H1, H17), and those that let a node's ranks exchange
+ * gradients in large pieces, unless the user's environment names them. */
 #ifndef MPI_WORLD_H
 #define MPI_WORLD_H
 #include <mpi.h>

@@ -48,9 +48,14 @@ for ranks in 1 2; do
   has $data_keys
   check 'pixels a side' "$(value image_size)" 32
   check 'images in batches of' "$(value images) $(value batch_size)" '40 10'
+  does $ranks plan config=tiny.yml sampling.grid_every_steps=5 --json
+  tr '{},' '\n' <out | awk -F: '/total_bytes/ { total = $2 } /_bytes/ && !/total_|checkpoint_/ { parts += $2 } END { exit !total || parts != total }' ||
+    fail "the parts of pmf plan are not its total: $(cat out)"
+  # shellcheck disable=SC2086
+  has $plan_keys
 done
-does 1 bench step config=tiny.yml steps=1
-says 'precision f32' 'images/s +[0-9.]+' 'gradient +[0-9.]+ %' 'Newton-Schulz +[0-9.]+ %' 'whole step +[0-9.]+ %' \
+does 2 bench step config=tiny.yml steps=1
+says 'gradients. way +[0-9.]+ s +exposed, mean of the ranks .median [0-9.]+, most [0-9.]+' 'precision f32' 'images/s +[0-9.]+' 'gradient +[0-9.]+ %' 'Newton-Schulz +[0-9.]+ %' 'whole step +[0-9.]+ %' \
   'memory a rank' 'forward +[0-9.]+'
 does 2 bench sample config=tiny.yml steps=2 --json
 has latency_s latency_share images_per_s chunk_share peak_bytes plan_bytes
@@ -63,11 +68,6 @@ does 1 bench gemm config=tiny.yml
 [ "$(grep -cE ' x +[0-9]+ x +[0-9]+ +[0-9.]+ GF/s$' out)" = 12 ] || fail "not twelve products: $(cat out)"
 does 2 bench data config=tiny.yml data=set.h5 steps=1 step_seconds=0.01
 says '^100 images of 16 x 16 x 3 .* batches of 12' '^  cold +[0-9]+ ' '^  warm +[0-9]+ ' '[0-9]+ % of it stayed in memory'
-does 2 plan config=tiny.yml sampling.grid_every_steps=5 --json
-tr '{},' '\n' <out | awk -F: '/total_bytes/ { total = $2 } /_bytes/ && !/total_|checkpoint_/ { parts += $2 } END { exit !total || parts != total }' ||
-  fail "the parts of pmf plan are not its total: $(cat out)"
-# shellcheck disable=SC2086
-has $plan_keys
 does 1 plan config=tiny.yml training.recompute=block
 says 'parameters [0-9.]+ M' '^  total +[0-9.]+' '^checkpoint [0-9.]+ MiB' 'GF an image: forward' 'GF of Newton-Schulz a step'
 

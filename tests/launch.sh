@@ -13,7 +13,8 @@ export PMF_SOURCE PMF_BUILD MPIRUN PMF TEST_DATA
 export CK_FORK="${CK_FORK:-no}"                                  # Check's forks and OpenMP's threads do not go together
 export OMPI_MCA_btl_vader_single_copy_mechanism=none             # containers forbid what it wants
 export OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_hwloc_base_binding_policy=none
-export OMPI_MCA_pml=ob1 OMPI_MCA_btl=self,vader,tcp              # libraries of networks that are not here wait for their hardware
+# Libraries of networks that are not here would wait for their hardware.
+export OMPI_MCA_pml="${OMPI_MCA_pml:-ob1}" OMPI_MCA_btl="${OMPI_MCA_btl:-self,vader,tcp}"
 # MPI libraries leak by design; and memory that cannot be had is a status here, not an end.
 export ASAN_OPTIONS="${ASAN_OPTIONS:-detect_leaks=0:allocator_may_return_null=1}"
 if [ "$(id -u)" = 0 ]; then export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1; fi

@@ -12,7 +12,7 @@ export OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_hwloc_base_binding_policy=no
 export OMPI_MCA_btl_vader_single_copy_mechanism=none OMPI_MCA_mpi_yield_when_idle=1
 # What would wait: mpirun for one to two seconds wherever a rank ends with another code than 0; networks that are not here, for their
 # hardware; threads that find no core, for each other.
-export OMPI_MCA_odls_base_sigkill_timeout=0 OMPI_MCA_pml=ob1 OMPI_MCA_btl=self,vader,tcp OMP_WAIT_POLICY=passive
+export OMPI_MCA_odls_base_sigkill_timeout=0 OMPI_MCA_pml="${OMPI_MCA_pml:-ob1}" OMPI_MCA_btl="${OMPI_MCA_btl:-self,vader,tcp}" OMP_WAIT_POLICY=passive
 if [ "$(id -u)" = 0 ]; then export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1; fi
 test_name=$(basename "$0")
 folder=$(mktemp -d) || exit 1

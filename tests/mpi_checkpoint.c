@@ -448,8 +448,7 @@ static int load_pieces(MPI_Comm comm, const char *path) {
   return checkpoint_load(comm, path, pieces, FLATS);
 }
 
-/* The helper of tests/checkpoint.sh. */
-/* words: save, later or find, the folder, and the step where there is one. */
+/* The helper of tests/checkpoint.sh. words: save, later or find, the folder, and the step where there is one. */
 static int one_thing(char **words) {
   char path[400], warning[1024];
   const uint64_t step = strcmp(words[0], "find") ? (uint64_t)atoi(words[2]) : 0;

@@ -135,11 +135,11 @@ grep -qF 'against 300 held-out and 300 training images; difference:' out || fail
 grep -qE '^over 3 seeds, 1 step: FID\[classifier\] [0-9.]+ \+- [0-9.]+, KID' out || fail "the table lacks the mean over seeds: $(cat out)"
 
 # Scores on the way: the same end, a curve, and the best kept. No save finds the averages in the weights' place: not that of the best, amid
-# its score, nor one that threads have under way meanwhile, nor that of a stop amid a score (below).
+# its score, nor one that threads were given a step before, nor that of a stop amid a score (below).
 does 2 train config=tiny.yml data=set.h5 run=scored fid.every_steps=10 fid.online_samples=150 fid.time_share=1 \
-  checkpoint.async=on checkpoint.every_steps=9
+  checkpoint.async=on checkpoint.every_steps=19
 as_plain 'a run with scores' scored/checkpoint.h5 30
-as_plain 'a save by threads' scored/checkpoint.h5.prev 27
+as_plain 'a save by threads' scored/checkpoint.h5.prev 19
 check 'steps of scores' "$(scored=$(scores scored | sed 's/.*"step":\([0-9]*\).*/\1/'); echo $scored)" '10 20 30'
 check 'leftovers' "$(cd scored && echo best*)" 'best best.h5'
 "$PMF" verify scored/best.h5 >out 2>err || fail "best.h5: $(cat err)"
@@ -153,6 +153,12 @@ check 'step of best.h5' "$(value step)" "$best"
 near 'FID[classifier] on the way' "$(of_score scored fid_classifier "$best")" "$(value fid_classifier '1 step')"
 near 'KID[classifier] on the way' "$(of_score scored kid_classifier "$best")" "$(value kid_classifier '1 step')"
 near 'agreement on the way' "$(of_score scored agreement "$best")" "$(value agreement '1 step')"
+
+# A start that ends with a save has the score of that step, which no later one would take.
+on 2 train config=tiny.yml data=set.h5 run=counted fid.every_steps=10 fid.online_samples=60 fid.time_share=1 checkpoint.every_steps=10 \
+  training.max_saves=1
+check 'exit code after as many saves as asked for' $? 75
+check 'score of the step at which it ends' "$(scores counted | sed 's/.*"step":\([0-9]*\).*/\1/')" 10
 
 # The best outlives a stop; that of another classifier or of another measurement does not, and a line says so. A note of an
 # earlier program does not say what it is of: its checkpoint does.
@@ -267,6 +273,8 @@ refuses 'none.h5: no such file' score run=plain data=none.h5
 refuses 'unknown word; did you mean omega=?' score run=plain omga=3
 refuses 'not' score run=plain classifier=plain/checkpoint.h5
 refuses 'fid.time_share=0: expected a number, above 0' train config=tiny.yml data=set.h5 run=new fid.time_share=0
+"$PMF" pack shapes n=20 size=8 holdout=40 out=odd.h5 >out 2>err || fail "pack: $(cat err)"
+refuses 'odd.h5 has 20 training images, fewer than its 40 held-out ones' score run=plain data=odd.h5 split=both
 "$PMF" pack shapes n=60 size=8 holdout=0 out=all.h5 >out 2>err || fail "pack: $(cat err)"
 "$PMF" pack shapes n=60 size=16 out=large.h5 >out 2>err || fail "pack: $(cat err)"
 refuses 'all.h5 has 0 held-out images' score run=plain data=all.h5

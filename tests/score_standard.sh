@@ -9,6 +9,7 @@ rm net.st
 "$PMF_BUILD/tests/networks" convnext small.st && "$PMF" import in=small.st out=small.h5 >out 2>err || fail "import: $(cat err)"
 for kind in few mixed other smaller; do "$PMF_BUILD/tests/networks" $kind $kind.npz || fail "statistics, $kind"; done
 "$PMF" pack shapes n=24 size=16 holdout=9 out=set.h5 >out 2>err || fail "pack: $(cat err)"
+"$PMF" pack shapes n=2 size=16 holdout=2 out=two.h5 >out 2>err || fail "pack: $(cat err)"
 tiny "batch_size: 4, steps: 1, ema_val: [2], seed: 3"
 does 1 train config=tiny.yml data=set.h5 run=run
 does 1 sample run=run n=10 out=images.npz
@@ -49,10 +50,15 @@ does 1 score run=run n=4 steps=1 omega=1,2 inception=net.h5 data=set.h5 out=swee
 check "rows of a sweep" "$(wc -l <sweep.csv)" 3
 check "N of a sweep" "$(cut -d , -f 7,8 sweep.csv | tail -n 1)" 4,1
 check "a scale for each row" "$(grep -o '"omega":[0-9.]*' out | tr '\n' ' ')" '"omega":1 "omega":2 '
+does 1 score run=run n=2 steps=1 seed=1,2 inception=net.h5 data=two.h5 split=both out=sweep.csv
+for text in ', a sweep: N 2 against the held-out images of two.h5' '^over 2 seeds, 1 step: [0-9.]+ \+- [0-9.]+, Inception Score ' \
+            ' held out +training +difference' '^over 2 seeds, 1 step: difference -?[0-9.]+ \+- [0-9.]+$' \
+            '^against 2 held-out and 2 training images; difference: '; do
+  grep -qE -- "$text" out || fail "the table of a sweep lacks '$text': $(cat out)"
+done
 
 # Plain FID is the name by one source file alone: the digest in an imported network changed to it, and to one that differs in the
 # last digit.
-"$PMF" pack shapes n=2 size=16 holdout=2 out=two.h5 >out 2>err || fail "pack: $(cat err)"
 made=$("$PMF" inspect net.h5 | grep -oE '[0-9a-f]{64}') standard=6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2
 for digest in $standard ${standard%2}3; do
   LC_ALL=C sed "s/$made/$digest/" net.h5 >named.h5

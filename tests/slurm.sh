@@ -99,7 +99,7 @@ one() {
   case $name in usersig | srun) export SLURM_SANDBOX_USERSIG=1 ;; esac
   "$sandbox" start "$dir/s" >exports 2>err || { fail "$name: $(cat err)"; exit 1; }
   eval "$(cat exports)"
-  unset OMPI_MCA_rmaps_base_oversubscribe
+  unset OMPI_MCA_rmaps_base_oversubscribe OMPI_MCA_odls_base_sigkill_timeout OMP_WAIT_POLICY   # a user has none of them
   if [ "$name" = scaling ] || [ "$name" = cancel ] || [ "$name" = stop ]; then
     case $name in scaling) scaling ;; cancel) for_good scancel ;; stop) for_good touch run/stop ;; esac
     "$sandbox" stop "$dir/s" 2>>err

@@ -262,6 +262,9 @@ done
 check 'what a stop leaves' "$(cd alone && echo *)" \
   'blas_core checkpoint.h5 checkpoint.h5.prev lock metrics.jsonl provenance.json status used_parameters.yml'
 
+refuses 'training.max_saves=2 counts saves on schedule' train config=tiny.yml data=set.h5 run=none training.max_saves=2 \
+  checkpoint.every_steps=0 checkpoint.every_minutes=0
+
 # At a terminal one line, which the next one replaces.
 PMF_PROGRESS=live trains 0 1 run=live training.steps=3
 check 'lines of steps' "$(tr '\r' '\n' <err |
