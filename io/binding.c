@@ -172,8 +172,8 @@ static void check_speed(const struct binding *all, int ranks, void (*say)(void *
   if (!count) return;
   const struct binding *b = &all[slowest];
   snprintf(line, sizeof line, "WARNING: %d of %d ranks, rank %d on %s slowest, multiply at less than %g of the median: %.1f of"
-           " %.1f GF/s; the others will wait for it: is its clock held down, or other work on its cores?", count, ranks, slowest, b->host,
-           BINDING_SLOW, b->gflops, middle);
+           " %.1f GF/s; the others will wait for it: is its clock held down, or other work on its cores?", count, ranks, slowest,
+           b->host, BINDING_SLOW, b->gflops, middle);
   say(context, line);
 }
 

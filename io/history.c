@@ -59,8 +59,10 @@ static void drop_after(struct history *h, double step) {
 }
 
 static void begin_again(struct history *h, struct reading *r, const cJSON *o, double step) {
+  const double images = json_number(o, "images");
   drop_after(h, step);
   r->before = last_minutes(h);
+  if (!h->n_steps) h->began = isfinite(images) ? images : 0;
   const double ranks = json_number(o, "ranks");
   if (ranks >= 1 && ranks < 1e9) h->ranks = (int)ranks;
 }
@@ -110,10 +112,9 @@ void history_free(struct history *h) {
 static double images_of(const struct history_step *s) { return s->images; }
 static double minutes_of(const struct history_step *s) { return s->minutes; }
 
-/* y at x, both rising from 0, 0 along the steps. */
-static double between(const struct history *h, double x, double (*x_of)(const struct history_step *),
+/* y at x, both rising from x0, y0 along the steps. */
+static double between(const struct history *h, double x, double x0, double (*x_of)(const struct history_step *), double y0,
                       double (*y_of)(const struct history_step *)) {
-  double x0 = 0, y0 = 0;
   if (!isfinite(x)) return NAN;
   for (size_t i = 0; i < h->n_steps; i++) {
     const double x1 = x_of(&h->steps[i]), y1 = y_of(&h->steps[i]);
@@ -123,5 +124,10 @@ static double between(const struct history *h, double x, double (*x_of)(const st
   }
   return y0;
 }
-double history_images(const struct history *h, double minutes) { return between(h, minutes, minutes_of, images_of); }
-double history_minutes(const struct history *h, double images) { return between(h, images, images_of, minutes_of); }
+double history_images(const struct history *h, double minutes) { return between(h, minutes, 0, minutes_of, h->began, images_of); }
+double history_minutes(const struct history *h, double images) { return between(h, images, h->began, images_of, 0, minutes_of); }
+
+double history_rate(const struct history *h) {
+  const struct history_step *last = &h->steps[h->n_steps - 1];
+  return (last->images - h->began) / (60 * last->minutes);
+}

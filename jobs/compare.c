@@ -171,7 +171,6 @@ static void print_row(const struct runs *r, const char *name, const char *format
 static double steps_of(const struct history *h) { return last(h)->step; }
 static double images_of(const struct history *h) { return last(h)->images; }
 static double minutes_of(const struct history *h) { return last(h)->minutes; }
-static double rate_of(const struct history *h) { return last(h)->images / (60 * last(h)->minutes); }
 static double best_of(const struct history *h) {
   const struct history_score *s = score_before(h, INFINITY, 1);
   return s ? s->fid : NAN;
@@ -231,7 +230,7 @@ static void print(const struct runs *r) {
   print_row(r, "steps", "%.0f", steps_of);
   print_row(r, "images seen", "%.0f", images_of);
   print_row(r, "minutes of training", "%.2f", minutes_of);
-  print_row(r, "images/s", "%.1f", rate_of);
+  print_row(r, "images/s", "%.1f", history_rate);
   print_row(r, "best FID[classifier]", "%.4g", best_of);
   print_row(r, "  after images", "%.0f", best_at);
   print_best(r);

@@ -12,7 +12,7 @@ struct drawing {
   FILE *f;
   const struct plot *p;
   double unit;                     /* images in a unit of the axis */
-  double most;                     /* its end, in units */
+  double least, most;              /* its ends, in units */
 };
 
 static const struct { const char *title, *axes, *thick, *thin; } curves[PLOT_CURVES] = {
@@ -83,11 +83,12 @@ static void put_losses(const struct drawing *d) {
     }
   put_minutes(d);
   gnuplot_log_axis(d->f, low / 1.15, high * 1.15);
+  const char *line = d->p->h.n_steps > 1 ? "lines" : "points pt 7";   /* a line of one point is not seen */
   fputs("set ylabel 'mean square error'\nset y2label 'loss'\nset y2tics\nset format y2 '%.8g'\nplot ", d->f);
   for (int c = 0; c < PLOT_CURVES; c++)
-    fprintf(d->f, "$steps using 1:%d axes %s with lines lw 1 lc rgb '%s' notitle, ", 2 + 2 * c, curves[c].axes, curves[c].thin);
+    fprintf(d->f, "$steps using 1:%d axes %s with %s lw 1 lc rgb '%s' notitle, ", 2 + 2 * c, curves[c].axes, line, curves[c].thin);
   for (int c = 0; c < PLOT_CURVES; c++)
-    fprintf(d->f, "$steps using 1:%d axes %s with lines lw 2.5 lc rgb '%s' title '%s'%s", 3 + 2 * c, curves[c].axes,
+    fprintf(d->f, "$steps using 1:%d axes %s with %s lw 2.5 lc rgb '%s' title '%s'%s", 3 + 2 * c, curves[c].axes, line,
             curves[c].thick, curves[c].title, c < PLOT_CURVES - 1 ? ", " : "\n");
 }
 
@@ -171,8 +172,8 @@ static void put_script(const struct drawing *d) {
   put_data(d);
   gnuplot_frame(d->f);
   fprintf(d->f, "set datafile missing 'nan'\n"
-                "set xrange [0:%.9g]\nset x2range [0:%.9g]\nset lmargin at screen 0.08\nset rmargin at screen 0.90\n"
-                "set multiplot\nset label 1000 ", d->most, d->most);
+                "set xrange [%.9g:%.9g]\nset x2range [%.9g:%.9g]\nset lmargin at screen 0.08\nset rmargin at screen 0.90\n"
+                "set multiplot\nset label 1000 ", d->least, d->most, d->least, d->most);
   gnuplot_text(d->f, d->p->title);
   fprintf(d->f, " at screen 0.5, screen %g center font ',16'\n", scores ? 0.975 : 0.957);
   if (!scores) {
@@ -194,7 +195,7 @@ static void put_plot(FILE *f, const void *plot) {
   const struct plot *p = plot;
   const double last = p->h.steps[p->h.n_steps - 1].images, most = p->n_rows ? fmax(last, p->at) : last;
   struct drawing d = { .f = f, .p = p, .unit = most >= 2e6 ? 1e6 : most >= 2e3 ? 1e3 : 1 };
-  d.most = 1.02 * most / d.unit;
+  d.least = p->h.began / d.unit, d.most = d.least + 1.02 * (most / d.unit - d.least);
   put_script(&d);
 }
 

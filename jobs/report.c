@@ -77,7 +77,7 @@ static void put_facts(FILE *f, const char *run, const struct history *h) {
   fputs("</p><table><tr><th>step</th><th>images seen</th><th>minutes of training</th><th>images/s</th><th>loss</th>"
         "<th>error, u</th><th>error, v</th></tr><tr>", f);
   put_number(f, s->step, "%.0f"), put_number(f, s->images, "%.0f"), put_number(f, s->minutes, "%.1f");
-  put_number(f, s->images / (60 * s->minutes), "%.1f");
+  put_number(f, history_rate(h), "%.1f");
   put_number(f, s->loss, "%.5g"), put_number(f, s->mse_u, "%.5g"), put_number(f, s->mse_v, "%.5g");
   fputs("</tr></table>\n", f);
   free(status);

@@ -9,8 +9,8 @@
 int score_splits_training(const struct dataset *d, size_t *images) {
   *images = d->count[SPLIT_HELDOUT];
   if (*images <= d->count[SPLIT_TRAIN]) return STATUS_OK;
-  return because(STATUS_BAD, "%s has %zu training images, fewer than its %zu held-out ones: split=both takes as many of both", d->path,
-                 d->count[SPLIT_TRAIN], *images);
+  return because(STATUS_BAD, "%s has %zu training images, fewer than its %zu held-out ones: split=both takes as many of both",
+                 d->path, d->count[SPLIT_TRAIN], *images);
 }
 
 void score_splits_head(const char *fid, const char *kid) {

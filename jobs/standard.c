@@ -113,10 +113,10 @@ static int gather(struct standard *s, const struct feature_set *f, float **rows)
   return status;
 }
 
-/* No more images than features on either side, */
+/* No more images than features on either side: no [D,D] matrix is decomposed. */
 static int thin(const struct feature_set *a, const struct feature_set *b) { return a->n <= a->D && b->n <= b->D; }
 
-/* and no decomposition of a [D,D] matrix. COLLECTIVE. */
+/* COLLECTIVE. Where they are. */
 static int few(struct standard *s, const struct feature_set *b, double *fid) {
   const struct feature_set *a = &s->scorer.images;
   float *x = NULL, *y = NULL;
@@ -257,11 +257,13 @@ int standard_score_second(struct standard *s, struct standard_score *score) {
   int status = STATUS_OK;
   *score = nothing;
   score->n = a->n, score->reference = b->n;
-  if (thin(a, b)) status = few(s, b, &score->fid);
-  else {
-    if (s->scorer.reference.n && thin(a, &s->scorer.reference)) scorer_moments(&s->scorer, a, 0, scorer_chunks(a));   /* the first score needed none */
-    const int first = s->w->rank == 0;
-    status = agree(s->w->comm, first ? frechet_distance_clipped(&a->moments, &b->moments, &score->fid, &score->clipped) : STATUS_OK);
+  if (thin(a, b)) {
+    status = few(s, b, &score->fid);
+  } else {
+    const int without = s->scorer.reference.n && thin(a, &s->scorer.reference);   /* the first score needed no moments */
+    if (without) scorer_moments(&s->scorer, a, 0, scorer_chunks(a));
+    if (s->w->rank == 0) status = frechet_distance_clipped(&a->moments, &b->moments, &score->fid, &score->clipped);
+    status = agree(s->w->comm, status);
   }
   if (!status) kernel(s, b, score);
   if (!status) spread(s->w->comm, 0, sizeof *score, score);

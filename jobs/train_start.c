@@ -135,7 +135,8 @@ static int take_lock(struct run *run, int *refused) {
 static int write_start(const struct run *run, const struct binding *bindings) {
   int slowest;
   const double middle = binding_gflops(bindings, run->w->ranks, &slowest);
-  const struct metric m[] = { { "ranks", run->w->ranks }, { "micro_batch", (double)run->t.step.micro }, { "gflops", middle },
+  const struct metric m[] = { { "ranks", run->w->ranks }, { "micro_batch", (double)run->t.step.micro },
+                              { "images", (double)run->t.state.images_seen }, { "gflops", middle },
                               { "gflops_least", bindings[slowest].gflops }, { "slowest", slowest } };
   return metrics_write(&run->metrics, run->t.state.step ? "resume" : "start", run->t.state.step, m, sizeof m / sizeof *m, NULL);
 }

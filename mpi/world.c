@@ -17,8 +17,9 @@ bool world_launched(void) {
   return false;
 }
 
-/* A process alone needs no network: libraries of two of them wait a tenth of a second each for their hardware as they are loaded, half
- * of what pmf inspect takes. (Without the daemon, too, by ess_singleton_isolated, processes at once take each other's folder away.) */
+/* A process alone needs no network: libraries of two of them wait a tenth of a second each for their hardware as they are loaded,
+ * half of what pmf inspect takes. (Without the daemon, too, by ess_singleton_isolated, processes at once take each other's folder
+ * away.) */
 static void prefer_alone(void) {
   if (world_launched()) return;
   prefer("OMPI_MCA_pml", "ob1");

@@ -3,8 +3,8 @@
 # verify say what is in a file, and what is wrong with it: one line, exit 65.
 . "$(dirname "$0")/lib.sh"
 
-# on_ranks N WORDS..., ranks WORDS...: the helper in mpi_checkpoint, which does one thing after the other; on two.
-on_ranks() { "$MPIRUN" -np "$1" "$PMF_BUILD/tests/mpi_checkpoint" "${@:2}" 2>err; }
+# on_ranks N WORDS..., ranks WORDS...: tests/saver.c, which does one thing after the other; on two.
+on_ranks() { "$MPIRUN" -np "$1" "$PMF_BUILD/tests/saver" "${@:2}" 2>err; }
 ranks() { on_ranks 2 "$@"; }
 
 # says CODE TEXT WORDS...: exit code, and TEXT somewhere in what is printed

@@ -88,7 +88,7 @@ for io in ompio romio; do
 done
 mkdir four
 timeout -k 1 60 "$MPIRUN" -n 4 env LD_PRELOAD="$SHIM" SHIM_FAIL='write 5 2 2 checkpoint.h5.tmp 2' \
-  OMPI_MCA_fbtl_posix_write_datasieving=0 "$PMF_BUILD/tests/mpi_checkpoint" save four 1 >out 2>err
+  OMPI_MCA_fbtl_posix_write_datasieving=0 "$PMF_BUILD/tests/saver" save four 1 >out 2>err
 check 'exit code of four ranks of which one cannot write' $? 74
 said_once 'four/checkpoint.h5.tmp: cannot be written in parallel: MPI_ERR_IO'
 check 'left over by four ranks' "$(echo four/*)" 'four/*'
@@ -100,8 +100,8 @@ for late in 'open OMPI_COMM_WORLD_RANK' 'open 3-OMPI_COMM_WORLD_RANK' 'write OMP
   mkdir four
   # shellcheck disable=SC2016,SC2086
   timeout -k 1 60 "$MPIRUN" -n 4 bash -c 'SHIM_SLOW="$1 0.0$(($2))5 checkpoint.h5.tmp" LD_PRELOAD=$3 exec "$4" save four 1' \
-    late $late "$SHIM" "$PMF_BUILD/tests/mpi_checkpoint" >out 2>err || fail "four ranks, late by $late: exit code $?: $(cat err)"
-  check "what four ranks saved, late by $late" "$("$PMF_BUILD/tests/mpi_checkpoint" find four 2>&1)" 1
+    late $late "$SHIM" "$PMF_BUILD/tests/saver" >out 2>err || fail "four ranks, late by $late: exit code $?: $(cat err)"
+  check "what four ranks saved, late by $late" "$("$PMF_BUILD/tests/saver" find four 2>&1)" 1
 done
 
 # A disk that takes nothing more: from the midst of the head on, from the end of the arrays on, from the checksums on. Training

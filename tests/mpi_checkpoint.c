@@ -1,7 +1,5 @@
 /* A checkpoint gives back the bits that were saved, on any number of ranks; damage is found and named; a save that fails
- * or dies leaves the earlier generations as they were.
- * With words it does things for tests/checkpoint.sh, one after the other until one fails: `save DIR STEP`, `later DIR STEP` (by
- * threads), and `find DIR`, which prints the step found. */
+ * or dies leaves the earlier generations as they were. */
 #include <signal.h>
 #include <sys/resource.h>
 
@@ -17,23 +15,6 @@
 #include "tests/saved.h"
 
 enum { SMALL = 60 };
-
-/* Rank k's of R pieces of the arrays in `of`, as views of them, in the way `how`: even, all on the last, every second rank none,
- * cut at odd places. */
-enum { WAYS = 4 };
-static void in_pieces(const struct flat *of, struct flat *piece, int k, int R, int how) {
-  for (int i = 0; i < FLATS; i++) {
-    const size_t n = of[i].size;
-    const int last = k == R - 1;
-    size_t first = shard_first(n, k, R), end = shard_first(n, k + 1, R);
-    if (how == 1) first = last ? 0 : n, end = n;
-    if (how == 2) first = shard_first(n, (k + 1) / 2, R), end = last ? n : shard_first(n, (k + 2) / 2, R);
-    if (how == 3) first = n * (size_t)(k * k) / (size_t)(R * R), end = n * (size_t)((k + 1) * (k + 1)) / (size_t)(R * R);
-    piece[i] = of[i];
-    piece[i].first = first, piece[i].count = end - first;
-    piece[i].data = of[i].data + first;
-  }
-}
 
 START_TEST(a_round_trip_is_bit_for_bit) {
   const size_t pieces[] = { 1 << 30, 64 << 10 }, limits[] = { 1 << 28, 100003 };
@@ -439,59 +420,7 @@ START_TEST(many_small_arrays_have_no_wrong_value) {   /* where OMPIO with two ag
   ASSERT_ALL(wrong == 0);
 } END_TEST
 
-/* The same, each rank a piece, into what load has left. */
-static int load_pieces(MPI_Comm comm, const char *path) {
-  struct flat pieces[FLATS];
-  in_pieces(back, pieces, world.rank, world.ranks, 3);
-  for (int i = 0; i < FLATS; i++)
-    for (size_t j = 0; j < pieces[i].count; j++) pieces[i].data[j] = -1;
-  return checkpoint_load(comm, path, pieces, FLATS);
-}
-
-/* The helper of tests/checkpoint.sh. words: save, later or find, the folder, and the step where there is one. */
-static int one_thing(char **words) {
-  char path[400], warning[1024];
-  const uint64_t step = strcmp(words[0], "find") ? (uint64_t)atoi(words[2]) : 0;
-  int status;
-  snprintf(path, sizeof path, "%s/checkpoint.h5", words[1]);
-  if (!strcmp(words[0], "save")) {
-    status = save(world.comm, path, step);
-  } else if (!strcmp(words[0], "later")) {
-    struct checkpoint_later *later;
-    fill(step);
-    status = checkpoint_later_open(&later, world.comm, state, FLATS);
-    if (!status) status = checkpoint_later_begin(later, path, &table, step, 1, settings, state, FLATS);
-    if (!status) status = checkpoint_later_end(later);
-    checkpoint_later_close(later);
-  } else {
-    struct checkpoint_info info = { 0 };
-    status = checkpoint_find(world.comm, words[1], true, path, sizeof path, warning, sizeof warning);
-    if (!status && *path) status = checkpoint_info(path, &info);
-    if (!status && *path) status = load(world.comm, path);
-    if (!status && *path && differences(info.step)) status = because(STATUS_BAD, "the values are not those of the step");
-    status = agree(world.comm, status);
-    if (!status && *path) status = load_pieces(world.comm, path);
-    if (!status && *path && differences(info.step)) status = because(STATUS_BAD, "in pieces the values are not those of the step");
-    status = agree(world.comm, status);
-    if (world.rank == 0 && !status) printf("%llu\n", (unsigned long long)info.step);
-    checkpoint_info_free(&info);
-  }
-  return status;
-}
-
-static int things(int argc, char **argv) {
-  int status = STATUS_OK;
-  setenv("OMPI_MCA_io_ompio_num_aggregators", "2", 0);
-  world_init(&argc, &argv, &world);
-  set_up();
-  for (int i = 1; i + 1 < argc && !status; i += strcmp(argv[i], "find") ? 3 : 2) status = one_thing(&argv[i]);
-  if (status && world.rank == 0) fprintf(stderr, "%s\n", status_reason());
-  world_end(&world);
-  return status_exit_code(status);
-}
-
 int main(int argc, char **argv) {
-  if (argc > 2) return things(argc, argv);
   return run_saved_tests(&argc, &argv, "checkpoint",
     (const TTest *[]){ a_round_trip_is_bit_for_bit, its_head_is_what_was_saved, what_its_bits_depend_on_is_remembered,
                        the_number_of_ranks_leaves_no_trace, pieces_leave_no_trace, every_way_to_the_file_gives_the_same,

@@ -39,6 +39,17 @@ sed -n 's/.*src="data:image.png;base64,\([^"]*\)".*/\1/p' "$page" | base64 -d >b
 cmp back.png 000.png || fail 'the picture in the page is another'
 if command -v gnuplot >/dev/null; then has '<svg'; fi
 [ "$(find 'a <b> run' -name '*.tmp' -o -name '*.svg' | wc -l)" = 0 ] || fail 'something is left beside the page'
+
+# A run that began with another's checkpoint: images a second are of its own.
+mkdir of
+{
+  echo '{"event":"resume","step":1000,"images":10000,"ranks":1}'
+  echo '{"event":"step","step":1003,"images":10030,"loss":2,"mse_u":0.5,"mse_v":0.25,"seconds":3}'
+} >of/metrics.jsonl
+shows 'of/report.html' report of
+page=of/report.html
+has '<td>1003</td><td>10030</td><td>0.1</td><td>10.0</td>'
+
 refuses 'expected the folder of a run' report
 refuses 'missing' report missing
 exit "$failed"

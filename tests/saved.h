@@ -12,6 +12,7 @@
 
 #include "io/checkpoint.h"
 #include "mpi/agree.h"
+#include "mpi/shard.h"
 #include "src/base/status.h"
 
 enum { FLATS = 6 };
@@ -38,6 +39,23 @@ static inline void set_up(void) {
 /* The state of that step, other numbers in each array. */
 static inline void fill(uint64_t step) {
   for (int i = 0; i < FLATS; i++) fill_normal((uint32_t)(step * FLATS) + (uint32_t)i, state[i].size, state[i].data);
+}
+
+/* Rank k's of R pieces of the arrays in `of`, as views of them, in the way `how`: even, all on the last, every second rank none,
+ * cut at odd places. */
+enum { WAYS = 4 };
+static inline void in_pieces(const struct flat *of, struct flat *piece, int k, int R, int how) {
+  for (int i = 0; i < FLATS; i++) {
+    const size_t n = of[i].size;
+    const int last = k == R - 1;
+    size_t first = shard_first(n, k, R), end = shard_first(n, k + 1, R);
+    if (how == 1) first = last ? 0 : n, end = n;
+    if (how == 2) first = shard_first(n, (k + 1) / 2, R), end = last ? n : shard_first(n, (k + 2) / 2, R);
+    if (how == 3) first = n * (size_t)(k * k) / (size_t)(R * R), end = n * (size_t)((k + 1) * (k + 1)) / (size_t)(R * R);
+    piece[i] = of[i];
+    piece[i].first = first, piece[i].count = end - first;
+    piece[i].data = of[i].data + first;
+  }
 }
 
 static inline int save(MPI_Comm comm, const char *path, uint64_t step) {
