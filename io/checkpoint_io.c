@@ -35,6 +35,7 @@ int checkpoint_io_is_unsafe(void) {
 const char *checkpoint_io_name(void) {
   if (rank0) return "rank0 (rank 0 writes alone)";
   if (is_romio()) return "romio (MPI-IO)";
-  return checkpoint_io_is_unsafe() ? "ompio (MPI-IO) WITH data sieving, which can write wrong values"
-                                   : "ompio (MPI-IO) without data sieving";
+  if (checkpoint_io_is_unsafe()) return "ompio (MPI-IO) WITH data sieving, which can write wrong values";
+  return getenv("OMPI_MCA_io") ? "ompio (MPI-IO) without data sieving"
+                               : "MPI-IO, by Open MPI's choice (ompio without data sieving)";
 }

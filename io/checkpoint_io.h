@@ -4,7 +4,7 @@
 #ifndef IO_CHECKPOINT_IO_H
 #define IO_CHECKPOINT_IO_H
 
-/* In the order of the setting checkpoint.io. auto: what the environment asks for (mpirun --mca io ...), else ompio. */
+/* In the order of the setting checkpoint.io. auto: as the environment (mpirun --mca io ...) or else Open MPI chooses. */
 enum { CHECKPOINT_AUTO, CHECKPOINT_OMPIO, CHECKPOINT_ROMIO, CHECKPOINT_RANK0 };
 
 /* From now on, all checkpoints of this process. Which of MPI's two ways is in force is settled for good when the first file is

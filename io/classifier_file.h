@@ -3,7 +3,7 @@
  *   attributes of /: format = "pmf-classifier", version, size, channels, classes, kernel (pixels a side), images
  *   (classifier_file_images of the data it was trained on), part (of their training split: all, first half, second half; a file
  *   without it: all), seed, blas_core, accuracy (on the held-out images, 0..1), hash (XXH64 of the weights' bytes), complete
- * Hashes are 16 hexadecimal digits. It is put together in memory and written as path.tmp, fsync, rename: never half a file.
+ * Hashes are 16 hexadecimal digits. It is never half a file (whole.h).
  * Ranks: local. */
 #ifndef IO_CLASSIFIER_FILE_H
 #define IO_CLASSIFIER_FILE_H

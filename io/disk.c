@@ -30,6 +30,12 @@ int disk_write(int fd, const void *from, uint64_t n, uint64_t offset) {
   return 0;
 }
 
+int disk_temporary(const char *path, char *name, size_t room) {
+  char host[65] = "";
+  gethostname(host, sizeof host - 1);
+  return (size_t)snprintf(name, room, "%s.%s-%ld.tmp", path, host, (long)getpid()) < room ? 0 : -1;
+}
+
 int disk_sync(const char *path) {
   const int fd = open(path, O_RDONLY | O_CLOEXEC);
   if (fd < 0) return -1;

@@ -2,11 +2,15 @@
  * Errors: -1 with the cause in errno, which is 0 where a file ends too early. Ranks: local; from any thread. */
 #ifndef IO_DISK_H
 #define IO_DISK_H
+#include <stddef.h>
 #include <stdint.h>
 
 /* n bytes at the offset. */
 int disk_read(int fd, void *to, uint64_t n, uint64_t offset);
 int disk_write(int fd, const void *from, uint64_t n, uint64_t offset);
+/* A name beside `path` for a file in the making that no other process has, on any host: path.HOST-PID.tmp. Errors: -1 where it is
+ * longer than room - 1. */
+int disk_temporary(const char *path, char *name, size_t room);
 /* What was written to that file, or into that folder, is there after a power cut. */
 int disk_sync(const char *path);
 /* The same of the folder that the file lies in: its name lasts. */

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "io/disk.h"
 #include "src/base/status.h"
 
 extern char **environ;
@@ -102,7 +103,7 @@ static int draw(const char *path, const char *partial, int width, int height, co
 
 int gnuplot_png(const char *path, int width, int height, const char *script) {
   char partial[PATH_MAX];
-  if (snprintf(partial, sizeof partial, "%s.tmp", path) >= (int)sizeof partial)
+  if (disk_temporary(path, partial, sizeof partial))
     return because(STATUS_BAD, "%.64s...: the name is too long", path);
   return draw(path, partial, width, height, script);
 }
@@ -128,7 +129,7 @@ int gnuplot_draw(const char *path, int width, int height, void (*put)(FILE *, co
 
 int gnuplot_write(const char *path, void (*put)(FILE *, const void *), const void *what) {
   char partial[PATH_MAX];
-  if ((size_t)snprintf(partial, sizeof partial, "%s.tmp", path) >= sizeof partial)
+  if (disk_temporary(path, partial, sizeof partial))
     return because(STATUS_BAD, "%.64s...: the name is too long", path);
   FILE *f = fopen(partial, "w");
   if (!f) return because(STATUS_IO, "%s: %s", partial, strerror(errno));

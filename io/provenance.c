@@ -160,14 +160,14 @@ static cJSON *describe(const struct provenance *p) {
   return o;
 }
 
-/* The list so far, empty if there is none; NULL without memory. */
+/* The list so far, empty if there is none; NULL without memory. What cannot be read keeps another name. */
 static cJSON *read_list(const char *path) {
   char *text = NULL, aside[4096 + 16];
   size_t room = 0;
   FILE *file = fopen(path, "r");
-  if (!file) return cJSON_CreateArray();
-  const ssize_t length = getdelim(&text, &room, '\0', file);
-  fclose(file);
+  if (!file && errno == ENOENT) return cJSON_CreateArray();
+  const ssize_t length = file ? getdelim(&text, &room, '\0', file) : 0;
+  if (file) fclose(file);
   cJSON *list = length > 0 ? cJSON_Parse(text) : NULL;
   free(text);
   if (cJSON_IsArray(list)) return list;

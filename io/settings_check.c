@@ -43,9 +43,10 @@ static int check_training(const struct settings *s) {
   if (s->training.weight_decay > 0 && s->training.optimizer != OPTIMIZER_ADAMW)
     return because(STATUS_BAD, "training.weight_decay=%g: Muon takes none; expected 0, or training.optimizer=adamw",
                    s->training.weight_decay);
-  if (s->training.max_saves > 0 && s->checkpoint.every_steps == 0 && s->checkpoint.every_minutes == 0)
-    return because(STATUS_BAD, "training.max_saves=%ld counts saves on schedule: it goes with checkpoint.every_steps or"
-                   " checkpoint.every_minutes above 0", s->training.max_saves);
+  if (s->training.max_saves > 0 && s->checkpoint.every_steps == 0 && s->checkpoint.every_epochs == 0 &&
+      s->checkpoint.every_minutes == 0)
+    return because(STATUS_BAD, "training.max_saves=%ld counts saves on schedule: it goes with checkpoint.every_steps,"
+                   " every_epochs or every_minutes above 0", s->training.max_saves);
   return STATUS_OK;
 }
 

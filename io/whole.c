@@ -32,7 +32,7 @@ static void *make_bytes(int (*put)(hid_t file, const void *context), const void 
 }
 
 int whole_temporary(const char *path, char name[WHOLE_PATH]) {
-  if (snprintf(name, WHOLE_PATH, "%s.tmp", path) < WHOLE_PATH) return STATUS_OK;
+  if (!disk_temporary(path, name, WHOLE_PATH)) return STATUS_OK;
   return because(STATUS_BAD, "%.200s...: the name is too long", path);
 }
 

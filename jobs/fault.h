@@ -3,7 +3,7 @@
  *   tangent    the rank reports a du/dt a thousand times as large
  *   flip       one bit of the rank's weights changes, in the first tensor of Adam's; for training.shard=off or reduce=plain, as
  *              weights that arrive during the next step would heal it
- *   sleep      the rank sleeps S seconds in each of these steps
+ *   sleep      the rank sleeps S seconds in each of these steps; in step 0: before it makes the folder of a new run
  *   away       the rank never comes to the sum of the gradients
  *   away_save  the rank never comes to the save
  *   product    the test of products at the start finds a wrong number

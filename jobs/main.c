@@ -1,5 +1,6 @@
 /* main.c - the front door: finds the job, starts MPI, runs the job, and alone says why it failed. */
 #include <cblas.h>
+#include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -117,6 +118,13 @@ static int exit_code(int status) {
   return status == STATUS_SAVED && saved && !strcmp(saved, "0") ? 0 : status_exit_code(status);
 }
 
+/* What was printed has gone where it was to go. */
+static int check_output(void) {
+  errno = 0;
+  if (!fflush(stdout) && !ferror(stdout)) return STATUS_OK;
+  return because(STATUS_IO, "standard output could not be written whole%s%s", errno ? ": " : "", errno ? strerror(errno) : "");
+}
+
 static int run(const struct job *job, int argc, char **argv) {
   struct world w;
   core_choose(argv);
@@ -126,6 +134,7 @@ static int run(const struct job *job, int argc, char **argv) {
   hdf_quiet();   /* our own one line instead of HDF5's stack */
   int status = agree(w.comm, check_blas());
   if (!status) status = job->run(&w, argc - 2, argv + 2);
+  if (!status && w.rank == 0) status = check_output();
   if (status && w.rank == 0)
     fprintf(stderr, "pmf %s: %s\n", job->name, *status_reason() ? status_reason() : "stopped without a reason");
   world_end(&w);
@@ -154,8 +163,12 @@ int main(int argc, char **argv) {
     processor_flush_denormals();
     status = check_blas();
     if (!status) status = study_alone(argc - 2, argv + 2);
+    if (!status) status = check_output();
     return status ? refused(status) : 0;
   }
-  if (job->run == bench_run && bench_alone(argc - 2, argv + 2, &status)) return status ? refused(status) : 0;
+  if (job->run == bench_run && bench_alone(argc - 2, argv + 2, &status)) {
+    if (!status) status = check_output();
+    return status ? refused(status) : 0;
+  }
   return run(job, argc, argv);
 }

@@ -241,8 +241,8 @@ static int write_page(const char *run, const struct history *h) {
   FILE *f = fopen(fresh, "w");
   if (!f) return because(STATUS_IO, "%s: %s", fresh, strerror(errno));
   put_page(f, run, h, out);
-  int status = fflush(f) || ferror(f) ? because(STATUS_IO, "%s: it could not be written whole", fresh) : STATUS_OK;
-  fclose(f);
+  const int bad = ferror(f);
+  int status = fclose(f) || bad ? because(STATUS_IO, "%s: it could not be written whole", fresh) : STATUS_OK;
   if (!status && rename(fresh, out)) status = because(STATUS_IO, "%s: %s", out, strerror(errno));
   if (status) remove(fresh);
   return status;

@@ -36,14 +36,14 @@ void saves_close(struct saves *s) {
 
 int saves_archived(uint64_t every, uint64_t last, uint64_t step) { return every && step / every > last / every; }
 
-/* Step of the newest file in RUN/archive. */
-static uint64_t newest(const char *archive) {
+/* Step of the newest file in RUN/archive from before that step; later ones are of a run that was begun anew since, or went back. */
+static uint64_t newest(const char *archive, uint64_t before) {
   uint64_t most = 0;
   DIR *d = opendir(archive);
   for (struct dirent *e; d && (e = readdir(d));)
     if (!strncmp(e->d_name, "step-", 5)) {
       const uint64_t step = strtoull(e->d_name + 5, NULL, 10);
-      most = step > most ? step : most;
+      if (step < before && step > most) most = step;
     }
   if (d) closedir(d);
   return most;
@@ -75,14 +75,18 @@ double saves_expect(double expected, double took, int status) { return status &&
 
 /* Rank 0. A second name for the file that has just been made sure: it costs no room until the run drops the first. */
 static int archive(const struct saves *s) {
-  char folder[TEXT_MAX + 16], from[TEXT_MAX + 32], to[TEXT_MAX + 64];
+  char folder[TEXT_MAX + 16], from[TEXT_MAX + 32], to[TEXT_MAX + 64], fresh[TEXT_MAX + 72];
   snprintf(folder, sizeof folder, "%s/archive", s->folder);
-  if (!saves_archived((uint64_t)s->t->s.checkpoint.archive_every, newest(folder), s->step)) return STATUS_OK;
+  if (!saves_archived((uint64_t)s->t->s.checkpoint.archive_every, newest(folder, s->step), s->step)) return STATUS_OK;
   const int status = folder_make(folder);
   if (status) return status;
   snprintf(from, sizeof from, "%s/checkpoint.h5", s->folder);
   snprintf(to, sizeof to, "%s/step-%09llu.h5", folder, (unsigned long long)s->step);
-  return link(from, to) && errno != EEXIST ? because(STATUS_IO, "%s: no link to %s: %s", to, from, strerror(errno)) : STATUS_OK;
+  snprintf(fresh, sizeof fresh, "%s/link.tmp", folder);
+  unlink(fresh);
+  const int bad = link(from, fresh) || rename(fresh, to), cause = errno;   /* also over one of the same step that is there */
+  unlink(fresh);   /* it is still there where both were one file already */
+  return bad ? because(STATUS_IO, "%s: no link to %s: %s", to, from, strerror(cause)) : STATUS_OK;
 }
 
 /* Rank 0. A loud line where saves take more of the time than they should: by what one takes of the minutes between two, at once;

@@ -56,8 +56,8 @@ static struct word words[] = {
   { .name = "save_reference", .type = WORD_TEXT, .value = save_reference,
     .help = "with inception=: writes those of the data" },
   { .name = "split", .type = WORD_TEXT, .value = split,
-    .help = "of the data: heldout; with inception= train; both: as many training images too, by the same images; heldout; with"
-            " statistics of the run's own images either" },
+    .help = "compared with: heldout; train (only with inception=); both: heldout, and as many training images; heldout, or"
+            " whichever the statistics of the run's own images are of" },
   { .name = "out", .type = WORD_TEXT, .value = out,
     .help = "of a sweep: FILE.png, and the numbers in FILE.csv beside it; FILE.csv; RUN/sweep.png" },
   { .name = "--json", .type = WORD_TEXT, .help = "one line of JSON" },
@@ -94,10 +94,10 @@ void score_help(void) {
        "over the guidance scale. Over the seeds, of which a comparison needs three or more, there are mean\n"
        "and deviation.\n\nwords:");
   words_help(words, WORDS);
-  puts("\n--json prints one object: checkpoint, step, images_seen, ema, omega, t_min, t_max, seed, n, data,\n"
-       "reference (\"held-out\"), reference_n, classifier {file, hash, accuracy 0..1, features, kernel, seed,\n"
-       "trained_on, another_in_loss}, few_samples and rank_deficient (true or false), scores\n"
-       "[{images, evaluations (of the net; null if not from it), ema, omega, t_min, t_max,\n"
+  puts("\n--json prints one object; by the classifier: checkpoint, step, images_seen, ema, omega, t_min,\n"
+       "t_max, seed, n, data, reference (\"held-out\"), reference_n, classifier {file, hash, accuracy 0..1,\n"
+       "features, kernel, seed, trained_on, another_in_loss}, few_samples and rank_deficient (true or\n"
+       "false), scores [{images, evaluations (of the net; null if not from it), ema, omega, t_min, t_max,\n"
        "seed, n, fid_classifier, clipped (mass of the eigenvalues taken as 0, a part of both traces; above\n"
        "1e-9 one is no covariance), rank_deficient (N < D: no more images than features), kid_classifier,\n"
        "agreement 0..1, of_class_means, and with diversity=yes precision, recall, memorised 0..1,\n"
@@ -106,7 +106,12 @@ void score_help(void) {
        "and each with its _deviation fid_classifier, kid_classifier, agreement, and the difference of\n"
        "fid_classifier}]; what there is not is null, and at the top what differs between rows of a sweep;\n"
        "with diversity=yes nearest_heldout and memorised_heldout there, with split=both train_n.\n"
-       "With run=, and but for a sweep, the line is kept as RUN/score.json too, where pmf plot finds it.\n"
+       "With run=, but for a sweep and inception=, the line is kept as RUN/score.json too, where pmf plot\n"
+       "finds it. With inception=: of (run or images), ema, seed, reference (data or statistics), split,\n"
+       "network and network_sha256, fid_name, scores [{images, ema, omega, t_min, t_max, seed, n,\n"
+       "reference_n, fid, clipped, fid_infinite, inception_score, kid, the last two with _deviation,\n"
+       "kid_subsets, precision, recall, rank_deficient, with split=both train_n and fid and kid with _train\n"
+       "and _difference}], with several seeds over_seeds.\n"
        "\nexamples:\n"
        "  pmf score run=runs/fashion\n"
        "  mpirun -np 2 pmf score run=runs/fashion steps=1,2,4 omega=3 context=no --json\n"

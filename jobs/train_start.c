@@ -12,6 +12,7 @@
 #include "io/stop.h"
 #include "io/watchdog.h"
 #include "jobs/core.h"
+#include "jobs/fault.h"
 #include "jobs/train.h"
 #include "mpi/agree.h"
 #include "mpi/watch.h"
@@ -131,6 +132,16 @@ static int take_lock(struct run *run, int *refused) {
   return status;
 }
 
+/* Rank 0. The lock of a folder that was not there when this start began: another one may have come, saved and gone since. */
+static int lock_new(struct run *run, int *refused) {
+  char path[TEXT_MAX + 16];
+  const int here = run->lock >= 0;
+  const int status = folder_lock(run->folder, &run->lock, refused);
+  snprintf(path, sizeof path, "%s/checkpoint.h5", run->folder);
+  if (status || here || run->resumed || access(path, F_OK)) return status;
+  return because(STATUS_BAD, "%s: another start has saved here meanwhile; the same command goes on from there", run->folder);
+}
+
 /* Rank 0. */
 static int write_start(const struct run *run, const struct binding *bindings) {
   int slowest;
@@ -149,8 +160,9 @@ int train_start(struct run *run, const struct binding *bindings) {
   if (!status && first) tidy(run);
   if (!status) status = open_evaluation(run);
   if (!status) status = agree(run->w->comm, grids_open(&run->grids, run->w, &run->t));
+  fault_sleep(0);
   if (!status && first) status = folder_make(run->folder);
-  if (!status && first) status = folder_lock(run->folder, &run->lock, &refused);   /* if the folder is new */
+  if (!status && first) status = lock_new(run, &refused);
   status = agree(run->w->comm, status);
   if (status) return status;
   if (first) {

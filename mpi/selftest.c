@@ -24,8 +24,11 @@ static const char *const kinds[] = { "floats", "doubles", "64-bit integers" };
 enum { FLOATS, DOUBLES, INTEGERS, KINDS };
 static MPI_Datatype type_of(int kind) { return kind == FLOATS ? MPI_FLOAT : kind == DOUBLES ? MPI_DOUBLE : MPI_INT64_T; }
 
-/* Rank k has (i mod 97) + 3k in place i, and 2^40 more where that is exact. */
-static int64_t value(int kind, int i, int rank) { return i % 97 + 3 * rank + (kind == INTEGERS ? (int64_t)1 << 40 : 0); }
+/* Rank k has (i mod 97) + 3 (k mod 61) in place i, and 2^40 more where that is exact: floats hold any sum over 60,000 ranks. */
+enum { DIFFERENT = 61 };
+static int64_t value(int kind, int i, int rank) {
+  return i % 97 + 3 * (rank % DIFFERENT) + (kind == INTEGERS ? (int64_t)1 << 40 : 0);
+}
 
 static void put(int kind, char *x, int i, int64_t v) {
   if (kind == FLOATS) ((float *)(void *)x)[i] = (float)v;
@@ -64,10 +67,11 @@ static void start(const struct test *t, enum call call, int kind, int n, int roo
 
 /* What place i should hold; a rank that a sum is not for is not asked. */
 static int64_t answer(const struct test *t, enum call call, int kind, int i, int root) {
-  if (call == ALLREDUCE_MAX) return value(kind, i, t->ranks - 1);
+  const int64_t whole = t->ranks / DIFFERENT, rest = t->ranks % DIFFERENT;
+  if (call == ALLREDUCE_MAX) return value(kind, i, whole ? DIFFERENT - 1 : t->ranks - 1);
   if (call == BCAST || call == IBCAST) return value(kind, i, root);
   if (call == SENDRECV) return value(kind, i, before(t));
-  return (int64_t)t->ranks * (value(kind, i, 0) + value(kind, i, t->ranks - 1)) / 2;   /* values grow evenly with the rank */
+  return (int64_t)t->ranks * value(kind, i, 0) + 3 * (whole * (DIFFERENT * (DIFFERENT - 1) / 2) + rest * (rest - 1) / 2);
 }
 
 /* Local outcome. */

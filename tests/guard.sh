@@ -109,7 +109,7 @@ run 76 away_save:rank=0:step=12 run=away training.watchdog=2 checkpoint.every_st
 check 'words that were left' "$(wc -l <away/hung)" 1
 rm away/hung
 run 0 '' run=away training.steps=12
-said_once 'checkpoints are written by ompio'
+said_once 'checkpoints are written by MPI-IO'
 
 # USR2 asks where they are, and ends nothing; a rank that is slow is named, however often the run saves and draws.
 PMF_FAULT=sleep:rank=1:seconds=0.1,slow:rank=1 "$MPIRUN" -n 2 "$PMF" train config=tiny.yml data=set.h5 run=slow \

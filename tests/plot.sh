@@ -90,7 +90,7 @@ refuses 'did you mean out=' plot run outt=x.png
 mkdir new && echo '{"event":"start","step":0,"ranks":2}' >new/metrics.jsonl
 refuses 'new/metrics.jsonl: no line of a step yet' plot new
 check 'files where nothing could be drawn' "$(cd new && echo *)" metrics.jsonl
-ends_with_a_line 74 'nowhere/x.csv.tmp' plot run out=nowhere/x.png
+ends_with_a_line 74 'nowhere/x.csv' plot run out=nowhere/x.png
 
 command -v gnuplot >/dev/null || { echo 'plot.sh: no gnuplot here: no pictures'; exit $((failed ? 1 : 77)); }
 

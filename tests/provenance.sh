@@ -40,4 +40,9 @@ printf '[{"started": "half' >run/provenance.json
 train 1 training.steps=4
 check 'starts after a damaged file' "$(started)" 1
 check 'the damaged file' "$(cat run/provenance.json.broken)" '[{"started": "half'
+rm run/provenance.json.broken
+ln -sf provenance.json run/provenance.json   # an error, but not that there is none
+train 1 training.steps=5
+check 'starts after a file that cannot be opened' "$(started)" 1
+[ -L run/provenance.json.broken ] || fail 'a provenance.json that cannot be opened is not kept'
 exit $failed

@@ -110,6 +110,14 @@ SLURM_RESTART_COUNT=1 job 75 4
 ! grep -q 'training in' log || fail "it trains though there is the file stop: $(cat log)"
 tell=USR1
 job 0 5
+# A job that comes to a folder where another start runs is refused, and that is the end of it.
+"$real" -n 1 "$PMF" train config=tiny.yml data=set.h5 run=r training.steps=100000 >held.out 2>held.err </dev/null & pid=$!
+until grep -q '^running' r/status || ! kill -0 $pid 2>/dev/null; do sleep 0.05; done
+bash job.sbatch >log 2>&1 </dev/null
+check 'exit code where another start has the folder' $? 65
+check 'requeues of it' "$(wc -l <asked)" 5
+kill -USR1 $pid
+wait $pid
 # A job's word for one task of an array is not its number.
 SLURM_ARRAY_JOB_ID=7 SLURM_ARRAY_TASK_ID=3 job 0 6
 check 'the task of an array' "$(tail -n 1 asked)" 'requeue 7_3'

@@ -53,4 +53,11 @@ for topic in "" settings presets pack train sample score plot report compare pla
   [ -z "$wide" ] || fail "help $topic: wider than 100 columns: $wide"
 done
 [ ! -e run ] || fail 'a run that was refused left its folder'
+
+# What was to be printed and could not be is a failure.
+for json in '' --json; do
+  "$PMF" plan preset=fashion $json >/dev/full 2>err
+  check "exit code of pmf plan $json on a full device" $? 74
+  said 'standard output could not be written whole'
+done
 exit $failed

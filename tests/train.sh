@@ -202,6 +202,25 @@ trains 65 2 run=parts
 said_once 'pmf train: parts/checkpoint.h5: block 0 of '
 said 'parts/checkpoint.h5.prev: block 0 of '
 
+# Two starts for a folder that is not there: one comes late to it, when the other has trained, saved and gone. It is refused.
+# (SIGUSR2 ends its sleep.)
+PMF_FAULT=sleep:step=0:seconds=30 "$PMF" train config=tiny.yml data=set.h5 run=late fid.every_steps=10 fid.online_samples=8 >late.out 2>late.err </dev/null &
+launched=$!
+await late.err 'the classifier names'
+trains 0 1 run=late training.steps=3
+said "checkpoints are written by MPI-IO, by Open MPI's choice"
+cp late/checkpoint.h5 early.h5
+kill -USR2 "$launched"
+ends 65
+grep -q 'late: another start has saved here meanwhile' late.err || fail "a start that came late: $(cat late.err)"
+cmp late/checkpoint.h5 early.h5 || fail 'a start that came late has changed what another one saved'
+
+# What was archived by a run that is begun anew gives way, step by step.
+rm -f later/checkpoint.h5*
+trains 0 2 run=later checkpoint.archive_every=9 training.steps=20
+check 'the archive of a run that was begun anew' "$(cd later/archive && echo *)" 'step-000000010.h5 step-000000020.h5 step-000000030.h5'
+cmp later/archive/step-000000020.h5 later/checkpoint.h5 || fail 'the archive has a checkpoint of the run before'
+
 # SCR's list (LLNL/scr, testing/TESTING.sh) in its order, in one process.
 alone=(train config=tiny.yml data=set.h5 run=alone checkpoint.every_steps=3 training.lr_schedule=const)
 alone() {   # CODE TEXT WORDS...: what it says

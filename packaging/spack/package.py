@@ -14,8 +14,10 @@ class Pmf(AutotoolsPackage):
     variant("bf16", default=False, description="products in bf16 by oneDNN")
 
     depends_on("c", type="build")
+    depends_on("m4", type="build")
     depends_on("autoconf", type="build")
     depends_on("automake", type="build")
+    depends_on("libtool", type="build")
     depends_on("gmake", type="build")
     depends_on("pkgconfig", type="build")
     depends_on("openmpi")
@@ -34,9 +36,9 @@ class Pmf(AutotoolsPackage):
     depends_on("sleef")
     depends_on("random123")
     depends_on("check")
-    depends_on("onednn", when="+bf16")
+    depends_on("onednn@2", when="+bf16")
     depends_on("gnuplot", when="+plots", type="run")
 
     def configure_args(self):
         # Spack's compiler wrapper chooses the instruction set by the target.
-        return ["--with-arch=no", "MPIRUN=" + self.spec["mpi"].prefix.bin.mpirun]
+        return ["--with-arch=no", "--with-onednn=" + ("yes" if "+bf16" in self.spec else "no"), "MPIRUN=" + self.spec["mpi"].prefix.bin.mpirun]

@@ -16,6 +16,10 @@ if [ -z "$compiler" ]; then
   echo "fuzz: clang is not installed (Debian: apt-get install clang)" >&2
   exit 69
 fi
+if ! echo 'int LLVMFuzzerTestOneInput(void) { return 0; }' | "$compiler" -fsanitize=fuzzer,address -x c -o /dev/null - 2>/dev/null; then
+  echo "fuzz: $compiler comes without libFuzzer (Debian: apt-get install libclang-rt-$("$compiler" -dumpversion | cut -d. -f1)-dev)" >&2
+  exit 69
+fi
 mkdir -p fuzz/found || exit 1
 program=$PWD/fuzz/fuzz
 # shellcheck disable=SC2086
