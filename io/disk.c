@@ -4,7 +4,9 @@
 #include <fcntl.h>
 #include <libgen.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
+#include <xxhash.h>
 
 enum { PIECE = 1 << 30, PATH_SIZE = 4096 };
 
@@ -33,7 +35,7 @@ int disk_write(int fd, const void *from, uint64_t n, uint64_t offset) {
 int disk_temporary(const char *path, char *name, size_t room) {
   char host[65] = "";
   gethostname(host, sizeof host - 1);
-  return (size_t)snprintf(name, room, "%s.%s-%ld.tmp", path, host, (long)getpid()) < room ? 0 : -1;
+  return (size_t)snprintf(name, room, "%s.%08x-%ld.tmp", path, XXH32(host, strlen(host), 0), (long)getpid()) < room ? 0 : -1;
 }
 
 int disk_sync(const char *path) {

@@ -8,8 +8,8 @@
 /* n bytes at the offset. */
 int disk_read(int fd, void *to, uint64_t n, uint64_t offset);
 int disk_write(int fd, const void *from, uint64_t n, uint64_t offset);
-/* A name beside `path` for a file in the making that no other process has, on any host: path.HOST-PID.tmp. Errors: -1 where it is
- * longer than room - 1. */
+/* A name beside `path` for a file in the making that no other process has, on any host: path.HASH-PID.tmp, with a hash of the
+ * host. What dies while it writes leaves it. Errors: -1 where it is longer than room - 1. */
 int disk_temporary(const char *path, char *name, size_t room);
 /* What was written to that file, or into that folder, is there after a power cut. */
 int disk_sync(const char *path);

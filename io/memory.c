@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { PATH = 8192 };
+enum { PATH = 8192, LEAST = 1 << 20 };
 
 /* The number behind `key` in a file of lines "key: N kB". */
 static size_t kilobytes(const char *path, const char *key) {
@@ -102,5 +102,6 @@ size_t memory_huge(void) { return kilobytes("/proc/self/smaps_rollup", "AnonHuge
 size_t memory_available(void) {
   const size_t node = kilobytes("/proc/meminfo", "MemAvailable");
   const size_t left = memory_group_left("/proc/self/cgroup", "/sys/fs/cgroup");
-  return left == SIZE_MAX || (node && node < left) ? node : left;
+  if (left == SIZE_MAX || (node && node < left)) return node;
+  return left > LEAST ? left : LEAST;
 }

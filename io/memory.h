@@ -11,7 +11,7 @@ size_t memory_peak(void);
 size_t memory_anonymous(void);
 size_t memory_huge(void);
 /* What may still be taken on this node without swapping: MemAvailable, or less where a control group (a job's under Slurm, a
- * container's) has less left. */
+ * container's) has less left; a MiB where that is used up, as 0 is not known. */
 size_t memory_available(void);
 /* What the groups in such a file as /proc/self/cgroup have left, those above them too, of either version of control groups, mounted
  * at `root`; pages of files count as free. SIZE_MAX: no limit. */

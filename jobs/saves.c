@@ -21,22 +21,8 @@ static double expected(const struct trainer *t, const char *folder) {
 
 static void hung_path(const char *folder, char path[static TEXT_MAX + 16]) { snprintf(path, TEXT_MAX + 16, "%s/hung", folder); }
 
-int saves_open(struct saves *s, const struct world *w, const struct trainer *t, const char *folder, const struct metrics *metrics,
-               struct progress *progress) {
-  *s = (struct saves){ .w = w, .t = t, .folder = folder, .metrics = metrics, .progress = progress };
-  s->started = s->at = progress_clock();
-  if (w->rank == 0) s->longest = expected(t, folder);   /* one rank that asks to stop is enough */
-  return t->s.checkpoint.async ? checkpoint_later_open(&s->later, w->comm, t->state.flats, t->state.n_flats) : STATUS_OK;
-}
-
-void saves_close(struct saves *s) {
-  checkpoint_later_close(s->later);
-  s->later = NULL;
-}
-
-int saves_archived(uint64_t every, uint64_t last, uint64_t step) { return every && step / every > last / every; }
-
-/* Step of the newest file in RUN/archive from before that step; later ones are of a run that was begun anew since, or went back. */
+/* Step of the newest file in RUN/archive from before that step, 0 if there is none; later ones are of a run that was begun anew
+ * since, or has gone back. */
 static uint64_t newest(const char *archive, uint64_t before) {
   uint64_t most = 0;
   DIR *d = opendir(archive);
@@ -48,6 +34,26 @@ static uint64_t newest(const char *archive, uint64_t before) {
   if (d) closedir(d);
   return most;
 }
+
+int saves_open(struct saves *s, const struct world *w, const struct trainer *t, const char *folder, const struct metrics *metrics,
+               struct progress *progress) {
+  *s = (struct saves){ .w = w, .t = t, .folder = folder, .metrics = metrics, .progress = progress };
+  s->started = s->at = progress_clock();
+  if (w->rank == 0) {
+    char archive[TEXT_MAX + 16];
+    snprintf(archive, sizeof archive, "%s/archive", folder);
+    s->archived = newest(archive, t->state.step + 1);
+    s->longest = expected(t, folder);   /* one rank that asks to stop is enough */
+  }
+  return t->s.checkpoint.async ? checkpoint_later_open(&s->later, w->comm, t->state.flats, t->state.n_flats) : STATUS_OK;
+}
+
+void saves_close(struct saves *s) {
+  checkpoint_later_close(s->later);
+  s->later = NULL;
+}
+
+int saves_archived(uint64_t every, uint64_t last, uint64_t step) { return every && step / every > last / every; }
 
 void saves_by_mpi(const char *folder) {
   static char path[TEXT_MAX + 16];   /* the watchdog's thread looks at it */
@@ -74,10 +80,11 @@ int saves_too_often(int saves, double waited, double in_all) {
 double saves_expect(double expected, double took, int status) { return status && took < expected ? expected : took; }
 
 /* Rank 0. A second name for the file that has just been made sure: it costs no room until the run drops the first. */
-static int archive(const struct saves *s) {
+static int archive(struct saves *s) {
   char folder[TEXT_MAX + 16], from[TEXT_MAX + 32], to[TEXT_MAX + 64], fresh[TEXT_MAX + 72];
   snprintf(folder, sizeof folder, "%s/archive", s->folder);
-  if (!saves_archived((uint64_t)s->t->s.checkpoint.archive_every, newest(folder, s->step), s->step)) return STATUS_OK;
+  if (s->archived > s->step) s->archived = newest(folder, s->step + 1);   /* rolled back */
+  if (!saves_archived((uint64_t)s->t->s.checkpoint.archive_every, s->archived, s->step)) return STATUS_OK;
   const int status = folder_make(folder);
   if (status) return status;
   snprintf(from, sizeof from, "%s/checkpoint.h5", s->folder);
@@ -86,7 +93,9 @@ static int archive(const struct saves *s) {
   unlink(fresh);
   const int bad = link(from, fresh) || rename(fresh, to), cause = errno;   /* also over one of the same step that is there */
   unlink(fresh);   /* it is still there where both were one file already */
-  return bad ? because(STATUS_IO, "%s: no link to %s: %s", to, from, strerror(cause)) : STATUS_OK;
+  if (bad) return because(STATUS_IO, "%s: no link to %s: %s", to, from, strerror(cause));
+  s->archived = s->step;
+  return STATUS_OK;
 }
 
 /* Rank 0. A loud line where saves take more of the time than they should: by what one takes of the minutes between two, at once;

@@ -25,6 +25,7 @@ struct saves {
   uint64_t sure;                   /* of this step; where one was there before saves_open, the caller says so */
   double at;                       /* clock of the last one, or of the start */
   int ended, made;                 /* saves of this start, the failed ones too; those that are sure */
+  uint64_t archived;               /* step of the last one that has a second name in RUN/archive, 0: none */
   int slow_told, often_told;
   double longest;                  /* seconds that one takes, from its beginning until it is sure: as the last did that went well,
                                     * or what is to be expected of the first (metrics.jsonl tells, or its bytes) */

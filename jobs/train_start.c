@@ -138,7 +138,7 @@ static int lock_new(struct run *run, int *refused) {
   const int here = run->lock >= 0;
   const int status = folder_lock(run->folder, &run->lock, refused);
   snprintf(path, sizeof path, "%s/checkpoint.h5", run->folder);
-  if (status || here || run->resumed || access(path, F_OK)) return status;
+  if (status || here || run->resumed || (access(path, F_OK) && access(strcat(path, ".prev"), F_OK))) return status;
   return because(STATUS_BAD, "%s: another start has saved here meanwhile; the same command goes on from there", run->folder);
 }
 

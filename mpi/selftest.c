@@ -24,11 +24,6 @@ static const char *const kinds[] = { "floats", "doubles", "64-bit integers" };
 enum { FLOATS, DOUBLES, INTEGERS, KINDS };
 static MPI_Datatype type_of(int kind) { return kind == FLOATS ? MPI_FLOAT : kind == DOUBLES ? MPI_DOUBLE : MPI_INT64_T; }
 
-/* Rank k has (i mod 97) + 3 (k mod 61) in place i, and 2^40 more where that is exact: floats hold any sum over 60,000 ranks. */
-enum { DIFFERENT = 61 };
-static int64_t value(int kind, int i, int rank) {
-  return i % 97 + 3 * (rank % DIFFERENT) + (kind == INTEGERS ? (int64_t)1 << 40 : 0);
-}
 
 static void put(int kind, char *x, int i, int64_t v) {
   if (kind == FLOATS) ((float *)(void *)x)[i] = (float)v;
@@ -44,6 +39,15 @@ static int is(int kind, const char *x, int i, int64_t v) {
 enum call { ALLREDUCE, ALLREDUCE_MAX, BCAST, SENDRECV, IALLREDUCE, IBCAST, CLIMB, CALLS };
 static const char *const names[] = { "MPI_Allreduce", "MPI_Allreduce (maximum)", "MPI_Bcast", "MPI_Sendrecv", "MPI_Iallreduce",
                                      "MPI_Ibcast", "the sum in a tree of messages" };
+
+static int sums(enum call call) { return call == ALLREDUCE || call == IALLREDUCE || call == CLIMB; }
+
+/* Rank k has (i mod 97) + 3k in place i, and 2^40 more where that is exact; k mod 61 in sums, so that floats hold those over
+ * 60,000 ranks. */
+enum { DIFFERENT = 61 };
+static int64_t value(enum call call, int kind, int i, int rank) {
+  return i % 97 + 3 * (int64_t)(sums(call) ? rank % DIFFERENT : rank) + (kind == INTEGERS ? (int64_t)1 << 40 : 0);
+}
 
 static char *place(const struct test *t, int k) { return t->x + (size_t)k * t->room; }
 static char *coming(const struct test *t, int k) { return place(t, t->at_once + k); }
@@ -68,10 +72,10 @@ static void start(const struct test *t, enum call call, int kind, int n, int roo
 /* What place i should hold; a rank that a sum is not for is not asked. */
 static int64_t answer(const struct test *t, enum call call, int kind, int i, int root) {
   const int64_t whole = t->ranks / DIFFERENT, rest = t->ranks % DIFFERENT;
-  if (call == ALLREDUCE_MAX) return value(kind, i, whole ? DIFFERENT - 1 : t->ranks - 1);
-  if (call == BCAST || call == IBCAST) return value(kind, i, root);
-  if (call == SENDRECV) return value(kind, i, before(t));
-  return (int64_t)t->ranks * value(kind, i, 0) + 3 * (whole * (DIFFERENT * (DIFFERENT - 1) / 2) + rest * (rest - 1) / 2);
+  if (call == ALLREDUCE_MAX) return value(call, kind, i, t->ranks - 1);
+  if (call == BCAST || call == IBCAST) return value(call, kind, i, root);
+  if (call == SENDRECV) return value(call, kind, i, before(t));
+  return (int64_t)t->ranks * value(call, kind, i, 0) + 3 * (whole * (DIFFERENT * (DIFFERENT - 1) / 2) + rest * (rest - 1) / 2);
 }
 
 /* Local outcome. */
@@ -80,7 +84,7 @@ static int try(const struct test *t, enum call call, int kind, int n, int root) 
   MPI_Request q[AT_ONCE];
   struct climb climbs[AT_ONCE];
   for (int k = 0; k < many; k++)
-    for (int i = 0; i < n; i++) put(kind, place(t, k), i, value(kind, i, t->rank));
+    for (int i = 0; i < n; i++) put(kind, place(t, k), i, value(call, kind, i, t->rank));
   for (int k = 0; k < many; k++) start(t, call, kind, n, root, k, &q[k], &climbs[k]);
   for (int k = 0; call == CLIMB && k < many; k++)
     while (q[k] != MPI_REQUEST_NULL) MPI_Wait(&q[k], MPI_STATUS_IGNORE), climb_on(&climbs[k], &q[k]);

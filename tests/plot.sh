@@ -76,7 +76,7 @@ for words in 'echo; echo "line 7: no such colour" >&2; exit 1' 'echo "line 7: no
   echo before >run/plot.png
   PATH=$folder/fake:$PATH ends_with_a_line 74 'line 7: no such colour' plot run
   check 'the picture of before' "$(cat run/plot.png)" before
-  [ ! -e run/plot.png.tmp ] || fail 'a picture that failed left plot.png.tmp'
+  check 'what a picture that failed left' "$(find run -name '*.tmp')" ''
 done
 rm run/plot.png
 

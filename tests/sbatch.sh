@@ -113,9 +113,15 @@ job 0 5
 # A job that comes to a folder where another start runs is refused, and that is the end of it.
 "$real" -n 1 "$PMF" train config=tiny.yml data=set.h5 run=r training.steps=100000 >held.out 2>held.err </dev/null & pid=$!
 until grep -q '^running' r/status || ! kill -0 $pid 2>/dev/null; do sleep 0.05; done
-bash job.sbatch >log 2>&1 </dev/null
-check 'exit code where another start has the folder' $? 65
+kill -0 $pid || fail "the run that holds the folder has ended: $(cat held.err)"
+timeout 120 bash job.sbatch >log 2>&1 </dev/null
+check 'exit code where another job has the folder' $? 65
 check 'requeues of it' "$(wc -l <asked)" 5
+# Not so where Slurm has started the job anew: it may be what is left of it on a lost node.
+SLURM_RESTART_COUNT=1 PMF_LOCK_PATIENCE=0 timeout 120 bash job.sbatch >log 2>&1 </dev/null
+check 'exit code where what is left of the job has the folder' $? 0
+check 'requeues of it' "$(wc -l <asked)" 6
+sed -i '$d' asked
 kill -USR1 $pid
 wait $pid
 # A job's word for one task of an array is not its number.

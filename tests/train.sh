@@ -204,7 +204,7 @@ said 'parts/checkpoint.h5.prev: block 0 of '
 
 # Two starts for a folder that is not there: one comes late to it, when the other has trained, saved and gone. It is refused.
 # (SIGUSR2 ends its sleep.)
-PMF_FAULT=sleep:step=0:seconds=30 "$PMF" train config=tiny.yml data=set.h5 run=late fid.every_steps=10 fid.online_samples=8 >late.out 2>late.err </dev/null &
+PMF_FAULT=sleep:step=0:seconds=300 "$PMF" train config=tiny.yml data=set.h5 run=late fid.every_steps=10 fid.online_samples=8 >late.out 2>late.err </dev/null &
 launched=$!
 await late.err 'the classifier names'
 trains 0 1 run=late training.steps=3
@@ -220,6 +220,10 @@ rm -f later/checkpoint.h5*
 trains 0 2 run=later checkpoint.archive_every=9 training.steps=20
 check 'the archive of a run that was begun anew' "$(cd later/archive && echo *)" 'step-000000010.h5 step-000000020.h5 step-000000030.h5'
 cmp later/archive/step-000000020.h5 later/checkpoint.h5 || fail 'the archive has a checkpoint of the run before'
+rm -f later/checkpoint.h5*
+trains 0 2 run=later checkpoint.archive_every=9 checkpoint.every_steps=11 training.steps=22
+check 'the archive of one that saves at other steps' "$(cd later/archive && echo *)" \
+  'step-000000010.h5 step-000000011.h5 step-000000020.h5 step-000000022.h5 step-000000030.h5'
 
 # SCR's list (LLNL/scr, testing/TESTING.sh) in its order, in one process.
 alone=(train config=tiny.yml data=set.h5 run=alone checkpoint.every_steps=3 training.lr_schedule=const)
