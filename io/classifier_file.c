@@ -1,14 +1,13 @@
 #include "io/classifier_file.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include <xxhash.h>
 
+#include "io/disk.h"
 #include "io/hdf.h"
 #include "io/whole.h"
 #include "src/base/status.h"
@@ -67,14 +66,7 @@ static int put_all(hid_t file, const void *context) {
 }
 
 int classifier_file_may_write(const char *path) {
-  char name[WHOLE_PATH];
-  const int status = whole_temporary(path, name);
-  if (status) return status;
-  const int fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-  if (fd < 0) return because(STATUS_IO, "%s: the classifier cannot be kept there: %s", path, strerror(errno));
-  close(fd);
-  unlink(name);
-  return STATUS_OK;
+  return disk_may_write(path) ? because(STATUS_IO, "%s: the classifier cannot be kept there: %s", path, strerror(errno)) : STATUS_OK;
 }
 
 int classifier_file_write(const char *path, const struct classifier_facts *facts, size_t n, const float *weights) {

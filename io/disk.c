@@ -38,6 +38,13 @@ int disk_temporary(const char *path, char *name, size_t room) {
   return (size_t)snprintf(name, room, "%s.%08x-%ld.tmp", path, XXH32(host, strlen(host), 0), (long)getpid()) < room ? 0 : -1;
 }
 
+int disk_may_write(const char *path) {
+  char name[PATH_SIZE];
+  if (disk_temporary(path, name, sizeof name)) return errno = ENAMETOOLONG, -1;
+  const int fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  return fd < 0 || close(fd) | unlink(name) ? -1 : 0;
+}
+
 int disk_sync(const char *path) {
   const int fd = open(path, O_RDONLY | O_CLOEXEC);
   if (fd < 0) return -1;

@@ -11,6 +11,8 @@ int disk_write(int fd, const void *from, uint64_t n, uint64_t offset);
 /* A name beside `path` for a file in the making that no other process has, on any host: path.HASH-PID.tmp, with a hash of the
  * host. What dies while it writes leaves it. Errors: -1 where it is longer than room - 1. */
 int disk_temporary(const char *path, char *name, size_t room);
+/* Whether a file could be put there; nothing stays. Before work of hours whose result goes there. */
+int disk_may_write(const char *path);
 /* What was written to that file, or into that folder, is there after a power cut. */
 int disk_sync(const char *path);
 /* The same of the folder that the file lies in: its name lasts. */

@@ -28,6 +28,7 @@ static int encode(FILE *f, size_t w, size_t h, size_t channels, const uint8_t *u
     return 1;
   }
   png_init_io(png, f);
+  png_set_user_limits(png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);   /* else a million rows, found out after all was made */
   png_set_IHDR(png, info, (png_uint_32)w, (png_uint_32)h, 8, channels == 1 ? PNG_COLOR_TYPE_GRAY : PNG_COLOR_TYPE_RGB,
                PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
   png_write_info(png, info);

@@ -11,6 +11,8 @@
 #include "io/hdf.h"
 #include "src/base/status.h"
 
+enum { PATH_SIZE = 4096 };
+
 /* The bytes of such a file, malloc'ed; NULL on failure. */
 static void *make_bytes(int (*put)(hid_t file, const void *context), const void *context, size_t *length) {
   hdf_quiet();
@@ -31,11 +33,6 @@ static void *make_bytes(int (*put)(hid_t file, const void *context), const void 
   return bytes;
 }
 
-int whole_temporary(const char *path, char name[WHOLE_PATH]) {
-  if (!disk_temporary(path, name, WHOLE_PATH)) return STATUS_OK;
-  return because(STATUS_BAD, "%.200s...: the name is too long", path);
-}
-
 static int put_bytes(const char *name, const char *bytes, size_t length) {
   const int fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
   if (fd < 0) return -1;
@@ -44,10 +41,9 @@ static int put_bytes(const char *name, const char *bytes, size_t length) {
 }
 
 int whole_write(const char *path, int (*put)(hid_t file, const void *context), const void *context) {
-  char name[WHOLE_PATH];
+  char name[PATH_SIZE];
   size_t length;
-  const int status = whole_temporary(path, name);
-  if (status) return status;
+  if (disk_temporary(path, name, sizeof name)) return because(STATUS_BAD, "%.200s...: the name is too long", path);
   void *bytes = make_bytes(put, context, &length);
   if (!bytes) return because(STATUS_NOMEM, "%s: no memory to put the file together", path);
   const int bad = put_bytes(name, bytes, length) || rename(name, path), cause = errno;

@@ -5,10 +5,7 @@
 #define IO_WHOLE_H
 #include <hdf5.h>
 
-enum { WHOLE_PATH = 4096 };
 /* put writes all that is to be in the file; nonzero: failed. Errors: STATUS_IO, and then a file at path is as it was;
  * STATUS_NOMEM; STATUS_BAD: the name is too long. */
 int whole_write(const char *path, int (*put)(hid_t file, const void *context), const void *context);
-/* That name (disk.h). Errors: STATUS_BAD. */
-int whole_temporary(const char *path, char name[WHOLE_PATH]);
 #endif

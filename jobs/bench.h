@@ -23,6 +23,7 @@ int bench_vision(struct bench *b);   /* the networks of scores and perceptual lo
 /* Ranks x threads: starts mpirun for each, so it must not run within MPI. argv: the user's words, for `bench step`. LOCAL. */
 int bench_node(struct bench *b, int argc, char **argv);
 
-/* COLLECTIVE. Packs so many images of noise in $TMPDIR; the caller removes the file `path`. */
+/* COLLECTIVE. Packs so many images of noise in $TMPDIR, once for all nodes that see the same folder there; the caller removes the
+ * file `path`, on every rank. */
 int bench_noise(const struct world *w, const struct settings *s, size_t count, char path[TEXT_MAX]);
 #endif

@@ -203,7 +203,7 @@ int bench_data(struct bench *b) {
   status = dataset_open(&r.d, given ? b->s.dataset.root : path);
   if (!status) status = plan(&r, b, &f);
   status = agree(b->w->comm, status);
-  if (!given && b->w->rank == 0) unlink(path);   /* all have it open, or none needs it */
+  if (!given) unlink(path);   /* all have it open, or none needs it */
   if (!status) status = measure(&r, &f);
   if (!status && b->w->rank == 0) (b->json ? print_json : print_table)(&r, &f);
   free(r.x), free(r.y), free(r.product);

@@ -198,7 +198,7 @@ int bench_step(struct bench *b) {
   t.s.fid.every_steps = t.s.sampling.grid_every_steps = 0;   /* steps alone */
   status = trainer_open(&t);
   MPI_Barrier(b->w->comm);
-  if (b->w->rank == 0) unlink(path);   /* all have it open, or none needs it */
+  unlink(path);   /* all have it open, or none needs it */
   libraries_take(b->w->comm);
   r.plan = memory_now() + t.needs.total;
   if (!status) status = trainer_allocate(&t);

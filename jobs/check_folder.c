@@ -1,9 +1,11 @@
 #include "jobs/check_folder.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "io/disk.h"
 #include "io/manifest.h"
 #include "io/picture.h"
 #include "io/progress.h"
@@ -136,10 +138,17 @@ static int report(const char *folder, const struct folder_list *l, const struct 
   return STATUS_OK;
 }
 
+/* Before all pictures are looked at, not after. */
+static int may_write(const char *manifest) {
+  return disk_may_write(manifest) ? because(STATUS_IO, "%s: the manifest cannot be written there: %s", manifest, strerror(errno))
+                                  : STATUS_OK;
+}
+
 int check_folder(const struct world *w, const char *folder, const char *manifest) {
   struct folder_list l = { 0 };
   struct found found = { 0 };
   int status = folder_share(w, folder, "", &l);
+  if (!status && *manifest) status = agree(w->comm, w->rank == 0 ? may_write(manifest) : STATUS_OK);
   if (!status) status = look_all(w, &l, &found);
   if (!status && *manifest) status = agree(w->comm, w->rank == 0 ? write_manifest(manifest, folder, &l, &found) : STATUS_OK);
   if (!status) status = agree(w->comm, w->rank == 0 ? report(folder, &l, &found) : STATUS_OK);

@@ -6,6 +6,7 @@
 #include "io/blocks.h"
 #include "io/checkpoint.h"
 #include "io/dataset.h"
+#include "io/folder_list.h"
 #include "io/hdf.h"
 #include "io/words.h"
 #include "jobs/jobs.h"
@@ -91,14 +92,18 @@ static int inspect_dataset(const char *path) {
   printf("%zu training and %zu held-out images of %zu x %zu pixels, %zu channel%s\n", d.count[SPLIT_TRAIN],
          d.count[SPLIT_HELDOUT], d.image_size, d.image_size, d.channels, d.channels == 1 ? "" : "s");
   printf("classes: number, name, training images, held-out images\n");
-  for (size_t k = 0; k < d.classes; k++) {
-    size_t n[2] = { 0, 0 };
-    for (int split = 0; split < 2; split++)
-      for (size_t i = 0; i < d.count[split]; i++) n[split] += d.labels[split][i] == (int32_t)k;
-    printf("  %4zu  %-24.*s %10zu %10zu\n", k, CLASS_NAME_MAX, d.class_names[k], n[SPLIT_TRAIN], n[SPLIT_HELDOUT]);
+  size_t *n = calloc(2 * d.classes + 1, sizeof *n);
+  for (int split = 0; n && split < 2; split++)
+    for (size_t i = 0; i < d.count[split]; i++) n[2 * (size_t)d.labels[split][i] + (size_t)split]++;
+  for (size_t k = 0; n && k < d.classes; k++) {
+    char name[4 * CLASS_NAME_MAX];
+    printf("  %4zu  %-24s %10zu %10zu\n", k, folder_list_escape(d.class_names[k], name, sizeof name), n[2 * k + SPLIT_TRAIN],
+           n[2 * k + SPLIT_HELDOUT]);
   }
+  const int counted = n ? STATUS_OK : because(STATUS_NOMEM, "no memory to count %zu classes", d.classes);
+  free(n);
   dataset_close(&d);
-  return STATUS_OK;
+  return counted;
 }
 
 static int inspect(int argc, char **argv) {

@@ -50,7 +50,7 @@ static struct word words[] = {
   { .name = "inception", .type = WORD_TEXT, .value = inception,
     .help = "FID's network, by pmf import: FID, Inception Score, KID, precision, recall instead" },
   { .name = "images", .type = WORD_TEXT, .value = images,
-    .help = "with inception=: a folder of PNGs, or an .npz (arr_0), instead of a run" },
+    .help = "with inception=: a folder of PNGs, or an .npz (arr_0), instead of a run; not class by class" },
   { .name = "reference", .type = WORD_TEXT, .value = reference,
     .help = "with inception=: an .npz of statistics (mu, sigma or ref_mu, ref_sigma); the run's fid.cache_ref" },
   { .name = "save_reference", .type = WORD_TEXT, .value = save_reference,

@@ -1,11 +1,13 @@
 #include "jobs/score_standard.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "io/disk.h"
 #include "io/npz_read.h"
 #include "jobs/over_seeds.h"
 #include "jobs/score_statistics.h"
@@ -68,6 +70,9 @@ static int choose_reference(struct standard_scores *j) {
 }
 
 static int prepare(struct standard_scores *j) {
+  const char *save = j->words->save_reference;
+  if (save && j->w->rank == 0 && disk_may_write(save))   /* known now, not when all images have been looked at */
+    return because(STATUS_IO, "%s: the statistics cannot be written there: %s", save, strerror(errno));
   const int status = open_images(j);
   return status ? status : choose_reference(j);
 }

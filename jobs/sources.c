@@ -20,7 +20,7 @@ static int make_packed(const void *context, size_t first, size_t count, uint8_t 
   const size_t all = d->count[c->split];
   int status = STATUS_OK;
   for (size_t i = 0; i < count && !status; i++) {
-    const size_t at = c->n < all ? random_permute(0, SELECTION, all, first + i) : first + i;
+    const size_t at = random_permute(0, SELECTION, all, first + i);   /* folders are packed class by class */
     status = dataset_read(d, c->split, at, u8 + i * bytes_of(d));
     labels[i] = d->labels[c->split][at];
   }

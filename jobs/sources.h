@@ -13,7 +13,7 @@ struct source {
   const void *context;
 };
 
-/* n images of a split: the first n of a permutation, or all as they lie. */
+/* n images of a split: the first n of a permutation, so that any part of them is of all classes. */
 struct packed_images { const struct dataset *d; enum split split; size_t n; };
 /* What a net makes, with the labels asked for. first: a multiple of GENERATE_CHUNK. */
 struct generated_images { const struct generate *g; const real *weights; };

@@ -124,4 +124,6 @@ looks 65 1 bare
 grep -q 'bare: holds no pictures' err || fail "bare: $(cat err)"
 mkdir taken.csv
 looks 74 1 good manifest=taken.csv
+looks 74 2 good manifest=nowhere/m.csv   # before any picture was looked at
+grep -q 'nowhere/m.csv: the manifest cannot be written there' err || fail "a manifest in no folder: $(cat err)"
 exit $failed

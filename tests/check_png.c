@@ -53,6 +53,15 @@ START_TEST(what_is_written_is_read_back) {
   }
 } END_TEST
 
+START_TEST(more_than_a_million_rows_are_a_picture) {
+  enum { ROWS = 1000001 };   /* libpng's own limit is a million */
+  uint8_t *u8 = calloc(ROWS, 1), head[24];
+  ck_assert_int_eq(png_write(path, 1, ROWS, 1, u8), STATUS_OK);
+  ck_assert_uint_eq(file_bytes(path, head, sizeof head), sizeof head);
+  ck_assert_uint_eq((head[20] << 24) + (head[21] << 16) + (head[22] << 8) + head[23], ROWS);
+  free(u8);
+} END_TEST
+
 START_TEST(equal_pixels_give_equal_bytes) {
   uint8_t u8[W * H * 3], first[4096], second[4096];
   random_bytes(5, sizeof u8, u8);
@@ -127,7 +136,8 @@ int main(void) {
   snprintf(path, sizeof path, "%s/a.png", folder);
   snprintf(other, sizeof other, "%s.tmp", path);
   const int code = run_tests("png", (const TTest *[]) {
-    what_is_written_is_read_back, equal_pixels_give_equal_bytes, a_grid_places_each_image_enlarged_between_gaps,
+    what_is_written_is_read_back, more_than_a_million_rows_are_a_picture, equal_pixels_give_equal_bytes,
+    a_grid_places_each_image_enlarged_between_gaps,
     small_images_are_enlarged_by_themselves, no_grid_is_longer_than_the_most,
     a_place_that_cannot_be_written_is_named, NULL });
   unlink(path);

@@ -123,6 +123,28 @@ START_TEST(scores_are_those_of_the_plain_formulas) {
   generate_free(&g);
 } END_TEST
 
+/* Folders are packed class by class: any part of a score's images must be of all classes, and the same ones whatever else is asked. */
+START_TEST(packed_images_come_in_an_order_of_their_own) {
+  enum { BYTES = TINY_SIZE * TINY_SIZE * SHAPES_CHANNELS };
+  const struct packed_images some = { &tiny_data, SPLIT_TRAIN, TINY_IMAGES - 2 }, all = { &tiny_data, SPLIT_TRAIN, TINY_IMAGES };
+  const struct source chosen = source_packed(&some), whole = source_packed(&all);
+  static uint8_t few[TINY_IMAGES][BYTES], u8[TINY_IMAGES][BYTES], one[BYTES];
+  int32_t labels[TINY_IMAGES], few_labels[TINY_IMAGES];
+  int moved = 0;
+  tiny_must(whole.make(whole.context, 0, TINY_IMAGES, u8[0], labels));
+  tiny_must(chosen.make(chosen.context, 0, TINY_IMAGES - 2, few[0], few_labels));
+  ck_assert_mem_eq(few, u8, (TINY_IMAGES - 2) * BYTES);
+  ck_assert_mem_eq(few_labels, labels, (TINY_IMAGES - 2) * sizeof *labels);
+  for (size_t i = 0; i < TINY_IMAGES; i++) {
+    int found = 0;
+    tiny_must(dataset_read(&tiny_data, SPLIT_TRAIN, i, one));
+    for (size_t k = 0; k < TINY_IMAGES; k++)
+      if (!memcmp(one, u8[k], BYTES) && labels[k] == tiny_data.labels[SPLIT_TRAIN][i]) found++, moved += k != i;
+    ck_assert_int_eq(found, 1);
+  }
+  ck_assert_int_gt(moved, TINY_IMAGES / 2);
+} END_TEST
+
 START_TEST(a_set_is_at_no_distance_from_itself) {
   const struct packed_images some = { &tiny_data, SPLIT_TRAIN, TINY_IMAGES - 2 };
   const struct packed_images all = { &tiny_data, SPLIT_TRAIN, TINY_IMAGES };
@@ -405,9 +427,11 @@ START_TEST(all_is_given_back) {
 int main(int argc, char **argv) {
   return run_mpi_tests(&argc, &argv, "score",
                        (const TTest *[]){ a_classifier_is_trained, any_number_of_ranks_gives_the_same_bits,
-                                          scores_are_those_of_the_plain_formulas, a_set_is_at_no_distance_from_itself,
+                                          scores_are_those_of_the_plain_formulas, packed_images_come_in_an_order_of_their_own,
+                                          a_set_is_at_no_distance_from_itself,
                                           sources_are_what_they_say, an_image_does_not_depend_on_its_share,
                                           a_stop_on_one_rank_ends_the_score_on_all, images_seen_again_are_counted,
-                                          precision_and_recall_are_those_of_the_formula, a_second_reference_is_as_the_first, an_evaluation_waits_for_its_turn, the_plan_counts_its_memory,
+                                          precision_and_recall_are_those_of_the_formula, a_second_reference_is_as_the_first,
+                                          an_evaluation_waits_for_its_turn, the_plan_counts_its_memory,
                                           all_is_given_back, NULL });
 }

@@ -105,4 +105,7 @@ head -c 90 png/000000_class0.png >one/b.png
 "$PMF" score images=one inception=net.h5 data=set.h5 >out 2>err </dev/null
 check "exit code of a damaged picture" $? 65
 said "b.png"
+"$PMF" score images=png inception=net.h5 data=set.h5 save_reference=nowhere/x.npz >out 2>err </dev/null
+check "exit code of statistics in no folder" $? 74
+said "nowhere/x.npz: the statistics cannot be written there"   # before any image was looked at
 exit $failed
