@@ -27,6 +27,11 @@ static size_t left(const char *groups) {
   return memory_group_left(path, root);
 }
 
+static void begin(void) {
+  strcpy(root + strlen(root) - 6, "XXXXXX");   /* of the test before it are other letters */
+  ck_assert_ptr_nonnull(mkdtemp(root));
+}
+
 static void clear(void) {
   char command[256];
   snprintf(command, sizeof command, "rm -r %s", root);
@@ -34,8 +39,7 @@ static void clear(void) {
 }
 
 START_TEST(the_least_of_a_group_and_of_those_above_it) {
-  strcpy(root + strlen(root) - 6, "XXXXXX");
-  ck_assert_ptr_nonnull(mkdtemp(root));
+  begin();
   ck_assert_uint_eq(left("0::/\n"), SIZE_MAX);
   put("memory.max", "max\n"), put("memory.current", "900000\n");
   put("slurm/job_7/memory.max", "5000\n"), put("slurm/job_7/memory.current", "1000\n");
@@ -53,8 +57,7 @@ START_TEST(the_least_of_a_group_and_of_those_above_it) {
 } END_TEST
 
 START_TEST(pages_of_files_are_free) {
-  strcpy(root + strlen(root) - 6, "XXXXXX");
-  ck_assert_ptr_nonnull(mkdtemp(root));
+  begin();
   put("memory.max", "5000\n"), put("memory.current", "4800\n");
   ck_assert_uint_eq(left("0::/\n"), 200);
   put("memory.stat", "anon 1500\nfile 3300\ninactive_anon 1500\ninactive_file 2000\nactive_file 1000\nslab 70\n");
@@ -63,8 +66,7 @@ START_TEST(pages_of_files_are_free) {
 } END_TEST
 
 START_TEST(version_one_has_a_place_of_its_own) {
-  strcpy(root + strlen(root) - 6, "XXXXXX");
-  ck_assert_ptr_nonnull(mkdtemp(root));
+  begin();
   put("memory/memory.limit_in_bytes", "9223372036854771712\n"), put("memory/memory.usage_in_bytes", "900000\n");
   put("memory/slurm/job_7/memory.limit_in_bytes", "5000\n"), put("memory/slurm/job_7/memory.usage_in_bytes", "4000\n");
   put("memory/slurm/job_7/memory.stat", "inactive_file 1\nactive_file 2\ntotal_inactive_file 300\ntotal_active_file 400\n");
