@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "io/disk.h"
 #include "src/base/status.h"
 
 enum { GAP = 2, GROUND = 235, VISIBLE = 64 };
@@ -41,17 +42,17 @@ static int encode(FILE *f, size_t w, size_t h, size_t channels, const uint8_t *u
 int png_write(const char *path, size_t w, size_t h, size_t channels, const uint8_t *u8) {
   assert((channels == 1 || channels == 3) && w > 0 && h > 0);
   char temporary[4096], text[128] = "libpng lacks memory";
-  if ((size_t)snprintf(temporary, sizeof temporary, "%s.tmp", path) >= sizeof temporary)
+  if (disk_temporary(path, temporary, sizeof temporary))
     return because(STATUS_IO, "%.200s...: the name is too long", path);
   FILE *f = fopen(temporary, "wb");
-  if (!f) return because(STATUS_IO, "%s: cannot be written: %s", temporary, strerror(errno));
+  if (!f) return because(STATUS_IO, "%s: cannot be written: %s", path, strerror(errno));
   errno = 0;
   const int failed = encode(f, w, h, channels, u8, text), unwritten = ferror(f), error = errno;
   const int unclosed = fclose(f);
   if (failed || unwritten || unclosed) {
     const int cause = error ? error : errno;
     remove(temporary);
-    return because(STATUS_IO, "%s: cannot be written: %s", temporary, cause ? strerror(cause) : text);
+    return because(STATUS_IO, "%s: cannot be written: %s", path, cause ? strerror(cause) : text);
   }
   if (rename(temporary, path)) {
     const int cause = errno;

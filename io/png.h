@@ -1,5 +1,5 @@
 /* png.h - pictures out: 8-bit grey or RGB PNG files. Equal pixels give equal bytes (no time is stored).
- * Written as path.tmp, then renamed, so that path is never half a picture.
+ * Written under a name of its own beside path, then renamed, so that path is never half a picture.
  * Errors: STATUS_IO with the reason, STATUS_NOMEM. Ranks: local. */
 #ifndef IO_PNG_H
 #define IO_PNG_H

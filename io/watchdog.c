@@ -2,8 +2,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
-#include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -25,15 +25,26 @@ static _Atomic double longest;     /* seconds of a step */
 static _Atomic double patience = 1;
 static _Atomic(const char *) left; /* file that is to have the last line */
 static atomic_int stop, asked;     /* asked: by SIGUSR2 */
-static sem_t bell;                 /* rung for both */
+static int bell[2];                /* a pipe, rung for both: a handler may write to it */
 static char line[512], leaving[4096];
 static atomic_int withdrawn;
+
+static int hang_bell(void) {
+  if (pipe(bell)) return -1;
+  for (int i = 0; i < 2; i++)
+    if (fcntl(bell[i], F_SETFL, O_NONBLOCK) || fcntl(bell[i], F_SETFD, FD_CLOEXEC)) return -1;
+  return 0;
+}
+
+static void ring(void) {
+  if (write(bell[1], "", 1) < 0) return;   /* full of rings that it has not heard yet */
+}
 
 static void ask(int signal) {
   (void)signal;
   const int before = errno;
   asked = 1;
-  sem_post(&bell);
+  ring();
   errno = before;
 }
 
@@ -52,14 +63,11 @@ static void tell(double seconds, const char *end) {
   if (write(STDERR_FILENO, line, strlen(line)) < 0) return;   /* nothing to be done about it */
 }
 
-/* Until the bell rings, or so many seconds have passed. */
+/* Until the bell rings, or so many seconds have passed, by a clock that nobody sets. */
 static void wait_for(double seconds) {
-  struct timespec t;
-  clock_gettime(CLOCK_REALTIME, &t);
-  const double until = (double)t.tv_nsec * 1e-9 + seconds;
-  t.tv_sec += (time_t)until;
-  t.tv_nsec = (long)((until - (double)(time_t)until) * 1e9);
-  while (sem_timedwait(&bell, &t) && errno == EINTR);
+  struct pollfd heard = { .fd = bell[0], .events = POLLIN };
+  char rings[64];
+  if (poll(&heard, 1, (int)(1000 * seconds) + 1) > 0 && read(bell[0], rings, sizeof rings) < 0) return;
 }
 
 static double limit_now(void) {
@@ -131,13 +139,16 @@ int watchdog_start(int rank, int ranks, double limit) {
   longest = 0;
   stop = asked = 0;
   gethostname(dog.host, sizeof dog.host - 1);
-  sem_init(&bell, 0, 0);
+  if (hang_bell()) return because(STATUS_NOMEM, "the watchdog has no bell: %s", strerror(errno));
   sigfillset(&every);
   pthread_sigmask(SIG_SETMASK, &every, &before);   /* signals stay with the thread that asked for them */
   const int failed = pthread_create(&dog.thread, NULL, look_on, NULL);
   pthread_sigmask(SIG_SETMASK, &before, NULL);
   dog.started = !failed;
-  if (failed) return because(STATUS_NOMEM, "the watchdog's thread cannot be started: %s", strerror(failed));
+  if (failed) {
+    close(bell[0]), close(bell[1]);
+    return because(STATUS_NOMEM, "the watchdog's thread cannot be started: %s", strerror(failed));
+  }
   sigemptyset(&action.sa_mask);
   sigaction(SIGUSR2, &action, NULL);
   return STATUS_OK;
@@ -151,7 +162,8 @@ void watchdog_stop(void) {
   if (!dog.started) return;
   watchdog_prepare();   /* a signal that is late ends nothing */
   stop = 1;
-  sem_post(&bell);
+  ring();
   pthread_join(dog.thread, NULL);
+  close(bell[0]), close(bell[1]);
   dog.started = 0;
 }

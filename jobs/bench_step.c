@@ -1,10 +1,13 @@
 /* Real training steps on generated data, against the rate of this machine's matrix products at the net's own shapes, measured
  * between the steps on the same ranks and threads at the same time. */
+#include <errno.h>
 #include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
+#include "io/disk.h"
 #include "io/json.h"
 #include "io/memory.h"
 #include "jobs/bench.h"
@@ -191,6 +194,8 @@ int bench_step(struct bench *b) {
   if (*b->layers) t.s.training.micro_batch = t.s.training.batch_size;   /* both ways are taken of one, and stand for all images */
   if (*b->layers && b->w->ranks > 1)
     return because(STATUS_BAD, "layers=%s: one rank measures what each of many will do", b->layers);
+  if (*b->layers && disk_may_write(b->layers))
+    return because(STATUS_IO, "%s: it cannot be written there: %s", b->layers, strerror(errno));
   int status = bench_noise(b->w, &b->s, (size_t)b->s.training.batch_size, path);
   if (status) return status;
   snprintf(t.s.dataset.root, sizeof t.s.dataset.root, "%s", path);

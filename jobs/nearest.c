@@ -17,39 +17,34 @@ struct search {
   const struct dataset *d;
   size_t pixels;                  /* bytes of an image */
   size_t first, count;            /* this rank's images */
-  float *x, *y;                   /* [count,pixels]; a tile of training images */
+  uint8_t *x, *y;                 /* [count,pixels]; a tile of training images */
   double *nearest, *scratch;      /* [count,NEIGHBOURS] squares */
-  uint8_t *u8;
   int32_t *labels;
 };
 
+static size_t pixels_of(const struct dataset *d) { return d->image_size * d->image_size * d->channels; }
+static size_t scratch_size(size_t pixels) {
+  return (size_t)TILE * (2 * (pixels < NEIGHBOURS_DEPTH ? pixels : NEIGHBOURS_DEPTH) + TILE);
+}
+
 static int allocate(struct search *s) {
-  const size_t n = s->count + 1, tile = TILE > CHUNK ? TILE : CHUNK;
-  s->x = malloc(n * s->pixels * sizeof *s->x);
-  s->y = malloc(tile * s->pixels * sizeof *s->y);
-  s->nearest = malloc(n * NEIGHBOURS * sizeof *s->nearest);
-  s->scratch = malloc((size_t)TILE * (2 * s->pixels + TILE) * sizeof *s->scratch);
-  s->u8 = malloc(tile * s->pixels);
-  s->labels = malloc(tile * sizeof *s->labels);
-  if (s->x && s->y && s->nearest && s->scratch && s->u8 && s->labels) return STATUS_OK;
+  s->x = malloc((s->count + 1) * s->pixels);
+  s->y = malloc(TILE * s->pixels);
+  s->nearest = malloc((s->count + 1) * NEIGHBOURS * sizeof *s->nearest);
+  s->scratch = malloc(scratch_size(s->pixels) * sizeof *s->scratch);
+  s->labels = malloc(CHUNK * sizeof *s->labels);
+  if (s->x && s->y && s->nearest && s->scratch && s->labels) return STATUS_OK;
   return because(STATUS_NOMEM, "no memory to compare images with those of %s", s->d->path);
 }
 
-static void release(struct search *s) {
-  free(s->x), free(s->y), free(s->nearest), free(s->scratch), free(s->u8), free(s->labels);
-}
-
-static void widen(size_t n, const uint8_t *u8, float *x) {
-  for (size_t i = 0; i < n; i++) x[i] = u8[i];
-}
+static void release(struct search *s) { free(s->x), free(s->y), free(s->nearest), free(s->scratch), free(s->labels); }
 
 /* This rank's images. */
 static int make(struct search *s, const struct source *source) {
   int status = STATUS_OK;
   for (size_t i = 0; i < s->count && !status; i += CHUNK) {
     const size_t n = s->count - i < CHUNK ? s->count - i : CHUNK;
-    status = source->make(source->context, s->first + i, n, s->u8, s->labels);
-    if (!status) widen(n * s->pixels, s->u8, s->x + i * s->pixels);
+    status = source->make(source->context, s->first + i, n, s->x + i * s->pixels, s->labels);
   }
   for (size_t i = 0; i < s->count * NEIGHBOURS; i++) s->nearest[i] = INFINITY;
   return status;
@@ -61,21 +56,24 @@ static int compare(struct search *s) {
   for (size_t j = 0; j < all && s->count; j += TILE) {
     const size_t m = all - j < TILE ? all - j : TILE;
     for (size_t k = 0; k < m; k++) {
-      const int status = dataset_read(s->d, SPLIT_TRAIN, j + k, s->u8 + k * s->pixels);
+      const int status = dataset_read(s->d, SPLIT_TRAIN, j + k, s->y + k * s->pixels);
       if (status) return status;
     }
-    widen(m * s->pixels, s->u8, s->y);
-    neighbours_add(s->pixels, s->count, s->x, m, s->y, SIZE_MAX, s->nearest, s->scratch);
+    neighbours_add_bytes(s->pixels, s->count, s->x, m, s->y, s->nearest, s->scratch);
   }
   return STATUS_OK;
+}
+
+size_t nearest_bytes(const struct dataset *d, size_t n, int ranks) {
+  const size_t chunks = ((n < NEAREST_IMAGES ? n : NEAREST_IMAGES) + CHUNK - 1) / CHUNK, pixels = pixels_of(d);
+  return (shard_most(chunks, ranks) * CHUNK + TILE) * pixels + scratch_size(pixels) * sizeof(double);
 }
 
 int nearest_training(const struct world *w, const struct dataset *d, const struct source *source, size_t n, struct nearest *result) {
   if (n > NEAREST_IMAGES) n = NEAREST_IMAGES;
   const size_t chunks = (n + CHUNK - 1) / CHUNK, first = shard_first(chunks, w->rank, w->ranks) * CHUNK;
   const size_t end = shard_first(chunks, w->rank + 1, w->ranks) * CHUNK, last = end < n ? end : n;
-  struct search s = { .d = d, .pixels = d->image_size * d->image_size * d->channels, .first = first,
-                      .count = last > first ? last - first : 0 };
+  struct search s = { .d = d, .pixels = pixels_of(d), .first = first, .count = last > first ? last - first : 0 };
   double d1[NEAREST_IMAGES] = { 0 }, memorised = 0, sum = 0;
   int status = allocate(&s);
   if (!status) status = make(&s, source);

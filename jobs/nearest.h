@@ -11,8 +11,10 @@ struct nearest {
   double memorised;               /* share of the images, 0..1; NAN with fewer than two training images */
   double distance;                /* mean of d1 over the images, as a root mean square over an image's bytes: 0..255 */
 };
+/* Local. What nearest_training takes on a rank for n images: its share of them and 256 training images, as bytes, and 11 MB. */
+size_t nearest_bytes(const struct dataset *d, size_t n, int ranks);
 /* COLLECTIVE. Of the first n images of a source, at most NEAREST_IMAGES; every rank has a share of them and reads all training images.
- * The same bits on any number of ranks. Memory: this rank's images as floats and two tiles of 256 images in double, freed inside.
+ * The same bits on any number of ranks. Memory: nearest_bytes, freed inside.
  * Errors: STATUS_IO from the data, STATUS_NOMEM. */
 int nearest_training(const struct world *w, const struct dataset *d, const struct source *source, size_t n, struct nearest *result);
 #endif

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "io/disk.h"
 #include "io/history.h"
 #include "io/json.h"
 #include "io/whole_file.h"
@@ -85,9 +86,9 @@ static void put_facts(FILE *f, const char *run, const struct history *h) {
 
 /* Drawn beside the page and read back. */
 static void put_curves(FILE *f, const char *run, const char *page) {
-  char path[TEXT_MAX + 16], *svg = NULL;
+  char path[TEXT_MAX + 80], *svg = NULL;
   size_t length;
-  snprintf(path, sizeof path, "%s.tmp.svg", page);
+  snprintf(path, sizeof path, "%s.svg", page);
   const int status = plot_picture(run, path);
   if (!status) svg = whole_file(path, WHOLE_FILE_MOST, &length);
   remove(path);
@@ -236,11 +237,11 @@ static void put_page(FILE *f, const char *run, const struct history *h, const ch
 
 /* The page is whole or as it was. */
 static int write_page(const char *run, const struct history *h) {
-  char fresh[TEXT_MAX + 8];
-  snprintf(fresh, sizeof fresh, "%s.tmp", out);
+  char fresh[TEXT_MAX + 64];
+  if (disk_temporary(out, fresh, sizeof fresh)) return because(STATUS_BAD, "%.64s...: the name is too long", out);
   FILE *f = fopen(fresh, "w");
   if (!f) return because(STATUS_IO, "%s: %s", fresh, strerror(errno));
-  put_page(f, run, h, out);
+  put_page(f, run, h, fresh);
   const int bad = ferror(f);
   int status = fclose(f) || bad ? because(STATUS_IO, "%s: it could not be written whole", fresh) : STATUS_OK;
   if (!status && rename(fresh, out)) status = because(STATUS_IO, "%s: %s", out, strerror(errno));

@@ -1,6 +1,7 @@
 /* sample.c - pmf sample: images from noise with a trained net, in one or more evaluations, as a grid, as single files, or as
  * one .npz for other programs. */
 #include <assert.h>
+#include <dirent.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -227,6 +228,18 @@ static int write_file(const struct sampling *p, size_t i, const uint8_t *u8) {
   return png_write(path, size, size, (size_t)p->t.s.dataset.image_channels, u8);
 }
 
+/* Rank 0: pictures that are there already may be taken for these. */
+static void count_others(void) {
+  struct dirent *e;
+  size_t others = 0;
+  DIR *d = opendir(out);
+  while (d && (e = readdir(d))) others += words_ends(e->d_name, ".png");
+  if (d) closedir(d);
+  if (others)
+    fprintf(stderr, "WARNING: %s has %zu picture%s already: those that get no new ones stay among these\n", out, others,
+            others > 1 ? "s" : "");
+}
+
 /* COLLECTIVE. The ranks agree after each chunk, so that a full disk ends the work of all. */
 static int write_files(struct sampling *p) {
   size_t first, count;
@@ -260,6 +273,7 @@ static int make_and_write(struct sampling *p) {
   const int grid = words_ends(out, ".png"), arrays = words_ends(out, ".npz");
   int status = agree(p->w->comm, p->w->rank ? STATUS_OK : make_folder(grid || arrays));
   if (status) return status;
+  if (p->w->rank == 0 && !grid && !arrays) count_others();
   progress_start(&p->progress, p->n, 1, 0);
   status = grid ? write_one(p, write_grid) : arrays ? write_one(p, write_arrays) : write_files(p);
   if (p->progress.live) progress_say(&p->progress, "%s", status ? "stopped" : "written");

@@ -216,10 +216,34 @@ START_TEST(neighbours_are_those_of_all_pairs) {
   free(x), free(y), free(scratch);
 } END_TEST
 
+/* Of bytes exactly, in more columns than are taken at once. */
+START_TEST(neighbours_of_bytes_are_exact) {
+  enum { D = NEIGHBOURS_DEPTH + 37, N = 9, M = KERNEL_TILE + 13 };
+  uint8_t *x = malloc(N * D), *y = malloc(M * D);
+  double nearest[N * NEIGHBOURS], *scratch = new_doubles(KERNEL_TILE * (2 * NEIGHBOURS_DEPTH + KERNEL_TILE));
+  for (size_t i = 0; i < N * D; i++) x[i] = (uint8_t)(i * i % 251 + i % 3);
+  for (size_t i = 0; i < M * D; i++) y[i] = (uint8_t)(i * 7 % 256 ^ i / 5 % 256);
+  memset(x, 255, D), memset(y, 0, D);   /* as far as can be */
+  for (size_t i = 0; i < N * NEIGHBOURS; i++) nearest[i] = INFINITY;
+  neighbours_add_bytes(D, N, x, 100, y, nearest, scratch);
+  neighbours_add_bytes(D, N, x, M - 100, y + 100 * D, nearest, scratch);
+  for (size_t i = 0; i < N; i++) {
+    double own[M];
+    for (size_t j = 0; j < M; j++) {
+      int64_t sum = 0;
+      for (size_t k = 0; k < D; k++) sum += (x[i * D + k] - y[j * D + k]) * (x[i * D + k] - y[j * D + k]);
+      own[j] = (double)sum;
+    }
+    qsort(own, M, sizeof *own, ascending);
+    for (size_t k = 0; k < NEIGHBOURS; k++) ck_assert_double_eq(nearest[i * NEIGHBOURS + k], own[k]);
+  }
+  free(x), free(y), free(scratch);
+} END_TEST
+
 int main(void) {
   return run_tests("score", (const TTest *[]){
     kernel_distance_is_the_double_sum, kernel_distance_counts_one_more_image, kernel_sums_are_additive,
     kernel_distance_is_unbiased_and_frechet_distance_is_not, inception_score_lies_between_1_and_the_classes,
     inception_score_has_ten_splits_in_order, inception_score_is_its_definition, inception_score_refuses_what_is_no_sample,
-    neighbours_are_those_of_all_pairs, NULL });
+    neighbours_are_those_of_all_pairs, neighbours_of_bytes_are_exact, NULL });
 }

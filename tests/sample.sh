@@ -64,6 +64,9 @@ cmp free1.npz free2.npz || fail 'arrays without classes differ on 2 ranks'
 check 'arrays without labels' "$(grep -cUa arr_1 free1.npz)" 0
 does 2 sample run=free2 n=21 out=files
 check 'files' "$(cd files && echo 00*)" "$(seq -f '%06g.png' -s ' ' 0 20)"
+check 'word of older pictures where there are none' "$(grep -c WARNING err)" 0
+does 2 sample run=free2 n=4 out=files
+said_once 'WARNING: files has 21 pictures already: those that get no new ones stay among these'
 does 1 sample run=free2 n=21 out=free.png
 does 1 score run=free2 n=40 steps=1 context=no
 check 'agreement without classes' "$(sed -n 's/^1 step  *\S*  *\S*  *\(\S*\) .*/\1/p' out)" -

@@ -122,7 +122,13 @@ SLURM_RESTART_COUNT=1 PMF_LOCK_PATIENCE=0 timeout 120 bash job.sbatch >log 2>&1 
 check 'exit code where what is left of the job has the folder' $? 0
 check 'requeues of it' "$(wc -l <asked)" 6
 sed -i '$d' asked
-kill -USR1 $pid
+# A file `stop` that the other has not seen yet is not taken away from it.
+pkill -STOP -P $pid
+touch r/stop
+timeout 120 bash job.sbatch >log 2>&1 </dev/null
+check 'exit code where another job has the folder and is to stop' $? 65
+[ -e r/stop ] || fail "a job that was refused took the file stop away: $(cat log)"
+pkill -CONT -P $pid
 wait $pid
 # A job's word for one task of an array is not its number.
 SLURM_ARRAY_JOB_ID=7 SLURM_ARRAY_TASK_ID=3 job 0 6

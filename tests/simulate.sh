@@ -9,6 +9,9 @@ elements=$(grep -o '"elements":[0-9]*' tiny.layers)
 [ "${elements#*:}" -gt 0 ] || fail "no elements: $(head -c 200 tiny.layers)"
 grep -q '"final":\[\[' tiny.layers || fail 'nothing becomes final'
 grep -qE '"final":.*\[0,[0-9.e-]+,[0-9.e-]+\]\],"tensors"' tiny.layers || fail 'the last of the gradient does not become final'
+on 1 bench step config=tiny.yml steps=50 layers=no/such.layers
+check 'exit code where layers cannot be written' $? 74
+said_once 'no/such.layers: it cannot be written there: No such file or directory'
 refuses 'layers= is for bench step alone' bench gemm config=tiny.yml layers=x
 on 2 bench step config=tiny.yml steps=1 layers=two.layers && fail 'two ranks measured for one'
 said 'one rank measures what each of many will do'
