@@ -184,7 +184,7 @@ int evaluate_now(struct evaluation *e, struct trainer *t, const char *run, struc
 
 size_t evaluate_bytes(const struct net *n, const struct settings *s, int ranks) {
   if (!s->fid.every_steps) return 0;
-  const size_t judge = evaluator_count((size_t)s->dataset.image_size, (size_t)s->dataset.image_channels,
+  const size_t judge = evaluator_count(EVALUATOR_JUDGE, (size_t)s->dataset.image_size, (size_t)s->dataset.image_channels,
                                        (size_t)(s->dataset.num_classes ? s->dataset.num_classes : 1));
   const size_t scorer = scorer_count(n->pixels, (size_t)s->fid.num_samples, (size_t)s->fid.online_samples, ranks);
   return (judge + generate_count(n) + scorer) * sizeof(real);

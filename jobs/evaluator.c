@@ -38,11 +38,18 @@ static void layout(struct evaluator *e) {
   classifier_layout(&e->arena, &e->net, EVALUATOR_CHUNK, 0, &e->work);
 }
 
-size_t evaluator_count(size_t size, size_t channels, size_t classes) {
+size_t evaluator_count(enum evaluator_role role, size_t size, size_t channels, size_t classes) {
   struct evaluator counted = { 0 };
-  if (!classifier_init(&counted.net, size, channels, classes)) layout(&counted);
+  if (!classifier_init_kind(&counted.net, roles[role].kind, size, channels, classes)) layout(&counted);
   const size_t n = counted.arena.used;
   classifier_free(&counted.net);
+  return n;
+}
+
+size_t evaluator_learns_count(enum evaluator_role role, size_t size, size_t channels, size_t classes, int ranks) {
+  struct classifier net = { 0 };
+  const size_t n = classifier_init_kind(&net, roles[role].kind, size, channels, classes) ? 0 : evaluator_train_count(&net, ranks);
+  classifier_free(&net);
   return n;
 }
 

@@ -31,8 +31,10 @@ struct evaluator {
  * has no held-out images or fewer than two classes; STATUS_DIVERGED: training ended in no numbers; STATUS_IO, STATUS_NOMEM. */
 int evaluator_open(struct evaluator *e, enum evaluator_role role, const struct world *w, const struct dataset *d,
                    const char *path, int quiet);
-/* What its arena takes, in numbers of `real`; 0 where there is no classifier for such images. Local. */
-size_t evaluator_count(size_t size, size_t channels, size_t classes);
+/* What its arena takes, in numbers of `real`, and besides it while it is trained, on the rank with the most images; 0 where there is
+ * no classifier for such images. Local. */
+size_t evaluator_count(enum evaluator_role role, size_t size, size_t channels, size_t classes);
+size_t evaluator_learns_count(enum evaluator_role role, size_t size, size_t channels, size_t classes, int ranks);
 /* The usual place: data.h5 -> data.classifier.h5, data.loss.h5, data.judge.h5. */
 void evaluator_path(const char *data, enum evaluator_role role, char *path, size_t n);
 /* The images it was trained on, for people: "all training images", "the first half of the training images", ... */

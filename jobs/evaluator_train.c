@@ -48,7 +48,14 @@ double evaluator_train_epochs(const struct dataset *d) {
   return (double)(evaluator_train_steps(d) * batch_of(d)) / (double)d->count[SPLIT_TRAIN];
 }
 
-static void layout(struct training *t, int threads) {
+/* A thread without a shard of its own needs no room. */
+static int threads_of(const struct training *t) {
+  const int most = omp_get_max_threads(), shards = t->count > 1 ? (int)t->count : 1;
+  return most < shards ? most : shards;
+}
+
+static void layout(struct training *t) {
+  const int threads = threads_of(t);
   const size_t n = t->net->table.size, pixels = t->net->size * t->net->size * t->net->channels;
   t->grads = arena_take(&t->arena, t->shards * n);
   t->m = arena_take(&t->arena, n);
@@ -65,20 +72,28 @@ static void layout(struct training *t, int threads) {
 /* Local. */
 static int start(struct training *t, const struct classifier *net, const struct world *w, const struct dataset *d,
                  uint64_t seed) {
-  const int threads = omp_get_max_threads();
   *t = (struct training){ .net = net, .w = w, .batch = batch_of(d) };
   t->shards = (t->batch + SHARD - 1) / SHARD;
   t->first = shard_first(t->shards, w->rank, w->ranks);
   t->count = shard_count(t->shards, w->rank, w->ranks);
   const size_t begin = t->first * SHARD, end = (t->first + t->count) * SHARD;
   t->images = (end < t->batch ? end : t->batch) - begin;
-  t->parts = calloc((size_t)threads, sizeof *t->parts);
+  t->parts = calloc((size_t)threads_of(t), sizeof *t->parts);
   if (!t->parts) return because(STATUS_NOMEM, "no memory to train a classifier");
-  layout(t, threads);
+  layout(t);
   int status = arena_init(&t->arena);
   if (status) return status;
-  layout(t, threads);
+  layout(t);
   return loader_start(&t->loader, d, seed, false, t->batch, begin, t->images, 0);
+}
+
+size_t evaluator_train_count(const struct classifier *net, int ranks) {
+  struct training t = { .net = net, .shards = BATCH / SHARD, .count = shard_most(BATCH / SHARD, ranks) };
+  t.images = t.count * SHARD;
+  t.parts = calloc((size_t)threads_of(&t), sizeof *t.parts);
+  if (t.parts) layout(&t);
+  free(t.parts);
+  return t.arena.used;
 }
 
 static void end(struct training *t) {
@@ -90,7 +105,7 @@ static void end(struct training *t) {
 /* The gradients of this rank's shards, a thread each. */
 static void gradients(const struct training *t, const real *weights) {
   const size_t n = t->net->table.size, pixels = t->net->size * t->net->size * t->net->channels;
-#pragma omp parallel for schedule(dynamic)
+#pragma omp parallel for schedule(dynamic) num_threads(threads_of(t))
   for (size_t i = 0; i < t->count; i++) {
     const size_t at = i * SHARD, images = t->images - at < SHARD ? t->images - at : SHARD;
     const struct part *p = &t->parts[omp_get_thread_num()];

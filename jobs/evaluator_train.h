@@ -11,6 +11,8 @@
 /* Steps of a whole training on d, and how often it sees each image. */
 size_t evaluator_train_steps(const struct dataset *d);
 double evaluator_train_epochs(const struct dataset *d);
+/* Numbers of `real` that it takes on the rank with the most images. Local. */
+size_t evaluator_train_count(const struct classifier *net, int ranks);
 /* COLLECTIVE. weights[net->table.size] become those after so many steps, equal on all ranks. show, on one rank: how far it is, on
  * standard error. Errors: STATUS_DIVERGED: they are no numbers; STATUS_SAVED: asked to stop (io/stop.h); STATUS_IO,
  * STATUS_NOMEM. */

@@ -5,6 +5,7 @@
 
 #include "io/checkpoint_later.h"
 #include "jobs/evaluate.h"
+#include "jobs/evaluator.h"
 #include "jobs/grids.h"
 #include "jobs/perception.h"
 #include "jobs/precision.h"
@@ -15,6 +16,19 @@
 #include "mpi/shard.h"
 #include "src/base/status.h"
 #include "src/optim/share.h"
+
+/* They are trained one after the other, before the first step, when all else is there; the judge's own is with the evaluation. */
+static size_t classifier_bytes(const struct settings *s, int ranks) {
+  const size_t size = (size_t)s->dataset.image_size, channels = (size_t)s->dataset.image_channels;
+  const size_t classes = (size_t)s->dataset.num_classes;
+  size_t judge = 0, loss = 0;
+  if (classes < 2) return 0;   /* nor is there one to judge with */
+  if (s->fid.every_steps) judge = evaluator_learns_count(EVALUATOR_JUDGE, size, channels, classes, ranks);
+  if (perception_by_classifier(s))
+    loss = evaluator_count(EVALUATOR_LOSS, size, channels, classes) +
+           evaluator_learns_count(EVALUATOR_LOSS, size, channels, classes, ranks);
+  return (judge > loss ? judge : loss) * sizeof(real);
+}
 
 /* Bytes of n numbers in an arena, up to the next view. */
 static size_t taken(size_t n) {
@@ -54,7 +68,7 @@ void needs_parts(const struct needs *k, struct needs_part parts[static NEEDS_PAR
     { "weights", k->weights }, { "gradients", k->gradients }, { "moments", k->moments }, { "EMAs", k->emas },
     { "activations", k->activations }, { "tangents", k->tangents }, { "buffers", k->buffers },
     { "rounded inputs", k->rounded }, { "optimizer", k->optimizer }, { "loader", k->loader }, { "perceptual", k->perceptual },
-    { "evaluation", k->evaluation }, { "grids", k->grids }, { "copy to save", k->copy },
+    { "evaluation", k->evaluation }, { "classifier", k->classifier }, { "grids", k->grids }, { "copy to save", k->copy },
     { "messages", k->messages },
   };
   memcpy(parts, all, sizeof all);
@@ -77,6 +91,7 @@ struct needs needs_of(const struct net *n, const struct settings *s, int ranks, 
   k.buffers = (step.all - step.net) * sizeof(real) - k.gradients;
   k.rounded = net_rounded(n, step.micro, step.micro_dot) * matmul_rounded_bytes(precision_here(s));
   k.evaluation = evaluate_bytes(n, s, ranks);
+  k.classifier = classifier_bytes(s, ranks);
   k.grids = grids_bytes(n, s);
   k.perceptual = perception_count(s, step.micro) * sizeof(real);
   k.copy = copy_bytes(n, s, ranks);

@@ -16,6 +16,7 @@ struct needs {
   size_t loader;                      /* two batches of bytes */
   size_t perceptual;                  /* networks of the perceptual terms, and what they see */
   size_t evaluation;                  /* generated and held-out images' features, for scores on the way */
+  size_t classifier;                  /* while one is trained, that the loss looks through or that judges, where there is none yet */
   size_t grids;                       /* of samples on the way, and what makes them */
   size_t copy;                        /* of the state, for checkpoint.async */
   size_t messages;                    /* what MPI takes for sums on their way, about: copies of the buckets in flight, or all of the gradient */
@@ -24,7 +25,7 @@ struct needs {
   size_t micro;                       /* images in a micro-batch that this is for */
 };
 /* The parts of the total by their names, for a report. */
-enum { NEEDS_PARTS = 15 };
+enum { NEEDS_PARTS = 16 };
 struct needs_part { const char *name; size_t bytes; };
 void needs_parts(const struct needs *k, struct needs_part parts[static NEEDS_PARTS]);
 /* For `ranks` ranks and micro-batches of `micro` images (0: as training.micro_batch and step_init choose). */

@@ -43,7 +43,7 @@ static int broken(const struct settings *s) {
                     + (state.arena.used != state.arena.size) + (step.arena.used != step.arena.size)
                     + (k.optimizer != work) + (k.loader != images) + (k.checkpoint != checkpoint) + (k.micro != step.micro)
                     + (k.total != k.weights + k.moments + k.emas + k.gradients + k.activations + k.tangents + k.buffers
-                                    + k.rounded + k.optimizer + k.loader + k.evaluation + k.grids + k.copy + k.perceptual + k.messages)
+                                    + k.rounded + k.optimizer + k.loader + k.evaluation + k.grids + k.copy + k.perceptual + k.classifier + k.messages)
                      + (k.perceptual != perceptual) + (perception.on != (k.perceptual > 0));
   perception_close(&perception);
   step_free(&step);
