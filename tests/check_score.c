@@ -219,7 +219,7 @@ START_TEST(neighbours_are_those_of_all_pairs) {
 /* Of bytes exactly, in more columns than are taken at once. */
 START_TEST(neighbours_of_bytes_are_exact) {
   enum { D = NEIGHBOURS_DEPTH + 37, N = 9, M = KERNEL_TILE + 13 };
-  uint8_t *x = malloc(N * D), *y = malloc(M * D);
+  static uint8_t x[N * D], y[M * D];
   double nearest[N * NEIGHBOURS], *scratch = new_doubles(KERNEL_TILE * (2 * NEIGHBOURS_DEPTH + KERNEL_TILE));
   for (size_t i = 0; i < N * D; i++) x[i] = (uint8_t)(i * i % 251 + i % 3);
   for (size_t i = 0; i < M * D; i++) y[i] = (uint8_t)(i * 7 % 256 ^ i / 5 % 256);
@@ -237,7 +237,7 @@ START_TEST(neighbours_of_bytes_are_exact) {
     qsort(own, M, sizeof *own, ascending);
     for (size_t k = 0; k < NEIGHBOURS; k++) ck_assert_double_eq(nearest[i * NEIGHBOURS + k], own[k]);
   }
-  free(x), free(y), free(scratch);
+  free(scratch);
 } END_TEST
 
 int main(void) {

@@ -1,5 +1,6 @@
 #include "src/score/neighbours.h"
 
+#include <assert.h>
 #include <cblas.h>
 
 #include "src/score/kernel.h"
@@ -14,6 +15,7 @@ struct rows {
 
 /* Columns [at, at+depth) of n rows from `first` on. */
 static void widen(size_t D, const struct rows *r, size_t first, size_t n, size_t at, size_t depth, double *to) {
+  assert(r->x || r->u8);
   for (size_t i = 0; i < n; i++)
     for (size_t k = 0, from = (first + i) * D + at; k < depth; k++) to[i * depth + k] = r->x ? r->x[from + k] : r->u8[from + k];
 }
