@@ -1,5 +1,6 @@
 #include "jobs/evaluator_train.h"
 
+#include <assert.h>
 #include <math.h>
 #include <omp.h>
 #include <stdio.h>
@@ -81,6 +82,7 @@ static int start(struct training *t, const struct classifier *net, const struct 
   t->parts = calloc((size_t)threads_of(t), sizeof *t->parts);
   if (!t->parts) return because(STATUS_NOMEM, "no memory to train a classifier");
   layout(t);
+  assert(t->arena.used <= evaluator_train_count(net, w->ranks));   /* as planned */
   int status = arena_init(&t->arena);
   if (status) return status;
   layout(t);
