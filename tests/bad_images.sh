@@ -91,6 +91,5 @@ saved=$(sed -n 's/.*; saved at step \([0-9]*\).*/\1/p' err | tail -n 1)
 does 2 train config=tiny.yml data=good.h5 run=none_left training.steps=$((saved + 5))
 said "going on after step $saved of"
 does 2 train config=tiny.yml data=good.h5 run=one_go training.steps=$((saved + 5))
-arrays() { "$PMF" inspect "$1/checkpoint.h5" 2>/dev/null | awk '/^settings:/ { show = 0 } /^(arrays|tensors):/ { show = 1 } show'; }
-check 'weights after a batch that could not be had' "$(arrays none_left)" "$(arrays one_go)"
+check 'weights after a batch that could not be had' "$(arrays none_left/checkpoint.h5)" "$(arrays one_go/checkpoint.h5)"
 exit $failed

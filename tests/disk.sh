@@ -24,7 +24,6 @@ with() {
   timeout -k 1 90 "$MPIRUN" -n "$ranks" env LD_PRELOAD="$SHIM" "${told[@]}" "$PMF" train config=tiny.yml data=set.h5 \
     checkpoint.every_steps=$every "$@" >out 2>err </dev/null
 }
-arrays() { "$PMF" inspect "$1" 2>/dev/null | awk '/^settings:/ { show = 0 } /^(arrays|tensors):/ { show = 1 } show'; }
 step_of() { "$PMF" inspect "$1" 2>/dev/null | sed -n 's/^ *step  *\([0-9]*\)$/\1/p' | head -n 1; }
 saves_of() { sed -n 's/^{"event":"\(save[ a-z]*\)".*"saved_step":\([0-9]*\),.*/\1 \2/p' "$1/metrics.jsonl" | paste -sd , -; }
 same_as_whole() {

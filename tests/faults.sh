@@ -17,7 +17,6 @@ export OMPI_MCA_odls_base_sigkill_timeout=0
 tiny 'batch_size: 8, steps: 60, ema_val: [0.02, 2], log_per_step: 1, seed: 3'
 "$PMF" pack shapes n=64 size=16 out=set.h5 >out 2>err || fail "pack: $(cat err)"
 words=(config=tiny.yml data=set.h5 "checkpoint.every_steps=$interval")
-arrays() { "$PMF" inspect "$1" 2>/dev/null | awk '/^settings:/ { show = 0 } /^(arrays|tensors):/ { show = 1 } show'; }
 step_of() { "$PMF" inspect "$1" 2>/dev/null | sed -n 's/^ *step  *\([0-9]*\)$/\1/p' | head -n 1; }
 last_step() { sed -n 's/^{"event":"step","step":\([0-9]*\),.*/\1/p' "$1/metrics.jsonl" 2>/dev/null | tail -n 1; }
 resumed() { sed -n 's/.*going on after step \([0-9]*\) of.*/\1/p' err | tail -n 1; }

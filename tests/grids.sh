@@ -49,7 +49,6 @@ cmp still/samples/step-00000004.png on1/samples/step-00000011.raw.png || fail 't
 
 # They change nothing of the training, and come once where the raw weights are those that are sampled; without the word none.
 does 2 "${train[@]}" run=none
-arrays() { "$PMF" inspect "$1" 2>/dev/null | awk '/^settings:/ { show = 0 } /^(arrays|tensors):/ { show = 1 } show'; }
 check 'arrays of a run without grids' "$(arrays none/checkpoint.h5)" "$(arrays on2/checkpoint.h5)"
 [ ! -e none/samples ] && [ ! -e none/tensorboard ] || fail "unasked for: $(ls none)"
 does 1 train config=raw.yml data=set.h5 training.reproducible=on run=raw sampling.grid_every_steps=6

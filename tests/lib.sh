@@ -16,13 +16,21 @@ export OMPI_MCA_odls_base_sigkill_timeout=0 OMPI_MCA_pml="${OMPI_MCA_pml:-ob1}" 
 if [ "$(id -u)" = 0 ]; then export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1; fi
 test_name=$(basename "$0")
 folder=$(mktemp -d) || exit 1
-trap 'rm -rf "$folder"' EXIT
+failures=$folder/.failures   # so that none is lost in $(...), which has a `failed` of its own
+trap 'ends_as $?' EXIT
 cd "$folder" || exit 1
 failed=0
 
 fail() {
-  echo "$test_name: $*"
+  echo "$test_name: $*" | tee -a "$failures"
   failed=1
+}
+ends_as() {
+  local code=$1
+  if [ "$code" = 0 ] && [ -s "$failures" ]; then code=1; fi
+  [ $failed = 1 ] || cat "$failures" 2>/dev/null
+  rm -rf "$folder"
+  exit "$code"
 }
 # check WHAT GOT EXPECTED
 check() { [ "$2" = "$3" ] || fail "$1: got '$2', expected '$3'"; }
@@ -60,6 +68,33 @@ shows() {
   [ ! -s err ] || fail "pmf $*: on standard error: $(cat err)"
   grep -qF -- "$text" out || fail "pmf $*: expected '$text': $(cat out)"
 }
+
+# arrays CHECKPOINT: its arrays and tensors with their checksums; the rest of what inspect tells names times and hosts.
+arrays() {
+  local all
+  all=$("$PMF" inspect "$1" 2>&1) || fail "$1 cannot be inspected: $all"
+  all=$(awk '/^settings:/ { show = 0 } /^(arrays|tensors):/ { show = 1 } show' <<<"$all")
+  grep -qE '  [0-9a-f]{16}$' <<<"$all" || fail "$1 shows no checksums: $all"   # without, any two would be the same
+  echo "$all"
+}
+
+# errors RUN: step, mse_u, mse_v and norm of the gradient, of every line. (The loss is normalised: nearly 2 whatever happens.)
+errors() {
+  sed -nE 's/^\{"event":"step","step":([0-9]+),.*"mse_u":([^,]*),"mse_v":([^,]*),.*"grad_norm":([^,]*),.*/\1 \2 \3 \4/p' \
+    "$1/metrics.jsonl"
+}
+# alike RUN OTHER: step for step the same errors within 1e-5; other ranks, threads and kernels come to 1e-7 in some ten steps. What
+# differs first is in `apart`.
+alike() {
+  paste -d ' ' <(errors "$1") <(errors "$2") | awk '
+    NF != 8 || $1 != $5 { print "a line without its match: " $0; bad = 1; exit }
+    { for (i = 2; i <= 4; i++) { d = ($(i + 4) - $i) / $i
+        if (!(d * d <= 1e-10)) { print "step " $1 ": " $i " and " $(i + 4); bad = 1; exit } } }   # what is no number, too
+    END { if (!NR) print "no steps"; exit bad || !NR }' >apart
+}
+# within_rounding RUN OTHER, and beyond_rounding, lest every two runs would pass.
+within_rounding() { alike "$1" "$2" || fail "$1 differs from $2 by more than rounding: $(cat apart)"; }
+beyond_rounding() { ! alike "$1" "$2" || fail "$1 passes for $2"; }
 
 # tiny TRAINING: tiny.yml, a net of a few thousand weights for 8 classes of 16 x 16 in colour, with these keys of training.
 tiny() {

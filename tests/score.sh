@@ -18,7 +18,6 @@ scores() { grep '"event":"score"' "$1/metrics.jsonl"; }
 of_score() { scores "$1" | grep "\"step\":${3:-}" | sed -n "s/.*\"$2\":\([^,}]*\).*/\1/p" | head -n 1; }
 # as_plain WHAT FILE STEP: a checkpoint has the arrays, raw weights and averages, of the run without scores at that step.
 as_plain() { check "arrays of $1" "$(arrays "$2")" "$(arrays "plain/archive/step-$(printf %09d "$3").h5")"; }
-arrays() { "$PMF" inspect "$1" 2>/dev/null | awk '/^settings:/ { show = 0 } /^(arrays|tensors):/ { show = 1 } show'; }
 
 tiny 'batch_size: 32, steps: 30, learning_rate: 0.005, ema_val: [0.02, 2], seed: 9, log_per_step: 1'
 sed -i 's/image_size: 16/image_size: 8/' tiny.yml
