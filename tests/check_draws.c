@@ -282,6 +282,80 @@ START_TEST(labels_are_dropped_as_often_as_asked) {
   }
 } END_TEST
 
+/* Two columns of numbers in [0,1] have nothing to do with each other: neither in the mean, by their correlation, nor in any other
+ * way that a table of 8 x 8 shows, by its chi square. (Normals of the numbers that scales are made of would have no correlation
+ * with them.) */
+static void check_independent(size_t n, const double *a, const double *b, const char *names) {
+  enum { BINS = 8 };
+  double count[BINS][BINS] = { { 0 } }, row[BINS] = { 0 }, column[BINS] = { 0 }, sum[5] = { 0 }, chi = 0;
+  size_t rows = 0, columns = 0;
+  for (size_t i = 0; i < n; i++) {
+    const size_t j = a[i] < 1 ? (size_t)(BINS * a[i]) : BINS - 1, k = b[i] < 1 ? (size_t)(BINS * b[i]) : BINS - 1;
+    count[j][k]++, row[j]++, column[k]++;
+    sum[0] += a[i], sum[1] += b[i], sum[2] += a[i] * a[i], sum[3] += b[i] * b[i], sum[4] += a[i] * b[i];
+  }
+  const double total = (double)n, A = sum[2] - sum[0] * sum[0] / total, C = sum[3] - sum[1] * sum[1] / total;
+  const double correlation = (sum[4] - sum[0] * sum[1] / total) / sqrt(A * C);
+  for (int j = 0; j < BINS; j++) rows += row[j] > 0, columns += column[j] > 0;
+  for (int j = 0; j < BINS; j++)
+    for (int k = 0; k < BINS; k++)
+      if (row[j] > 0 && column[k] > 0) chi += pow(count[j][k] - row[j] * column[k] / total, 2) / (row[j] * column[k] / total);
+  const double freedom = (double)((rows - 1) * (columns - 1));
+  ck_assert_msg(fabs(correlation) < 4 / sqrt(total), "%s: correlation %g", names, correlation);
+  ck_assert_msg(chi < freedom + 4 * sqrt(2 * freedom) + 4, "%s: chi square %g, expected %g", names, chi, freedom);
+}
+
+static double fourth[N], fifth[N];
+START_TEST(draws_of_a_sample_have_nothing_to_do_with_each_other) {
+  const struct times c = { TIMES_ALL_ZERO, 0.8, 0.8, 0, 0 };
+  const struct guidance g = { 1, 7, 0.4, 0, 0 };
+  for (uint32_t i = 0; i < N; i++) {
+    real t, r, w, t_min, t_max;
+    int fm, drop;
+    uint32_t flip;
+    times_draw(&c, seed, step_number, i, &t, &r, &fm);
+    guidance_draw(&g, seed, step_number, i, fm, &w, &t_min, &t_max, &drop);
+    random_bits((struct purpose){ seed, STREAM_FLIP, step_number, i }, 1, &flip);
+    first[i] = normal_cdf((log((double)t / (1 - (double)t)) - 0.8) / 0.8);
+    second[i] = scale_cdf(1, 7, (double)w);
+    third[i] = 2 * (double)t_min;
+    fourth[i] = drop;
+    fifth[i] = flip & 1;
+  }
+  check_independent(N, first, second, "t and w");
+  check_independent(N, first, third, "t and t_min");
+  check_independent(N, first, fourth, "t and drop");
+  check_independent(N, first, fifth, "t and flip");
+  check_independent(N, second, fourth, "w and drop");
+  check_independent(N, third, fourth, "t_min and drop");
+  check_independent(N, fourth, fifth, "drop and flip");
+  real noise;
+  for (uint32_t i = 0; i < N; i++) {
+    random_normal((struct purpose){ seed, STREAM_NOISE, step_number, i }, 1, &noise);
+    third[i] = normal_cdf((double)noise);
+  }
+  check_independent(N, first, third, "t and noise");
+  check_independent(N, second, third, "w and noise");
+} END_TEST
+
+START_TEST(streams_have_numbers_of_their_own) {   /* of eight bits */
+  static const enum stream streams[] = { STREAM_INIT, STREAM_ORDER, STREAM_FLIP, STREAM_TIMES, STREAM_GUIDANCE, STREAM_DROP,
+                                         STREAM_NOISE, STREAM_SAMPLE, STREAM_SHAPES, STREAM_SCORE, STREAM_TEST, STREAM_CROP,
+                                         STREAM_TOY };
+  enum { STREAMS = sizeof streams / sizeof *streams, M = 10000 };
+  for (size_t k = 0; k < STREAMS; k++)
+    for (size_t j = 0; j <= k; j++) {
+      ck_assert((streams[k] == streams[j]) == (j == k) && streams[k] < 256);
+      for (uint32_t i = 0; j < k && i < M; i++) {
+        real u[2];
+        random_uniform((struct purpose){ seed, streams[j], step_number, i }, 1, &u[0]);
+        random_uniform((struct purpose){ seed, streams[k], step_number, i }, 1, &u[1]);
+        first[i] = (double)u[0], second[i] = (double)u[1];
+      }
+      if (j < k) check_independent(M, first, second, "two streams");
+    }
+} END_TEST
+
 /* SPEC 5's initial values and SPEC 6's update rule by a tensor's name: what the table must say, told another way. */
 static int has(const char *name, const char *part) { return strstr(name, part) != NULL; }
 static int ends(const char *name, const char *tail) {
@@ -378,6 +452,6 @@ int main(void) {
     the_share_of_flow_matching_goes_by_index, the_most_tangents_of_a_window_are_known,
     draws_do_not_depend_on_their_order, guidance_scales_follow_their_power, guidance_intervals_are_halves,
     the_gate_is_open_inside_the_interval, labels_are_dropped_as_often_as_asked,
-    without_classes_nothing_is_guided,
+    without_classes_nothing_is_guided, draws_of_a_sample_have_nothing_to_do_with_each_other, streams_have_numbers_of_their_own,
     initial_weights_are_those_of_the_spec, nets_of_the_paper_have_its_parameters, NULL });
 }

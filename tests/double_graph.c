@@ -243,6 +243,41 @@ START_TEST(crops_lie_inside_and_are_drawn_as_they_should) {
   ck_assert(all.h == 16 && all.w == 16 && all.top == 0 && all.left == 0);
 } END_TEST
 
+/* By hand, an area of 8 % of 300 x 200, 4800: sides at 3/4 and at 4/3, an offset for each side. */
+START_TEST(a_crop_has_the_sides_and_the_place_of_its_numbers) {
+  const struct resample_crop tall = resample_draw(300, 200, (const real[]){ 0x1p-24, 0x1p-24, 0.25, 0.75 });
+  const struct resample_crop wide = resample_draw(300, 200, (const real[]){ 0x1p-24, 1 - 0x1p-24, 0.25, 0.75 });
+  ck_assert(tall.w == 60 && tall.h == 80 && tall.top == 221 / 4 && tall.left == 3 * 141 / 4);
+  ck_assert(wide.w == 80 && wide.h == 60 && wide.top == 241 / 4 && wide.left == 3 * 121 / 4);
+} END_TEST
+
+/* Of the smallest crops, which nothing clips: in each tenth of the logarithms of 3/4 to 4/3 as many, at places that have nothing to
+ * do with each other or with the ratio. */
+START_TEST(ratios_and_places_of_crops_are_independent) {
+  enum { N = 20000, H = 3000, W = 2000, TENTHS = 10 };
+  size_t tenth[TENTHS] = { 0 };
+  double product[3] = { 0 }, square[3] = { 0 };
+  for (uint32_t i = 0; i < N; i++) {
+    real u[4];
+    random_uniform((struct purpose){ 1, STREAM_TEST, 1, i }, 4, u);
+    u[0] = 0x1p-24;
+    const struct resample_crop c = resample_draw(H, W, u);
+    const double ratio = log((double)c.w / (double)c.h) / log(4.0 / 3) / 2;   /* -1/2 to 1/2, but for what rounding takes */
+    const double top = ((double)c.top + 0.5) / (double)(H - c.h + 1) - 0.5;
+    const double left = ((double)c.left + 0.5) / (double)(W - c.w + 1) - 0.5;
+    const double k = floor((ratio + 0.5) * TENTHS);
+    tenth[k < 0 ? 0 : k < TENTHS ? (size_t)k : TENTHS - 1]++;
+    product[0] += top * left, product[1] += top * ratio, product[2] += left * ratio;
+    square[0] += top * top, square[1] += left * left, square[2] += ratio * ratio;
+  }
+  for (int k = 0; k < TENTHS; k++)   /* four standard errors, and sides of whole pixels */
+    ck_assert_double_eq_tol((double)tenth[k] / N, 1.0 / TENTHS, 4 * sqrt(0.1 * 0.9 / N) + 0.002);
+  for (int k = 0; k < 3; k++) {
+    ck_assert_double_lt(fabs(product[k]) / N * 12, 4 / sqrt(N));
+    ck_assert_double_eq_tol(square[k] / N * 12, 1, 0.03);   /* uniform: 1/12 */
+  }
+} END_TEST
+
 /* ---- graphs ---- */
 
 /* Every kind of node; map 2 has two writers, map 1 and the block's input several readers, three taps. */
@@ -382,6 +417,8 @@ int main(void) {
                                                norms_and_gelu_have_their_derivative, a_convolution_writes_its_channels_only,
                                                resampling_has_its_transpose_and_keeps_what_is_flat,
                                                crops_lie_inside_and_are_drawn_as_they_should,
+                                               a_crop_has_the_sides_and_the_place_of_its_numbers,
+                                               ratios_and_places_of_crops_are_independent,
                                                a_graph_has_the_gradient_of_its_taps, both_ways_give_the_same_taps,
                                                lpips_and_convnext_have_their_gradient, inception_has_its_sizes, NULL });
 }
