@@ -19,7 +19,7 @@ is() { check "behind 'pmf $1'" "$(offers "$1" | sort | xargs)" "$2"; }
 # has LINE WORD...: these among others; lacks LINE WORD
 has() {
   local missing
-  missing=$(LC_ALL=C comm -13 <(offers "$1" | LC_ALL=C sort) <(printf '%s\n' "${@:2}" | LC_ALL=C sort))
+  missing=$(comm -13 <(offers "$1" | sort) <(printf '%s\n' "${@:2}" | sort))
   [ -z "$missing" ] || fail "behind 'pmf $1' lack: $(xargs <<<"$missing")"
 }
 lacks() { ! offers "$1" | grep -qxF -- "$2" || fail "behind 'pmf $1': $2"; }

@@ -5,8 +5,7 @@
 . "$(dirname "$0")/lib.sh"
 : "${SHIM:=$PMF_BUILD/tests/shim.so}"
 if ldd "$PMF" | grep -q libasan; then
-  echo 'disk.sh: skipped: sanitizers must be loaded before the shim'
-  exit 77
+  skip 'sanitizers must be loaded before the shim'
 fi
 
 export OMPI_MCA_odls_base_sigkill_timeout=0   # mpirun waits as long after any exit code but 0

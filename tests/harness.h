@@ -121,9 +121,16 @@ static inline double worst_over_ranks(double error) {
   return worst;
 }
 
-/* COLLECTIVE over all processes; sets `world`; rank 0 alone prints. */
+/* COLLECTIVE over all processes; sets `world`; rank 0 alone prints. Fails where launch.sh has asked for other ranks than there are:
+ * under the launcher of another MPI each process would be a world of its own, and its laws hold. */
 static inline int run_mpi_tests(int *argc, char ***argv, const char *name, const TTest *const *tests) {
   world_init(argc, argv, &world);
+  const char *expected = getenv("TEST_WORLD");
+  if (expected && atoi(expected) != world.ranks) {
+    fprintf(stderr, "%s: %d ranks, expected %s\n", name, world.ranks, expected);
+    world_end(&world);
+    return EXIT_FAILURE;
+  }
   int code = run_tests_as(name, tests, world.rank ? CK_SILENT : CK_NORMAL);
   MPI_Allreduce(MPI_IN_PLACE, &code, 1, MPI_INT, MPI_MAX, world.comm);
   world_end(&world);

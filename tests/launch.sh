@@ -1,15 +1,17 @@
 #!/bin/sh
 # Runs one test for `make check`: launch.sh PROGRAM|SCRIPT.sh
-# mpi_* runs on each of $RANKS ranks (1 2 4; those of how messages go through many ranks 1 2 3 4 8), all else once; a run may take
+# mpi_* runs on each of $TEST_RANKS ranks (1 2 4; those of how messages go through many ranks 1 2 3 4 8), all else once; a run may take
 # $TEST_LIMIT seconds. Each run ends with a line
 #   == NAME[ on N ranks]: P passed, F failed, S s
-# that totals.sh adds up: a program's own counts, one for a script, one failure for a program that crashes or counts nothing.
+# that totals.sh adds up: a program's own counts, one for a script, one failure for a program that crashes or counts nothing; of one
+# that was skipped its last words stand there.
 # Exit code: 0, 1, or 77 if the test says it was skipped.
-# Tests find in the environment: PMF_SOURCE, PMF_BUILD (absolute), PMF (the program), TEST_DATA, MPIRUN.
+# Tests find in the environment: PMF_SOURCE, PMF_BUILD (absolute), PMF (the program), TEST_DATA, MPIRUN; mpi_* the number of their ranks,
+# TEST_WORLD, which they compare.
 set -u
 : "${PMF_SOURCE:=$(cd "$(dirname "$0")/.." && pwd)}" "${PMF_BUILD:=$(pwd)}" "${MPIRUN:=mpirun}"
 : "${PMF:=$PMF_BUILD/pmf}" "${TEST_DATA:=$PMF_SOURCE/tests/data}" "${TEST_LIMIT:=900}"
-export PMF_SOURCE PMF_BUILD MPIRUN PMF TEST_DATA
+export PMF_SOURCE PMF_BUILD MPIRUN PMF TEST_DATA LC_ALL=C
 export CK_FORK="${CK_FORK:-no}"                                  # Check's forks and OpenMP's threads do not go together
 export OMPI_MCA_btl_vader_single_copy_mechanism=none             # containers forbid what it wants
 export OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_hwloc_base_binding_policy=none
@@ -21,7 +23,7 @@ if [ "$(id -u)" = 0 ]; then export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_RO
 
 test=$1
 name=$(basename "$test")
-case $name in mpi_step | mpi_reduction | mpi_owners | mpi_crew) : "${RANKS:=1 2 3 4 8}" ;; *) : "${RANKS:=1 2 4}" ;; esac
+case $name in mpi_step | mpi_reduction | mpi_owners | mpi_crew) : "${TEST_RANKS:=1 2 3 4 8}" ;; *) : "${TEST_RANKS:=1 2 4}" ;; esac
 output=$(mktemp) || exit 1
 trap 'rm -f "$output"' EXIT
 worst=0
@@ -34,7 +36,7 @@ once() {
   code=$?
   cat "$output"
   if [ $code = 77 ]; then
-    echo "== $what: 0 passed, 0 failed (skipped)"
+    echo "== $what: 0 passed, 0 failed (skipped: $(tail -n 1 "$output" | sed 's/^[^:]*: skipped: //'))"
     [ $worst != 0 ] || worst=77
     return
   fi
@@ -60,7 +62,7 @@ once() {
 case $name in
   *.sh) once "$name" bash "$test" ;;
   mpi_*) export OMP_NUM_THREADS=1
-         for ranks in $RANKS; do once "$name on $ranks ranks" "$MPIRUN" --oversubscribe -np "$ranks" "$test"; done ;;
+         for ranks in $TEST_RANKS; do export TEST_WORLD="$ranks"; once "$name on $ranks ranks" "$MPIRUN" --oversubscribe -np "$ranks" "$test"; done ;;
   *) once "$name" "$test" ;;
 esac
 exit $worst

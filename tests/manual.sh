@@ -4,10 +4,10 @@
 pages=$PMF_BUILD/man
 
 # words: the words of a text, each once, without the marks around them
-words() { tr -s '[:space:]' '\n' | sed 's/^[[(]*//; s/[]):;,.]*$//' | LC_ALL=C sort -u; }
+words() { tr -s '[:space:]' '\n' | sed 's/^[[(]*//; s/[]):;,.]*$//' | sort -u; }
 # rendered PAGE
 rendered() {
-  if command -v man >/dev/null; then MANWIDTH=1000 LC_ALL=C man -l --warnings "$1" 2>err
+  if command -v man >/dev/null; then MANWIDTH=1000 man -l --warnings "$1" 2>err
   else sed '/^\.TH/s/"//g; s/^\.[A-Z]* //; s/\\-/-/g; s/\\&//; s/\\(aq/'"'"'/g; s/\\(ga/`/g; s/\\(ha/^/g; s/\\(ti/~/g; s/\\e/\\/g' "$1"; fi
 }
 # holds PAGE HELP...: the words of pmf HELP in the page
@@ -19,7 +19,7 @@ holds() {
   [ ! -s err ] || fail "man says of $page: $(cat err)"
   "$PMF" "$@" | sed 's/^usage: //' | words >help.words
   # A section's name stands in capitals.
-  lost=$(LC_ALL=C comm -23 help.words page.words | while read -r word; do grep -qx "$(echo "$word" | tr '[:lower:]' '[:upper:]')" page.words || echo "$word"; done)
+  lost=$(comm -23 help.words page.words | while read -r word; do grep -qx "$(echo "$word" | tr '[:lower:]' '[:upper:]')" page.words || echo "$word"; done)
   [ -z "$lost" ] || fail "$page lacks of pmf $*: $(echo "$lost" | head -20 | tr '\n' ' ')"
 }
 
