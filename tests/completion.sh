@@ -10,8 +10,8 @@ offers() {
   read -ra COMP_WORDS <<<"$COMP_LINE"
   case $COMP_LINE in *' ') COMP_WORDS+=('') ;; esac
   COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
-  _pmf 2>err
-  [ ! -s err ] || fail "completion of '$1': $(cat err)"
+  _pmf 2>complained
+  [ ! -s complained ] || fail "completion of '$1': $(cat complained)"
   printf '%s\n' "${COMPREPLY[@]}"
 }
 # is LINE WORDS: all that is offered
@@ -26,19 +26,28 @@ lacks() { ! offers "$1" | grep -qxF -- "$2" || fail "behind 'pmf $1': $2"; }
 
 mkdir folder
 touch set.h5 'two words.h5'
-jobs=$("$PMF" --help | awk '/^  [a-z]/ && $1 != "pmf" { print $1 }')
+helps --help
+jobs=$(awk '/^  [a-z]/ && $1 != "pmf" { print $1 }' help)
+[ "$(wc -w <<<"$jobs")" -ge 14 ] || fail "few jobs in pmf --help: $jobs"
 # shellcheck disable=SC2086
 has '' $jobs help --help --version
 is 'tr' train
 is 'help se' settings
 # Every word of every job's help.
 for job in $jobs; do
+  helps help "$job"
+  grep -q '^usage: ' help || fail "no usage in the help of $job"
+  sed '/^examples*:$/,$d' help | sed -n 's/^  \([a-z_.]*=\|--[a-z-]*\).*/\1/p' | tee -a told >words
   # shellcheck disable=SC2046
-  has "$job " --help $("$PMF" help "$job" | sed -n '/^words/,/^$/s/^  \([a-z_.]*=\|--[a-z-]*\).*/\1/p')
+  has "$job " --help $(cat words)
 done
+[ "$(wc -l <told)" -ge 80 ] || fail "few words in the helps of all jobs: $(cat told)"
 # Every key of the settings, where settings are taken, and there alone.
+helps help settings
+awk '/^  [a-z]+[.]/ { print $1 "=" }' help >keys
+[ "$(wc -l <keys)" -ge 60 ] || fail "few keys in the help of settings: $(cat keys)"
 # shellcheck disable=SC2046
-for job in train plan bench import sbatch; do has "$job " preset= config= $("$PMF" help settings | awk '/^  [a-z]+[.]/ { print $1 "=" }'); done
+for job in train plan bench import sbatch; do has "$job " preset= config= $(cat keys); done
 lacks 'sample ' training.steps=
 is 'train training.opt' training.optimizer=
 is 'train model.times=' 'both equal triangle zero'

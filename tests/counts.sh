@@ -1,6 +1,6 @@
 #!/bin/bash
-# How tests are counted (launch.sh, totals.sh): what passes, fails, dies, takes too long, is skipped or in part; ranks that are not those
-# that were asked for; and logs that end before their verdict, which are failures.
+# How tests are counted (launch.sh, totals.sh): what passes, fails, dies, takes too long, is skipped or in part; ranks that are not
+# those that were asked for; and logs that end before their verdict, which are failures.
 . "$(dirname "$0")/lib.sh"
 
 # launches CODE VERDICT SCRIPT: of a test that is this script

@@ -1,13 +1,13 @@
 #!/bin/sh
 # Runs one test for `make check`: launch.sh PROGRAM|SCRIPT.sh
-# mpi_* runs on each of $TEST_RANKS ranks (1 2 4; those of how messages go through many ranks 1 2 3 4 8), all else once; a run may take
-# $TEST_LIMIT seconds. Each run ends with a line
+# mpi_* runs on each of $TEST_RANKS ranks (1 2 4; those of how messages go through many ranks 1 2 3 4 8), all else once; a run may
+# take $TEST_LIMIT seconds. Each run ends with a line
 #   == NAME[ on N ranks]: P passed, F failed, S s
 # that totals.sh adds up: a program's own counts, one for a script, one failure for a program that crashes or counts nothing; of one
 # that was skipped its last words stand there.
 # Exit code: 0, 1, or 77 if the test says it was skipped.
-# Tests find in the environment: PMF_SOURCE, PMF_BUILD (absolute), PMF (the program), TEST_DATA, MPIRUN; mpi_* the number of their ranks,
-# TEST_WORLD, which they compare.
+# Tests find in the environment: PMF_SOURCE, PMF_BUILD (absolute), PMF (the program), TEST_DATA, MPIRUN; mpi_* the number of their
+# ranks, TEST_WORLD, which they compare.
 set -u
 : "${PMF_SOURCE:=$(cd "$(dirname "$0")/.." && pwd)}" "${PMF_BUILD:=$(pwd)}" "${MPIRUN:=mpirun}"
 : "${PMF:=$PMF_BUILD/pmf}" "${TEST_DATA:=$PMF_SOURCE/tests/data}" "${TEST_LIMIT:=900}"

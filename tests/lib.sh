@@ -74,6 +74,11 @@ shows() {
   [ ! -s err ] || fail "pmf $*: on standard error: $(cat err)"
   grep -qF -- "$text" out || fail "pmf $*: expected '$text': $(cat out)"
 }
+# helps WORDS...: the help of pmf WORDS in the file help; none would lie in every page.
+helps() {
+  "$PMF" "$@" >help 2>err </dev/null || fail "pmf $*: exit code $?: $(cat err)"
+  [ "$(wc -w <help)" -ge 10 ] || fail "pmf $*: few words: $(cat help)"
+}
 
 # arrays CHECKPOINT: its arrays and tensors with their checksums; the rest of what inspect tells names times and hosts.
 arrays() {

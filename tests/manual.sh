@@ -17,14 +17,17 @@ holds() {
   [ -f "$page" ] || { fail "no page $page"; return; }
   rendered "$page" | words >page.words
   [ ! -s err ] || fail "man says of $page: $(cat err)"
-  "$PMF" "$@" | sed 's/^usage: //' | words >help.words
+  helps "$@"
+  case $* in *settings | *presets) ;; *) grep -q '^usage: ' help || fail "no usage in the help of pmf $*" ;; esac
+  sed 's/^usage: //' help | words >help.words
   # A section's name stands in capitals.
   lost=$(comm -23 help.words page.words | while read -r word; do grep -qx "$(echo "$word" | tr '[:lower:]' '[:upper:]')" page.words || echo "$word"; done)
   [ -z "$lost" ] || fail "$page lacks of pmf $*: $(echo "$lost" | head -20 | tr '\n' ' ')"
 }
 
 : >err
-jobs=$("$PMF" --help | awk '/^  [a-z]/ && $1 != "pmf" { print $1 }')
+helps --help
+jobs=$(awk '/^  [a-z]/ && $1 != "pmf" { print $1 }' help)
 [ "$(echo "$jobs" | wc -w)" -ge 14 ] || fail "few jobs in pmf --help: $jobs"
 for job in $jobs; do
   holds "pmf-$job.1" help "$job"
@@ -32,7 +35,8 @@ for job in $jobs; do
 done
 for topic in settings presets; do holds "pmf-$topic.5" help "$topic"; done
 holds pmf.1 --help
-grep -q '^  fashion .*Fashion-MNIST' <("$PMF" help presets) || fail "presets: $("$PMF" help presets)"
+helps help presets
+grep -q '^  fashion .*Fashion-MNIST' help || fail "presets: $(cat help)"
 check 'pages' "$(ls "$pages"/*.[15] | wc -l)" $(($(echo "$jobs" | wc -w) + 3))
 
 # A program that cannot run here leaves no pages, and the build goes on.

@@ -1,12 +1,12 @@
 #!/bin/sh
-# Adds up what launch.sh counted: totals.sh LOG...; a log that is not there, has no count, or ends before its verdict is one failure.
+# Adds up what launch.sh counted: totals.sh LOG...; a log that is not there, has no count, or ends before its verdict is a failure.
 # Prints the end of each log with a failure, what was skipped and why, what failed, then `N passed, N failed` as its last line.
 # Exit code 1 if anything failed or nothing ran.
 look=$(mktemp) && said=$(mktemp) || exit 1
 trap 'rm -f "$look" "$said"' EXIT
 
-# A line of counts, passed and failed, then what is to be told. The last line of a log is a verdict, or what automake adds: FAIL behind
-# verdicts without a failure is a test that was killed between them.
+# What is to be told, then a line of counts, passed and failed. The last line of a log is a verdict, or what automake adds: FAIL
+# behind verdicts without a failure is a test that was killed between them.
 read_log='
   { last = $0 }
   /^[^ :]*: part skipped: / { print }
