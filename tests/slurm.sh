@@ -92,7 +92,8 @@ for_good() {
 
 # one CASE: in a folder and a cluster of its own.
 one() {
-  local name=$1 id jobs dir=$here/c.$1 tell=
+  local name=$1 id jobs dir=$here/c.$1 tell= failures=$here/$1.failures   # its own: it may be tried once more
+  rm -f "$failures"
   mkdir "$dir" && cd "$dir" || exit 1
   case $name in usersig | srun) export SLURM_SANDBOX_USERSIG=1 ;; esac
   "$sandbox" start "$dir/s" >exports 2>err || { fail "$name: $(cat err)"; exit 1; }
@@ -145,6 +146,7 @@ one() {
     cmp <(arrays "$run/checkpoint.h5") <(arrays "whole.$run/checkpoint.h5") || fail "$name: other weights than in one go"
   done
   "$sandbox" stop "$dir/s" 2>>err
+  [ ! -s "$failures" ] || failed=1
   exit "$failed"
 }
 
@@ -153,7 +155,7 @@ for name in $CASES; do
   one "$name" >"$name.log" 2>&1 &
   pids[$name]=$!
 done
-again=
+again= flaky=0
 for name in $CASES; do
   wait "${pids[$name]}" && echo "slurm.sh: $name: as it should" && continue
   echo "slurm.sh: $name: not as it should, beside the others; it is tried once more alone"
@@ -163,9 +165,14 @@ for name in $CASES; do
   again+=" $name"
 done
 for name in $again; do   # seven clusters on one machine are slow; a fault is there without the others too
-  (one "$name") >"$name.log" 2>&1 && echo "slurm.sh: $name: as it should, alone" && continue
+  if (one "$name") >"$name.log" 2>&1; then
+    echo "slurm.sh: flaky: $name"
+    flaky=$((flaky + 1))
+    continue
+  fi
   fail "$name"
   cat "$name.log"
   "$sandbox" stop "$here/c.$name/s" 2>/dev/null
 done
+[ $flaky -le 1 ] || fail "$flaky cases hold alone only: that is no chance"
 exit "$failed"
