@@ -4,7 +4,7 @@
  *   flip       one bit of the rank's weights changes, in the first tensor of Adam's; for training.shard=off or reduce=plain, as
  *              weights that arrive during the next step would heal it
  *   sleep      the rank sleeps S seconds in each of these steps; in step 0: before it makes the folder of a new run
- *   away       the rank never comes to the sum of the gradients
+ *   away       the rank never comes to the sum of the gradients: it stays in its last pass backward, with nothing of it sent
  *   away_save  the rank never comes to the save
  *   product    the test of products at the start finds a wrong number
  *   slow       the rank multiplies at a thousandth of its speed, as far as the start measures it

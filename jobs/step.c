@@ -100,6 +100,13 @@ void step_free(struct step *t) {
   arena_free(&t->arena);
 }
 
+/* Once its new weights are with the others, and before any of its gradient is: so these wait for it in this sum and in nothing else. */
+static void stay_away(struct step *t) {
+  if (!fault_strikes(FAULT_AWAY, t->batch_number)) return;
+  if (t->owners) owners_finish(t->owners);
+  fault_stay_away(FAULT_AWAY, t->batch_number);
+}
+
 static void phase_begins(void *step, enum net_phase phase) {
   static const enum phase of[] = { [NET_GUIDANCE] = PHASE_GUIDANCE, [NET_FORWARD] = PHASE_FORWARD,
                                    [NET_PERCEPTUAL] = PHASE_PERCEPTUAL,
@@ -108,6 +115,7 @@ static void phase_begins(void *step, enum net_phase phase) {
   phases_begin(t->phases, of[phase]);
   if (phase == NET_BACKWARD) way_there_ends(t->way_there);
   if (phase == NET_BACKWARD && t->last) way_back_begins(t->way_back);
+  if (phase == NET_BACKWARD && t->last) stay_away(t);
 }
 
 static void gradient_is_final(void *step, size_t offset) {
@@ -264,6 +272,7 @@ static void forget_images(struct step *t) {
 int step_gradient(struct step *t, const struct world *w, struct loader *loader, uint64_t k, const real *weights,
                   struct objective_sums *sums) {
   phases_begin(t->phases, PHASE_DATA);
+  t->batch_number = k + 1;
   fault_sleep(k + 1);
   const int status = loader_next(loader, t->x, t->y, NULL);
   if (status) forget_images(t);
@@ -276,7 +285,7 @@ int step_gradient(struct step *t, const struct world *w, struct loader *loader, 
   go_through(t, k, weights, sums);
   if (t->owners) t->reduction.figures.exposed += owners_finish(t->owners);   /* a rank without samples has used none */
   if (fault_strikes(FAULT_TANGENT, k + 1)) sums->du_dt_square *= 1e6;
-  fault_stay_away(FAULT_AWAY, k + 1);
+  if (!t->count) stay_away(t);
   phases_begin(t->phases, PHASE_REDUCE);
   reduction_wait(&t->reduction);
   const int lost = add_up(t, w, take_mean(t, w), status != STATUS_OK, sums);

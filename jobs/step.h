@@ -27,6 +27,7 @@ struct step {
   uint64_t seed;
   double noise_scale;
   int reproducible;
+  uint64_t batch_number;                /* of the step that is made, from 1 */
   size_t batch, first, count, micro;    /* images of all ranks; this rank's share; images in a micro-batch */
   struct arena arena;
   real *grads;                          /* [table.size] */

@@ -53,11 +53,11 @@ on 1 train config=tiny.yml data=bad.h5 run=none dataset.bad_fraction=0
 check 'exit code where none is allowed' $? 65
 said 'bad.h5: 1 of 160'
 
-# under_way RUN WORDS...: starts it on two ranks and returns once it trains.
+# under_way RUN WORDS...: starts it on two ranks, slowly, and returns once it trains.
 under_way() {
   local run=$1
   shift
-  "$MPIRUN" -n 2 "$PMF" train config=tiny.yml run="$run" "$@" >out 2>err </dev/null &
+  PMF_FAULT=sleep:seconds=0.05 "$MPIRUN" -n 2 "$PMF" train config=tiny.yml run="$run" "$@" >out 2>err </dev/null &
   for _ in $(seq 600); do
     ! grep -qs '"event":"step"' "$run/metrics.jsonl" || return
     kill -0 $! 2>/dev/null || break

@@ -109,8 +109,8 @@ run 0 '' run=away training.steps=12
 said_once 'checkpoints are written by MPI-IO'
 
 # USR2 asks where they are, and ends nothing; a rank that is slow is named, however often the run saves and draws.
-PMF_FAULT=sleep:rank=1:seconds=0.1,slow:rank=1 "$MPIRUN" -n 2 "$PMF" train config=tiny.yml data=set.h5 run=slow \
-  training.steps=25 training.log_per_step=20 checkpoint.every_steps=6 sampling.grid_every_steps=7 >out 2>err </dev/null &
+PMF_FAULT=sleep:rank=1:seconds=0.2,slow:rank=1 "$MPIRUN" -n 2 "$PMF" train config=tiny.yml data=set.h5 run=slow \
+  training.steps=35 training.log_per_step=20 checkpoint.every_steps=6 sampling.grid_every_steps=7 >out 2>err </dev/null &
 launched=$!
 until grep -q '^step 20/' err || ! kill -0 $launched 2>kill.err; do sleep 0.02; done
 kill -USR2 $launched

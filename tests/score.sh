@@ -209,7 +209,10 @@ until grep -q '"step":2,' stopped/metrics.jsonl 2>/dev/null; do
   kill -0 $launched 2>/dev/null || { fail "ended before its second step: $(cat err)"; break; }
   sleep 0.05
 done
-sleep 0.5
+until grep -q ', phase score, ' err; do   # it says where it is
+  kill -USR2 $launched 2>/dev/null || { fail "ended before its score: $(cat err)"; break; }
+  sleep 0.2
+done
 kill -USR1 $launched
 wait $launched
 check 'exit code of a stop in a score' $? 75
