@@ -8,6 +8,7 @@
 #include "src/base/status.h"
 #include "src/optim/adam.h"
 #include "src/vision/classifier.h"
+#include "tests/folder.h"
 #include "tests/harness.h"
 
 enum { F = CLASSIFIER_FEATURES };
@@ -121,11 +122,7 @@ static char *at(const char *name) {
   snprintf(path[turn], sizeof path[turn], "%s/%s", folder, name);
   return path[turn];
 }
-static void make_folder(void) {
-  const char *where = getenv("TMPDIR");
-  snprintf(folder, sizeof folder, "%.200s/pmf-test-XXXXXX", where && *where ? where : "/tmp");
-  if (!mkdtemp(folder)) abort();
-}
+static void make_folder(void) { new_folder(folder); }
 
 enum { N = 1000 };
 static const struct classifier_facts facts = { .size = 28, .channels = 1, .classes = 10, .kernel = 3,

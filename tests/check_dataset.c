@@ -8,11 +8,12 @@
 
 #include "io/dataset.h"
 #include "io/loader.h"
+#include "tests/folder.h"
 #include "tests/reason.h"
 
 enum { TRAIN = 1500, HELDOUT = 37, SIDE = 16, C = 3, CLASSES = 5, BYTES = SIDE * SIDE * C };   /* train: 2 blocks */
-static char folder[] = "/tmp/check_dataset.XXXXXX";
-static char path[128], temporary[160];
+static char folder[256];
+static char path[300], temporary[320];
 static uint8_t train_pixels[TRAIN * BYTES], heldout_pixels[HELDOUT * BYTES];
 static int32_t train_labels[TRAIN], heldout_labels[HELDOUT];
 static char names[CLASSES][CLASS_NAME_MAX] = { "ant", "bee", "cow", "dog", "eel" };
@@ -457,7 +458,7 @@ START_TEST(a_file_that_goes_bad_is_said_by_loader_next) {
 } END_TEST
 
 int main(void) {
-  if (!mkdtemp(folder)) return EXIT_FAILURE;
+  new_folder(folder);
   snprintf(path, sizeof path, "%s/set.h5", folder);
   snprintf(temporary, sizeof temporary, "%s.tmp", path);
   fill();

@@ -8,10 +8,11 @@
 #include "io/events.h"
 #include "io/png.h"
 #include "src/base/status.h"
+#include "tests/folder.h"
 #include "tests/harness.h"
 
 enum { FILE_MOST = 1 << 18, EVENTS_MOST = 16 };
-static char folder[] = "/tmp/check_events.XXXXXX", picture[160];
+static char folder[256], picture[300];
 static struct events e;
 static uint8_t bytes[FILE_MOST];
 static size_t length;
@@ -159,7 +160,7 @@ START_TEST(what_cannot_be_written_is_said_once_and_ends_it) {
 } END_TEST
 
 static void clear(void) {
-  char name[512], inner[200];
+  char name[600], inner[300];
   snprintf(inner, sizeof inner, "%s/tensorboard", folder);
   DIR *d = opendir(inner);
   for (struct dirent *entry; d && (entry = readdir(d));) {
@@ -173,7 +174,7 @@ static void clear(void) {
 }
 
 int main(void) {
-  if (!mkdtemp(folder)) return EXIT_FAILURE;
+  new_folder(folder);
   snprintf(picture, sizeof picture, "%s/a.png", folder);
   const int code = run_tests("events", (const TTest *[]) {
     crc_has_the_known_answers, what_is_written_is_read_back, a_damaged_byte_ends_the_reading,

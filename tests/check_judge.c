@@ -3,6 +3,7 @@
 #include <libgen.h>
 #include <unistd.h>
 
+#include "tests/folder.h"
 #include "tests/edited.h"
 
 static char said[1 << 18];
@@ -286,10 +287,8 @@ START_TEST(weights_are_those_of_their_file) {
 } END_TEST
 
 int main(void) {
-  const char *scratch = getenv("TMPDIR");
   data = getenv("TEST_DATA") ? getenv("TEST_DATA") : TEST_DATA;
-  snprintf(folder, sizeof folder, "%.150s/check_judge.XXXXXX", scratch ? scratch : "/tmp");
-  if (!mkdtemp(folder)) return EXIT_FAILURE;
+  new_folder(folder);
   snprintf(path, sizeof path, "%s/it.h5", folder);
   H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
   const int code = run_tests("judge", (const TTest *[]){ a_wrong_value_fails, what_is_missing_or_not_known_fails,

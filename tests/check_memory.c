@@ -5,13 +5,14 @@
 #include <unistd.h>
 
 #include "io/memory.h"
+#include "tests/folder.h"
 #include "tests/harness.h"
 
-static char root[] = "/tmp/check_memory.XXXXXX";
+static char root[256];
 
 /* Makes ROOT/name with that text, and the folders above it. */
 static void put(const char *name, const char *text) {
-  char path[256];
+  char path[600];
   snprintf(path, sizeof path, "%s/%s", root, name);
   for (char *c = path + strlen(root) + 1; (c = strchr(c, '/')); *c++ = '/') *c = 0, mkdir(path, 0777);
   FILE *f = fopen(path, "w");
@@ -21,19 +22,16 @@ static void put(const char *name, const char *text) {
 }
 
 static size_t left(const char *groups) {
-  char path[256];
+  char path[300];
   put("groups", groups);
   snprintf(path, sizeof path, "%s/groups", root);
   return memory_group_left(path, root);
 }
 
-static void begin(void) {
-  strcpy(root + strlen(root) - 6, "XXXXXX");   /* of the test before it are other letters */
-  ck_assert_ptr_nonnull(mkdtemp(root));
-}
+static void begin(void) { new_folder(root); }
 
 static void clear(void) {
-  char command[256];
+  char command[300];
   snprintf(command, sizeof command, "rm -r %s", root);
   ck_assert_int_eq(system(command), 0);
 }

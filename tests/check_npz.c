@@ -8,10 +8,11 @@
 
 #include "io/npz.h"
 #include "src/base/status.h"
+#include "tests/folder.h"
 #include "tests/harness.h"
 
-static char folder[] = "/tmp/check_npz.XXXXXX";
-static char path[64];
+static char folder[256];
+static char path[300];
 
 /* Bytes 0, 1, 2 ... mod 251 in pieces of another size each; fails where `bad` of them have come. */
 struct source { size_t all, came, bad; unsigned char piece[40000]; };
@@ -132,7 +133,7 @@ START_TEST(what_fails_leaves_nothing) {
 
 START_TEST(rests_of_killed_jobs_are_removed) {
   static const char *const names[] = { "x.npz.tmp.Ab12Cd", "x.npz.tmp.short", "y.npz.tmp.Ab12Cd" };
-  char name[128];
+  char name[600];
   for (int i = 0; i < 3; i++) {
     snprintf(name, sizeof name, "%s/%s", folder, names[i]);
     FILE *f = fopen(name, "w");
@@ -156,7 +157,7 @@ START_TEST(a_folder_that_is_not_there_is_said) {
 } END_TEST
 
 int main(void) {
-  if (!mkdtemp(folder)) return EXIT_FAILURE;
+  new_folder(folder);
   snprintf(path, sizeof path, "%s/x.npz", folder);
   const int code = run_tests("npz", (const TTest *[]){
     what_is_written_is_read_back, equal_arrays_give_equal_bytes, what_fails_leaves_nothing, rests_of_killed_jobs_are_removed,

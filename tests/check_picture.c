@@ -5,6 +5,7 @@
 
 #include "io/picture.h"
 #include "src/base/status.h"
+#include "tests/folder.h"
 #include "tests/harness.h"
 #include "tests/pictures.h"
 
@@ -175,13 +176,15 @@ START_TEST(what_is_no_picture_is_refused) {
 } END_TEST
 
 START_TEST(a_file_is_read_whole) {
-  char path[] = "/tmp/check_picture.XXXXXX";
+  char folder[256], path[300];
   struct picture p;
-  close(mkstemp(path));
+  new_folder(folder);
+  snprintf(path, sizeof path, "%s/a.png", folder);
   picture_save(path, picture_png(1, W, H, PNG_COLOR_TYPE_RGB, 8, 0, 0, 0));
   ck_assert_int_eq(picture_read(path, &p), STATUS_OK);
   ck_pixels(p, colour, 0, "from a file");
   unlink(path);
+  rmdir(folder);
 } END_TEST
 
 int main(void) {

@@ -5,11 +5,12 @@
 
 #include "io/png.h"
 #include "src/base/status.h"
+#include "tests/folder.h"
 #include "tests/harness.h"
 
 enum { W = 13, H = 7 };
-static char folder[] = "/tmp/check_png.XXXXXX";
-static char path[128], other[160];
+static char folder[256];
+static char path[300], other[320];
 
 static void random_bytes(uint32_t which, size_t n, uint8_t *u8) {
   uint32_t bits;
@@ -115,7 +116,7 @@ START_TEST(no_grid_is_longer_than_the_most) {   /* noise does not compress */
 } END_TEST
 
 START_TEST(a_place_that_cannot_be_written_is_named) {
-  char nowhere[160];
+  char nowhere[300];
   const uint8_t u8[1] = { 0 };
   snprintf(nowhere, sizeof nowhere, "%s/no/such.png", folder);
   ck_assert_int_eq(png_write(nowhere, 1, 1, 1, u8), STATUS_IO);
@@ -132,7 +133,7 @@ START_TEST(a_place_that_cannot_be_written_is_named) {
 } END_TEST
 
 int main(void) {
-  if (!mkdtemp(folder)) return EXIT_FAILURE;
+  new_folder(folder);
   snprintf(path, sizeof path, "%s/a.png", folder);
   snprintf(other, sizeof other, "%s.tmp", path);
   const int code = run_tests("png", (const TTest *[]) {

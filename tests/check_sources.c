@@ -4,9 +4,10 @@
 
 #include "io/idx.h"
 #include "io/shapes.h"
+#include "tests/folder.h"
 #include "tests/reason.h"
 
-static char folder[] = "/tmp/check_sources.XXXXXX";
+static char folder[256];
 
 /* ---- IDX files ---- */
 
@@ -35,12 +36,12 @@ static void make_idx(struct file f[4]) {
 static void idx_path(int i, const char *end, char *to, size_t n) { snprintf(to, n, "%s/%s%s", folder, idx_name[i], end); }
 
 static void remove_idx(void) {
-  char name[160];
+  char name[300];
   for (int i = 0; i < 8; i++) idx_path(i / 2, i % 2 ? ".gz" : "", name, sizeof name), unlink(name);
 }
 
 static void store_idx(const struct file f[4], int packed) {
-  char name[160];
+  char name[300];
   remove_idx();
   for (int i = 0; i < 4; i++) {
     idx_path(i, packed ? ".gz" : "", name, sizeof name);
@@ -116,7 +117,7 @@ START_TEST(bad_idx_files_are_refused_by_name) {
 START_TEST(missing_and_damaged_idx_files_are_named) {
   struct file f[4];
   struct idx idx;
-  char name[160];
+  char name[300];
   make_idx(f);
   for (int i = 0; i < 4; i++) {
     store_idx(f, 0);
@@ -169,7 +170,7 @@ START_TEST(a_shape_stands_out_from_its_ground) {   /* at the smallest size too: 
 } END_TEST
 
 int main(void) {
-  if (!mkdtemp(folder)) return EXIT_FAILURE;
+  new_folder(folder);
   const int code = run_tests("sources", (const TTest *[]) {
     idx_is_read_plain_and_packed, bad_idx_files_are_refused_by_name, missing_and_damaged_idx_files_are_named,
     shapes_are_a_function_of_seed_and_index, a_shape_stands_out_from_its_ground, NULL });

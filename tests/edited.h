@@ -5,7 +5,7 @@
 
 #include "tests/harness.h"
 
-static char folder[200], path[300];   /* the test's own folder, and the file in it that is edited */
+static char folder[256], path[300];   /* the test's own folder, and the file in it that is edited */
 static const char *data;              /* where the fixtures lie */
 
 static inline void copy(const char *from, const char *to) {

@@ -3,6 +3,7 @@
  * Errors: a test that cannot do its part fails. Ranks: collective where it says so. Memory: statics. */
 #ifndef TESTS_SAVED_H
 #define TESTS_SAVED_H
+#include <assert.h>
 #include <dirent.h>
 #include <fcntl.h>
 #include <hdf5.h>
@@ -14,6 +15,7 @@
 #include "mpi/agree.h"
 #include "mpi/shard.h"
 #include "src/base/status.h"
+#include "tests/folder.h"
 
 enum { FLATS = 6 };
 static struct table table;
@@ -135,18 +137,25 @@ static inline off_t place(const char *path, const char *dataset) {
   return at;
 }
 
-/* Runs the tests as a job of their own: the folder's name is the job's, as all ranks must come to the same one, and mpirun's jobs
- * have one parent. */
-static inline int run_saved_tests(int *argc, char ***argv, const char *name, const TTest *const *tests) {
-  const char *scratch = getenv("TMPDIR");
-  setenv("OMPI_MCA_io_ompio_num_aggregators", "2", 0);   /* the hard case, also on one node */
-  set_up();
-  snprintf(directory, sizeof directory, "%.200s/mpi_%.20s.%ld", scratch ? scratch : "/tmp", name, (long)getppid());
+/* COLLECTIVE. What the tests behind it need, all ranks in one folder. */
+START_TEST(their_folder_is_made) {
+  if (world.rank == 0) new_folder(directory);
+  MPI_Bcast(directory, sizeof directory, MPI_CHAR, 0, world.comm);
   snprintf(newest, sizeof newest, "%s/checkpoint.h5", directory);
   snprintf(prev, sizeof prev, "%s.prev", newest);
   snprintf(tmp, sizeof tmp, "%s.tmp", newest);
-  mkdir(directory, 0755);
-  const int code = run_mpi_tests(argc, argv, name, tests);
+} END_TEST
+
+static inline int run_saved_tests(int *argc, char ***argv, const char *name, const TTest *const *tests) {
+  enum { MOST = 40 };
+  const TTest *all_tests[MOST] = { their_folder_is_made };
+  setenv("OMPI_MCA_io_ompio_num_aggregators", "2", 0);   /* the hard case, also on one node */
+  set_up();
+  for (size_t i = 0; tests[i]; i++) {
+    assert(i + 2 < MOST);
+    all_tests[i + 1] = tests[i];
+  }
+  const int code = run_mpi_tests(argc, argv, name, all_tests);
   if (world.rank == 0) {
     list_files(true);
     rmdir(directory);

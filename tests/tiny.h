@@ -12,6 +12,7 @@
 #include "jobs/setup.h"
 #include "mpi/world.h"
 #include "src/base/status.h"
+#include "tests/folder.h"
 
 enum { TINY_SIZE = 8, TINY_IMAGES = 23 };
 
@@ -42,10 +43,8 @@ static inline void tiny_pack(const char *path) {
 
 /* COLLECTIVE. Makes the folder and the packed file in it, and opens that on every rank. */
 static inline void tiny_open(void) {
-  const char *where = getenv("TMPDIR");
   char path[300];
-  snprintf(tiny_folder, sizeof tiny_folder, "%.200s/pmf-test-XXXXXX", where && *where ? where : "/tmp");
-  if (world.rank == 0 && !mkdtemp(tiny_folder)) tiny_must(because(STATUS_IO, "%s cannot be made", tiny_folder));
+  if (world.rank == 0) new_folder(tiny_folder);
   MPI_Bcast(tiny_folder, sizeof tiny_folder, MPI_CHAR, 0, world.comm);
   snprintf(path, sizeof path, "%s/shapes.h5", tiny_folder);
   if (world.rank == 0) tiny_pack(path);
