@@ -153,8 +153,9 @@ static int read_words(struct study_job *j, long *k, long *of, int argc, char **a
 /* All that a result depends on but the seed; a result of something else is none. */
 static void describe(const struct study_job *j, const struct study_arm *a, char text[STUDY_TEXT]) {
   const struct study *s = j->study;
-  snprintf(text, STUDY_TEXT, "%s %s %s steps=%ld | score n=%ld %s | data %s | config %llx", *j->config ? j->config : s->preset ? s->preset : "",
-           s->common ? s->common : "", a->train ? a->train : "", j->steps, j->n, a->score ? a->score : "",
+  snprintf(text, STUDY_TEXT, "%s %s %s steps=%ld | score n=%ld %s%s%s | data %s | config %llx",
+           *j->config ? j->config : s->preset ? s->preset : "", s->common ? s->common : "", a->train ? a->train : "", j->steps, j->n,
+           a->score ? a->score : "", s->score ? " " : "", s->score ? s->score : "",
            a->data ? a->data : *j->data ? j->data : j->idx, j->config_hash);
 }
 
@@ -174,9 +175,11 @@ static struct study_result read_result(const struct study_job *j, const struct s
   if (f && getdelim(&text, &room, 0, f) > 0) {
     cJSON *o = cJSON_Parse(text);
     const char *words_then = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(o, "words"));
+    const char *judge = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(o, "judge"));
     const cJSON *seconds = cJSON_GetObjectItemCaseSensitive(o, "seconds"), *list = cJSON_GetObjectItemCaseSensitive(o, "values");
     describe(j, a, now);
-    r.there = words_then && !strcmp(words_then, now) && cJSON_GetArraySize(list) == STUDY_MEASURES;
+    r.there = words_then && !strcmp(words_then, now) && judge && cJSON_GetArraySize(list) == STUDY_MEASURES;
+    if (r.there) snprintf(r.judge, sizeof r.judge, "%s", judge);
     r.seconds = cJSON_IsNumber(seconds) ? seconds->valuedouble : 0;
     for (int m = 0; m < STUDY_MEASURES && r.there; m++) {
       const cJSON *v = cJSON_GetArrayItem(list, m);
@@ -198,6 +201,7 @@ static int write_result(const struct study_job *j, const struct study_arm *a, lo
   cJSON_AddStringToObject(o, "arm", a->name);
   cJSON_AddNumberToObject(o, "seed", (double)seed);
   cJSON_AddStringToObject(o, "words", now);
+  cJSON_AddStringToObject(o, "judge", r->judge);
   cJSON_AddNumberToObject(o, "seconds", r->seconds);
   cJSON *list = cJSON_AddArrayToObject(o, "values");
   for (int m = 0; m < STUDY_MEASURES; m++)
@@ -234,7 +238,7 @@ static int run_arm(struct study_job *j, size_t i, long seed) {
   const struct study_arm *a = j->arms[i];
   struct study_result *r = &j->results[i][seed - 1];
   const double began = progress_clock();
-  int status = j->study->run(j, a, seed, r->value);
+  int status = j->study->run(j, a, seed, r);
   if (status) return status;
   r->seconds = progress_clock() - began;
   r->there = 1;
@@ -271,12 +275,12 @@ static size_t missing(struct study_job *j) {
 
 /* What the arms of each kind of data are compared with is there afterwards, and with it data and classifier. */
 static int prepare(const struct study_job *j) {
-  double floor[STUDY_MEASURES], ceiling[STUDY_MEASURES];
+  struct study_context c;
   int status = STATUS_OK;
   for (size_t i = 0; i < j->n_arms && !status; i++) {
     size_t k = 0;
     while (!equal(j->arms[k]->data, j->arms[i]->data)) k++;
-    if (k == i) status = j->study->context(j, j->arms[i], floor, ceiling);
+    if (k == i) status = j->study->context(j, j->arms[i], &c);
   }
   return status;
 }

@@ -8,7 +8,8 @@
 
 enum { LINE = 1 << 16 };
 
-int study_cost_run(const struct study_job *j, const struct study_arm *a, long seed, double *value) {
+int study_cost_run(const struct study_job *j, const struct study_arm *a, long seed, struct study_result *r) {
+  double *value = r->value;
   struct child_words w = { .count = 0 };
   char json[LINE];
   study_words(j, "bench", &w);
@@ -36,8 +37,8 @@ int study_cost_run(const struct study_job *j, const struct study_arm *a, long se
 }
 
 /* There is nothing to compare with. */
-int study_cost_context(const struct study_job *j, const struct study_arm *a, double floor[], double ceiling[]) {
+int study_cost_context(const struct study_job *j, const struct study_arm *a, struct study_context *c) {
   (void)j, (void)a;
-  for (int m = 0; m < STUDY_MEASURES; m++) floor[m] = ceiling[m] = NAN;
+  for (int m = 0; m < STUDY_MEASURES; m++) c->floor[m] = c->ceiling[m] = NAN;
   return STATUS_OK;
 }

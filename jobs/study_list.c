@@ -68,7 +68,8 @@ const struct study study_list[] = {
     .claims = CLAIMS{ { "muon", "adamw", 0, 1, "Muon at its best rate is nearer than AdamW at its best" }, NO_MORE } },
   { .name = "perceptual",
     .finding = "perceptual terms help, both networks together most, and only below a threshold of t",
-    IMAGES(500),   /* without downloaded networks both terms look through a classifier of the training images */
+    IMAGES(500), .score = "judge=half",   /* without downloaded networks both terms look through a classifier of half of the training
+                                             images, which no arm is scored by, that without terms neither */
     .arms = ARMS{ { "none", 1, "", "steps=1" },
                   { "lpips", 2, "model.lpips=true", "steps=1" },
                   { "convnext", 3, "model.convnext=true", "steps=1" },

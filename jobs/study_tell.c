@@ -261,12 +261,35 @@ static void print_verdict(FILE *f, const void *what) {
   free(claims);
 }
 
+/* The first known of those who have judged an arm and what it is compared with; "": none. */
+static const char *first_judge(const struct study_job *j, const struct study_context *c, const struct study_arm *a) {
+  if (*c->judge && study_judged_alike(j->arms[0], a)) return c->judge;
+  for (size_t i = 0; i < j->n_arms; i++)
+    for (long s = 0; s < j->seeds; s++)
+      if (*j->results[i][s].judge && study_judged_alike(j->arms[i], a)) return j->results[i][s].judge;
+  return "";
+}
+
+/* Scores compare under one judge alone. Where his file was made anew meanwhile none of them is to be told. */
+static int one_judge(const struct study_job *j, const struct study_context *c) {
+  for (size_t i = 0; i < j->n_arms; i++)
+    for (long s = 0; s < j->seeds; s++) {
+      const char *judge = j->results[i][s].judge, *first = first_judge(j, c, j->arms[i]);
+      if (*judge && strcmp(judge, first))
+        return because(STATUS_BAD, "no verdict: %s, seed %ld, was scored by the judge %s, what it is compared with by %s: remove"
+                       " %s/*.json and %s/runs/*/context*.json, and the same command scores all again and trains none",
+                       j->arms[i]->name, s + 1, judge, first, j->folder, j->out);
+    }
+  return STATUS_OK;
+}
+
 int study_tell(const struct study_job *j) {
   char path[TEXT_MAX + 128];
-  double floor[STUDY_MEASURES], ceiling[STUDY_MEASURES];
-  int status = j->study->context(j, j->arms[0], floor, ceiling);
+  struct study_context c = { .judge = "" };
+  int status = j->study->context(j, j->arms[0], &c);
+  if (!status) status = one_judge(j, &c);
   if (status) return status;
-  struct drawn d = { .j = j, .floor = floor[0], .ceiling = ceiling[0] };
+  struct drawn d = { .j = j, .floor = c.floor[0], .ceiling = c.ceiling[0] };
   find_groups(&d);
   snprintf(path, sizeof path, "%s/%s.txt", j->out, j->study->name);
   status = gnuplot_write(path, print_verdict, &d);

@@ -84,7 +84,7 @@ static void measure(size_t n, const real *p, const real *roll, double *value) {
   value[0] = value[1] + value[2];
 }
 
-int study_toy_run(const struct study_job *j, const struct study_arm *a, long seed, double *value) {
+int study_toy_run(const struct study_job *j, const struct study_arm *a, long seed, struct study_result *r) {
   struct training t;
   const size_t n = (size_t)j->n;
   char path[TEXT_MAX + 128];
@@ -92,8 +92,8 @@ int study_toy_run(const struct study_job *j, const struct study_arm *a, long see
   if (!status) status = train(&t, j->steps);
   if (!status) {
     toy_roll((uint64_t)seed, 0, n, t.roll);
-    value[3] = toy_samples(&t.c, t.weights, &t.w, n, t.points);
-    measure(n, t.points, t.roll, value);
+    r->value[3] = toy_samples(&t.c, t.weights, &t.w, n, t.points);
+    measure(n, t.points, t.roll, r->value);
     points_name(j, a, path, sizeof path);
     if (seed == 1) status = gnuplot_write(path, put_points, &(struct points){ n, t.points });
   }
@@ -102,7 +102,7 @@ int study_toy_run(const struct study_job *j, const struct study_arm *a, long see
 }
 
 /* Other points of the roll; points of the noise. */
-int study_toy_context(const struct study_job *j, const struct study_arm *a, double floor[], double ceiling[]) {
+int study_toy_context(const struct study_job *j, const struct study_arm *a, struct study_context *c) {
   const size_t n = (size_t)j->n;
   real *p = malloc(2 * n * sizeof *p), *roll = malloc(2 * n * sizeof *roll);
   const int status = p && roll ? STATUS_OK : because(STATUS_NOMEM, "no memory for %zu points", n);
@@ -110,10 +110,10 @@ int study_toy_context(const struct study_job *j, const struct study_arm *a, doub
   if (!status) {
     toy_roll(1, 0, n, roll);
     toy_roll(1, 1, n, p);
-    measure(n, p, roll, floor);
+    measure(n, p, roll, c->floor);
     random_normal((struct purpose){ 1, STREAM_SAMPLE, 0, 0 }, 2 * n, p);
-    measure(n, p, roll, ceiling);
-    floor[3] = 0, ceiling[3] = 1;
+    measure(n, p, roll, c->ceiling);
+    c->floor[3] = 0, c->ceiling[3] = 1;
   }
   free(p), free(roll);
   return status;

@@ -74,6 +74,11 @@ static int pack(const struct study_job *j, const char *data, char *path) {
 /* Whose held-out images and classifier judge an arm: where it learns from a part of the images, those of all. */
 static const char *judged_by(const struct study_arm *a) { return is_drawn(a->data) ? a->data : NULL; }
 
+int study_judged_alike(const struct study_arm *a, const struct study_arm *b) {
+  const char *of_a = judged_by(a), *of_b = judged_by(b);
+  return of_a && of_b ? !strcmp(of_a, of_b) : of_a == of_b;
+}
+
 /* Has the training in this folder come to its end? */
 static int is_done(const char *folder) {
   char path[PATH + 16], word[16] = "";
@@ -112,6 +117,15 @@ static int train(const struct study_job *j, struct child_words *w, const char *w
 static double number_in(const cJSON *o, const char *name) {
   const cJSON *v = cJSON_GetObjectItemCaseSensitive(o, name);
   return cJSON_IsNumber(v) ? v->valuedouble : INFINITY;
+}
+
+/* The hash of the classifier that made these scores. */
+static void read_judge(const char *json, char judge[STUDY_JUDGE]) {
+  cJSON *o = cJSON_Parse(json);
+  const cJSON *by = cJSON_GetObjectItemCaseSensitive(o, "classifier");
+  const char *hash = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(by, "hash"));
+  snprintf(judge, STUDY_JUDGE, "%s", hash ? hash : "");
+  cJSON_Delete(o);
 }
 
 /* Of the row of that name, or (NULL) of the net's first; measures that are no scores stay. False: there is no such row. */
@@ -157,7 +171,7 @@ static int plan(const struct study_job *j, const struct study_arm *a, char *json
 
 static int diversity(const struct study_job *j) { return place_of(j, "1 - recall") >= 0 || place_of(j, "memorised") >= 0; }
 
-int study_train_run(const struct study_job *j, const struct study_arm *a, long seed, double *value) {
+int study_train_run(const struct study_job *j, const struct study_arm *a, long seed, struct study_result *r) {
   char packed[PATH], judging[PATH], folder[PATH], what[128], *json = malloc(LINE);
   struct child_words w = { .count = 0 }, s = { .count = 0 };
   int diverged = 0, status = json ? STATUS_OK : because(STATUS_NOMEM, "no memory for a line of JSON");
@@ -171,26 +185,28 @@ int study_train_run(const struct study_job *j, const struct study_arm *a, long s
     snprintf(what, sizeof what, "%.64s, seed %ld,", a->name, seed);
     status = train(j, &w, what, folder, &diverged);
   }
-  for (int m = 0; m < STUDY_MEASURES; m++) value[m] = INFINITY;
-  if (!status && place_of(j, gigaflops) >= 0) status = plan(j, a, json, &value[place_of(j, gigaflops)]);
+  for (int m = 0; m < STUDY_MEASURES; m++) r->value[m] = INFINITY;
+  if (!status && place_of(j, gigaflops) >= 0) status = plan(j, a, json, &r->value[place_of(j, gigaflops)]);
   if (!status && !diverged) {
     child_word(&s, "score");
     child_word(&s, "run=%s", folder);
     child_word(&s, "data=%s", judging);
     child_word(&s, "n=%ld", j->n);
     child_split(&s, a->score ? a->score : "steps=1");
+    child_split(&s, j->study->score);
     child_split(&s, "context=no --json");
     if (diversity(j)) child_word(&s, "diversity=yes");
     status = study_child(j, j->ranks, &s, json, LINE, NULL);
-    if (!status && !read_row(j, json, NULL, value)) status = because(STATUS_BAD, "pmf score of %s printed no score", folder);
+    if (!status && !read_row(j, json, NULL, r->value)) status = because(STATUS_BAD, "pmf score of %s printed no score", folder);
+    if (!status) read_judge(json, r->judge);
   }
   free(json);
   return status;
 }
 
 /* A net of one step serves: its context is the data's. Its score makes the classifier. */
-int study_train_context(const struct study_job *j, const struct study_arm *a, double floor[], double ceiling[]) {
-  char packed[PATH], folder[PATH], *json = malloc(LINE), name[64];
+int study_train_context(const struct study_job *j, const struct study_arm *a, struct study_context *c) {
+  char packed[PATH], folder[PATH], *json = malloc(LINE), name[128];
   struct child_words w = { .count = 0 }, s = { .count = 0 };
   int diverged, status = json ? STATUS_OK : because(STATUS_NOMEM, "no memory for a line of JSON");
   if (!status) status = pack(j, judged_by(a), packed);
@@ -204,9 +220,10 @@ int study_train_context(const struct study_job *j, const struct study_arm *a, do
     free(json);
     return status;
   }
-  for (int m = 0; m < STUDY_MEASURES; m++) floor[m] = ceiling[m] = NAN;
-  snprintf(name, sizeof name, "context%ld%s.json", j->n, diversity(j) ? ".diversity" : "");
-  char path[PATH + 80];
+  for (int m = 0; m < STUDY_MEASURES; m++) c->floor[m] = c->ceiling[m] = NAN;
+  snprintf(name, sizeof name, "context%ld%s%s%s.json", j->n, diversity(j) ? ".diversity" : "", j->study->score ? "." : "",
+           j->study->score ? j->study->score : "");
+  char path[PATH + 144];
   snprintf(path, sizeof path, "%s/%s", folder, name);
   FILE *f = fopen(path, "r");
   const size_t length = f ? fread(json, 1, LINE - 1, f) : 0;
@@ -217,12 +234,14 @@ int study_train_context(const struct study_job *j, const struct study_arm *a, do
     child_word(&s, "run=%s", folder);
     child_word(&s, "n=%ld", j->n);
     child_split(&s, "steps=1 --json");
+    child_split(&s, j->study->score);
     if (diversity(j)) child_word(&s, "diversity=yes");
     status = study_child(j, j->ranks, &s, json, LINE, NULL);
     if (!status) status = folder_write(folder, name, json);
   }
-  if (!status && (!read_row(j, json, "training images", floor) || !read_row(j, json, "class means", ceiling)))
+  if (!status && (!read_row(j, json, "training images", c->floor) || !read_row(j, json, "class means", c->ceiling)))
     status = because(STATUS_BAD, "pmf score of %s printed no context", folder);
+  if (!status) read_judge(json, c->judge);
   free(json);
   return status;
 }

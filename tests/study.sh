@@ -132,6 +132,29 @@ check 'exit code of a study that diverged' $code 0
 grep -q diverged out || fail "nothing diverged: $(cat out)"
 check 'rows of a study that diverged' "$(wc -l <d/times.csv)" 5
 
+# Arms with a term that looks through a classifier are compared with arms without one: one judge for all of them, and for floor and
+# ceiling, which no such term has looked through. Where there are two none of the scores is told.
+judges() { sed -n 's/.*"judge":"\([0-9a-f]*\)".*/\1/p' "$@" | sort -u; }
+perceptual() { "$PMF" study perceptual arms=none,lpips seeds=1 ranks=1 config=tiny.yml data=set.h5 out=k n=40 training.steps=2 >out 2>err </dev/null; }
+perceptual || fail "perceptual: exit code $?: $(cat err)"
+half=$(judges k/perceptual/*.json)
+check 'judges of arms with a term and without' "$(wc -w <<<"$half")" 1
+check 'the judge of floor and ceiling' "$(grep -l "$half" k/runs/*/context*.json | wc -l)" "$(ls k/runs/*/context*.json | wc -l)"
+check 'results that say how they were scored' "$(grep -l 'judge=half' k/perceptual/*.json | wc -l)" 2
+[ "$half" != "$(judges a/times/*.json)" ] || fail 'half of the images judge no otherwise than all'
+perceptual || fail "perceptual once more: exit code $?: $(cat err)"
+check 'perceptual once more' "$(cat err)" ''
+sed -i "s/$half/0123456789abcdef/" k/perceptual/lpips.1.json
+perceptual
+check 'exit code where judges differ' $? 65
+said_once "no verdict: lpips, seed 1, was scored by the judge 0123456789abcdef, what it is compared with by $half: remove k/perceptual/"
+sed -i "s/$half/0123456789abcdef/" k/perceptual/none.1.json
+perceptual
+check 'exit code where floor and ceiling have another judge' $? 65
+rm k/perceptual/*.json k/runs/*/context*.json
+perceptual || fail "scored again: exit code $?: $(cat err)"
+check 'trainings for new scores' "$(grep -c '^training ' err)" 0
+
 # few_images N SPLIT FOLDER: the first N of Fashion-MNIST's, for a classifier that is soon trained.
 few_images() {
   local of=/usr/share/datasets/fashion-mnist/$2
