@@ -10,6 +10,7 @@
 #include "src/score/verdict.h"
 
 enum { WIDTH = 1100, HEIGHT = 700 };
+_Static_assert((int)STUDY_SEEDS <= VERDICT_SEEDS, "quantiles for all seeds");
 static const char *const words_of[] = { [VERDICT_UNDECIDED] = "undecided", [VERDICT_HOLDS] = "holds", [VERDICT_FAILS] = "fails" };
 static const char *const verdicts[] = { [VERDICT_UNDECIDED] = "undecided", [VERDICT_HOLDS] = "reproduced",
                                         [VERDICT_FAILS] = "not reproduced" };
@@ -253,8 +254,8 @@ static void print_verdict(FILE *f, const void *what) {
     for (long k = 0; k < j->seeds; k++) seconds += j->results[i][k].seconds;
   fprintf(f, "study %s: %s\n  the finding: %s\n%s", j->study->name, verdicts[verdict_all(n, of)], j->study->finding, claims ? claims : "");
   print_fits(f, j);
-  fprintf(f, "  rule: factor x low lies below high where high - factor x low, seed by seed, is larger in the mean than its spread"
-             " (largest - smallest)\n  %zu arms, %ld seed%s, %ld steps, %ld a score; ",
+  fprintf(f, "  rule: factor x low lies below high where the mean of high - factor x low, seed by seed, is above 0 by Student's paired"
+             " one-sided test at 5 %%; the best of several arms is chosen by the same numbers, and then it is not 5 %%\n  %zu arms, %ld seed%s, %ld steps, %ld a score; ",
           j->n_arms, j->seeds, j->seeds > 1 ? "s" : "", j->steps, j->n);
   if (isfinite(d->floor)) fprintf(f, "%s: floor %.4g, ceiling %.4g; ", j->study->measures[0], d->floor, d->ceiling);
   fprintf(f, "%.0f s in all\n", seconds);

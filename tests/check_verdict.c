@@ -1,4 +1,4 @@
-/* The rule of studies: a claim holds, fails or is undecided by the spread over the seeds. On made-up numbers. */
+/* The rule of studies: a claim holds, fails or is undecided by Student's paired test over the seeds. On made-up numbers. */
 #include "src/score/verdict.h"
 
 #include <math.h>
@@ -8,15 +8,50 @@
 static enum verdict below(double f, size_t n, const double *low, const double *high) { return verdict_below(f, n, low, high, NULL); }
 static enum verdict three(const double low[3], const double high[3]) { return below(1, 3, low, high); }
 
-START_TEST(apart_by_more_than_the_differences_spread_holds) {
+START_TEST(apart_by_more_than_seeds_make_holds) {
   ck_assert_int_eq(three((double[]){ 1, 1.5, 2 }, (double[]){ 5, 5.5, 6 }), VERDICT_HOLDS);
   ck_assert_int_eq(three((double[]){ 5, 5.5, 6 }, (double[]){ 1, 1.5, 2 }), VERDICT_FAILS);
 } END_TEST
-/* Differences 0.5, 1.5, 2.5: their mean is less than their spread. */
+/* Differences 0.5, 1.5, 2.5: mean 1.5, deviation 1, t = 2.6. */
 START_TEST(apart_by_less_is_undecided) {
   ck_assert_int_eq(three((double[]){ 2, 1.5, 1 }, (double[]){ 2.5, 3, 3.5 }), VERDICT_UNDECIDED);
   ck_assert_int_eq(three((double[]){ 2.5, 3, 3.5 }, (double[]){ 2, 1.5, 1 }), VERDICT_UNDECIDED);
   ck_assert_int_eq(three((double[]){ 1, 1, 1 }, (double[]){ 1, 1, 1 }), VERDICT_UNDECIDED);
+} END_TEST
+/* The density over [0, q] by Simpson's rule: 0.45; the table has four digits. */
+static double density(double v, double x) {
+  return exp(lgamma((v + 1) / 2) - lgamma(v / 2)) / sqrt(v * acos(-1)) * pow(1 + x * x / v, -(v + 1) / 2);
+}
+START_TEST(quantiles_are_those_of_the_density) {
+  enum { PIECES = 2000 };
+  for (size_t v = 1; v < VERDICT_SEEDS; v++) {
+    const double q = verdict_quantile(v), h = q / PIECES;
+    double area = 0;
+    for (int i = 0; i <= PIECES; i++) area += (i == 0 || i == PIECES ? 1 : i % 2 ? 4 : 2) * density((double)v, i * h) * h / 3;
+    ck_assert_double_eq_tol(area, 0.45, 1e-4 * density((double)v, q));
+  }
+} END_TEST
+/* Normal differences of mean 0: one in twenty holds and one in twenty fails, with two seeds as with ten. */
+START_TEST(the_rule_is_as_strict_with_any_number_of_seeds) {
+  enum { TRIALS = 20000 };
+  for (size_t n = 2; n <= 10; n += 4) {
+    double zero[10] = { 0 }, shares[2] = { 0, 0 };
+    for (uint32_t i = 0; i < TRIALS; i++) {
+      real draws[10];
+      double d[10];
+      random_normal((struct purpose){ n, STREAM_SAMPLE, i, 0 }, n, draws);
+      for (size_t s = 0; s < n; s++) d[s] = draws[s];
+      const enum verdict v = below(1, n, zero, d);
+      shares[0] += v == VERDICT_HOLDS, shares[1] += v == VERDICT_FAILS;
+    }
+    ck_assert_double_eq_tol(shares[0] / TRIALS, 0.05, 0.006);   /* four deviations */
+    ck_assert_double_eq_tol(shares[1] / TRIALS, 0.05, 0.006);
+  }
+} END_TEST
+START_TEST(like_differences_decide) {
+  ck_assert_int_eq(three((double[]){ 1, 2, 3 }, (double[]){ 1.5, 2.5, 3.5 }), VERDICT_HOLDS);
+  ck_assert_int_eq(three((double[]){ 1.5, 2.5, 3.5 }, (double[]){ 1, 2, 3 }), VERDICT_FAILS);
+  ck_assert_int_eq(three((double[]){ 1, 2, 3 }, (double[]){ 1, 2, 3 }), VERDICT_UNDECIDED);
 } END_TEST
 /* What a seed does to both sides is no difference: 1 .. 9 against 2 .. 10.1; of other pairs nothing can be said. */
 START_TEST(seeds_are_compared_with_themselves) {
@@ -57,6 +92,7 @@ START_TEST(all_claims_together) {
 
 int main(void) {
   return run_tests("verdict", (const TTest *[]){
-    apart_by_more_than_the_differences_spread_holds, apart_by_less_is_undecided, seeds_are_compared_with_themselves,
+    apart_by_more_than_seeds_make_holds, apart_by_less_is_undecided, quantiles_are_those_of_the_density,
+    the_rule_is_as_strict_with_any_number_of_seeds, like_differences_decide, seeds_are_compared_with_themselves,
     one_seed_decides_nothing, a_factor_scales_the_low_side, a_side_that_diverged_is_above, all_claims_together, NULL });
 }
