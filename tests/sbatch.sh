@@ -237,11 +237,50 @@ printf '#!/bin/bash\nkill -USR1 $PPID $$\n' >bin/fails
 touch studies/other.json
 part 0 7
 printf '#!/bin/bash\nexit 75\n' >bin/fails
+# A file system that fails, and a study that is killed, may do better next time, as often as patience says; one that is refused not.
+for code in 74 137; do
+  printf '#!/bin/bash\nexit %s\n' $code >bin/fails
+  touch "studies/$code.json"
+  sleep 0.01
+  part 0 $((asked = $(wc -l <asked) + 1))
+  part 0 $((asked + 1))
+  part $code $((asked + 1))
+done
+printf '#!/bin/bash\nexit 65\n' >bin/fails
+part 65 $((asked + 1))
+printf '#!/bin/bash\nexit 75\n' >bin/fails
 about None 1 None
-part 75 7
+part 75 $((asked + 1))
 grep -q 'cancelled' log || fail "a study that was cancelled: $(cat log)"
 rm about asked
 SLURM_RESTART_COUNT=0
+# Which part a task is, whatever was submitted with it: one of PARTS, or without an array the whole.
+printf '#!/bin/bash\necho "$*" >"%s/given"\n' "$PWD" >bin/notes
+chmod +x bin/notes
+# is_part WHAT TASK WORDS...: what the program is told of it; "": no array.
+is_part() {
+  local what=$1 task=$2
+  shift 2
+  rm -f given
+  (unset SLURM_ARRAY_TASK_ID
+   [ -z "$task" ] || export SLURM_ARRAY_JOB_ID=7 SLURM_ARRAY_TASK_ID="$task" SLURM_ARRAY_TASK_COUNT=1
+   PMF=notes OUT=studies bash "$PMF_SOURCE/slurm/study.sbatch" toy "$@" >log 2>&1)
+  check "the part of task $task, $*" "$(grep -oE ' part=[0-9/]+' given)" "${what:+ part=$what}"
+}
+is_part 3/6 3 seeds=2   # submitted again, alone
+is_part 1/6 1
+is_part 1/1 ''
+is_part '' 1 --prepare
+PARTS=12 is_part 12/12 12
+for task in 0 7; do
+  PMF=notes OUT=studies SLURM_ARRAY_JOB_ID=7 SLURM_ARRAY_TASK_ID=$task bash "$PMF_SOURCE/slurm/study.sbatch" toy >log 2>&1
+  check 'exit code of a task that is no part' $? 65
+  grep -q "task $task of the array is none of the parts 1 to 6" log || fail "a task that is no part: $(cat log)"
+done
+PARTS=six PMF=notes bash "$PMF_SOURCE/slurm/study.sbatch" toy >log 2>&1
+check 'exit code of PARTS=six' $? 65
+check 'the array of study.sbatch' "$(grep -oE '^#SBATCH --array=1-[0-9]+' "$PMF_SOURCE/slurm/study.sbatch")" \
+  "#SBATCH --array=1-$(sed -n 's/^parts=\${PARTS:-\([0-9]*\)}.*/\1/p' "$PMF_SOURCE/slurm/study.sbatch")"
 sed -i 's/set.h5/none.h5/g' job.sbatch
 job 65 0
 exit $failed
