@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "io/disk.h"
 #include "src/base/status.h"
 
 int folder_make(const char *path) {
@@ -27,18 +28,40 @@ int folder_make(const char *path) {
 }
 
 int folder_write(const char *folder, const char *name, const char *text) {
-  char path[4096], partial[4096 + 8];
+  char path[4096], partial[4096];
   snprintf(path, sizeof path, "%s/%s", folder, name);
-  snprintf(partial, sizeof partial, "%s.tmp", path);
+  if (disk_temporary(path, partial, sizeof partial)) return because(STATUS_IO, "%s: the name is too long", path);
   FILE *f = fopen(partial, "w");
   if (!f) return because(STATUS_IO, "%s: %s", partial, strerror(errno));
   const int failed = fputs(text, f) < 0;
-  if (fclose(f) || failed || rename(partial, path)) return because(STATUS_IO, "%s: %s", path, strerror(errno));
-  return STATUS_OK;
+  if (!(fclose(f) | failed) && !rename(partial, path)) return STATUS_OK;
+  const int cause = errno;
+  unlink(partial);
+  return because(STATUS_IO, "%s: %s", path, strerror(cause));
+}
+
+/* The first line of an open lock file. */
+static void read_holder(int fd, char *who, size_t room) {
+  const ssize_t n = read(fd, who, room - 1);
+  who[n > 0 ? n : 0] = 0;
+  who[strcspn(who, "\n")] = 0;
+}
+
+int folder_held(const char *folder, char who[FOLDER_WHO]) {
+  char path[4096];
+  struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+  *who = 0;
+  snprintf(path, sizeof path, "%s/lock", folder);
+  const int fd = open(path, O_RDWR | O_CLOEXEC);
+  if (fd < 0) return 0;
+  const int held = !fcntl(fd, F_GETLK, &whole) && whole.l_type != F_UNLCK;
+  if (held) read_holder(fd, who, FOLDER_WHO);
+  close(fd);
+  return held;
 }
 
 int folder_lock(const char *folder, int *lock, int *refused) {
-  char path[4096], who[256] = "";
+  char path[4096], who[FOLDER_WHO] = "";
   *refused = 0;
   if (*lock >= 0) return STATUS_OK;
   snprintf(path, sizeof path, "%s/lock", folder);
@@ -56,8 +79,7 @@ int folder_lock(const char *folder, int *lock, int *refused) {
     return STATUS_OK;
   }
   const int why = errno, taken = why == EACCES || why == EAGAIN;
-  if (taken && read(fd, who, sizeof who - 1) < 0) who[0] = 0;
-  who[strcspn(who, "\n")] = 0;
+  if (taken) read_holder(fd, who, sizeof who);
   close(fd);
   if (!taken) *refused = why;
   if (!taken) return STATUS_OK;

@@ -87,6 +87,7 @@ static void become(long ranks, const struct child_words *w, int out, int log, pi
   snprintf(number, sizeof number, "%ld", ranks);
   if (ranks > 1) args[k++] = (char *)launcher(), args[k++] = "-n", args[k++] = number;
   if (ranks > 1) setenv("OMP_NUM_THREADS", "1", 0);
+  unsetenv("PMF_EXIT_SAVED");   /* a batch script's: here the code says whether it came to its end */
   args[k++] = self;
   for (size_t i = 0; i < w->count; i++) args[k++] = w->list[i];
   args[k] = NULL;

@@ -12,6 +12,7 @@
 #include <xxhash.h>
 
 #include "io/binding.h"
+#include "io/classifier_file.h"
 #include "io/folder.h"
 #include "io/json.h"
 #include "io/progress.h"
@@ -27,25 +28,26 @@ static long seeds = 3, steps, n, ranks;
 static struct word words[] = {
   { .name = "out", .type = WORD_TEXT, .value = out,
     .help = "folder of all studies, which share trainings: OUT/NAME.csv, .png, .svg, .txt, and work in OUT/NAME, OUT/runs; runs/study" },
-  { .name = "seeds", .type = WORD_INTEGER, .value = &seeds, .min = 1, .max = STUDY_SEEDS, .help = "of each arm: 1, 2, ...; 3" },
+  { .name = "seeds", .type = WORD_INTEGER, .value = &seeds, .min = 1, .max = STUDY_SEEDS, .help = "of each arm: 1, 2, ...; one decides nothing; 3" },
   { .name = "budget", .type = WORD_TEXT, .value = budget, .help = "small: for two cores; large: for a night of a cluster; small" },
   { .name = "training.steps", .type = WORD_INTEGER, .value = &steps, .min = 1, .max = 1e9, .help = "of a training; the budget's" },
   { .name = "n", .type = WORD_INTEGER, .value = &n, .min = 2, .max = 1e7, .help = "images or points of a score; the budget's" },
   { .name = "ranks", .type = WORD_INTEGER, .value = &ranks, .min = 1, .max = 1 << 20, .help = "of a training; one a core" },
   { .name = "part", .type = WORD_TEXT, .value = part,
-    .help = "K/N: every N-th training from the K-th on, where N such commands share a study; after a --prepare" },
+    .help = "K/N: every N-th training from the K-th on (cost: seed), where N such commands share a study; after a --prepare" },
   { .name = "arms", .type = WORD_TEXT, .value = arms, .help = "a list: these arms or groups alone; all" },
   { .name = "idx", .type = WORD_TEXT, .value = idx, .help = "folder of Fashion-MNIST's four IDX files" },
   { .name = "data", .type = WORD_TEXT, .value = data, .help = "a packed file instead of Fashion-MNIST" },
   { .name = "config", .type = WORD_TEXT, .value = config, .help = "FILE.yml instead of the study's preset" },
-  { .name = "--prepare", .type = WORD_TEXT, .help = "pack, train the classifier, and take what arms are compared with; no arm" },
+  { .name = "--prepare", .type = WORD_TEXT, .help = "pack, train the classifiers, and take what arms are compared with; no arm" },
 };
 enum { OUT, SEEDS, BUDGET, STEPS, N, RANKS, PART, ARMS, IDX, DATA, CONFIG, PREPARE, WORDS };
 
 void study_help(void) {
   puts("usage: pmf study NAME [seeds=3] [budget=small|large] [out=DIR] [key=value ...]\n\n"
        "Repeats a finding of the paper: arms that differ in one setting see the same data, draws and budget; a\n"
-       "claim holds where two arms differ, seed by seed, by more than that moves over the seeds. Prints the verdict:\n"
+       "claim holds where two arms differ, seed by seed, by more than the seeds make (Student's paired one-sided\n"
+       "test at 5 %; an arm that is the best of several is chosen by the same numbers). Prints the verdict:\n"
        "reproduced, not reproduced or undecided. Stopped (exit code 75) and started again it goes on.\n"
        "Arms start ranks of their own: run it without mpirun.\n\nstudies:");
   for (const struct study *s = study_list; s->name; s++) {
@@ -99,11 +101,12 @@ static int choose_arms(struct study_job *j) {
   return j->n_arms ? STATUS_OK : because(STATUS_BAD, "arms=%s: the study %s has none of them", arms, j->study->name);
 }
 
-static int read_part(long *k, long *of) {
+static int read_part(struct study_job *j) {
   char rest;
-  *k = *of = 1;
+  j->part = j->parts = 1;
   if (!words[PART].given) return STATUS_OK;
-  if (sscanf(part, "%ld/%ld%c", k, of, &rest) == 2 && *k >= 1 && *k <= *of) return STATUS_OK;
+  const int whole = sscanf(part, "%ld/%ld%c", &j->part, &j->parts, &rest) == 2;
+  if (whole && j->part >= 1 && j->part <= j->parts) return STATUS_OK;
   return because(STATUS_BAD, "part=%s: expected K/N with 1 <= K <= N", part);
 }
 
@@ -119,7 +122,19 @@ static unsigned long long hash_of_file(const char *path) {
   return hash;
 }
 
-static int read_words(struct study_job *j, long *k, long *of, int argc, char **argv) {
+/* Of a packed file's images and labels. */
+static int hash_of_images(const char *path, unsigned long long *hash) {
+  char of[2][CLASSIFIER_HASH] = { "", "" };
+  *hash = 0;
+  for (int split = 0; split < 2 && *path; split++) {
+    const int status = classifier_file_split(path, split, of[split]);
+    if (status) return status;
+    *hash = XXH64(of[split], strlen(of[split]), *hash);
+  }
+  return STATUS_OK;
+}
+
+static int read_words(struct study_job *j, int argc, char **argv) {
   char *bare[1];
   struct binding here;
   int status = words_parse(argc, argv, words, WORDS, bare, 1);
@@ -145,7 +160,8 @@ static int read_words(struct study_job *j, long *k, long *of, int argc, char **a
   binding_read(&here, 1, "");
   j->ranks = words[RANKS].given ? ranks : binding_cores(&here) > 1 ? binding_cores(&here) : 1;
   status = choose_arms(j);
-  return status ? status : read_part(k, of);
+  if (!status) status = read_part(j);
+  return status ? status : hash_of_images(data, &j->data_hash);
 }
 
 /* --- results of arms --------------------------------------------------------------------------------------------------- */
@@ -157,6 +173,8 @@ static void describe(const struct study_job *j, const struct study_arm *a, char 
            *j->config ? j->config : s->preset ? s->preset : "", s->common ? s->common : "", a->train ? a->train : "", j->steps, j->n,
            a->score ? a->score : "", s->score ? " " : "", s->score ? s->score : "",
            a->data ? a->data : *j->data ? j->data : j->idx, j->config_hash);
+  const size_t length = strlen(text);
+  if (!a->data && *j->data) snprintf(text + length, STUDY_TEXT - length, " | images %llx", j->data_hash);
 }
 
 static void result_name(const struct study_arm *a, long seed, char name[128]) {
@@ -249,14 +267,14 @@ static int run_arm(struct study_job *j, size_t i, long seed) {
 }
 
 /* All arms with one seed, then with the next, so that what is stopped has as many of each. */
-static int run_arms(struct study_job *j, long k, long of) {
+static int run_arms(struct study_job *j) {
   int status = STATUS_OK;
   for (long seed = 1; seed <= j->seeds && !status; seed++)
     for (size_t i = 0; i < j->n_arms && !status; i++) {
       struct study_result *r = &j->results[i][seed - 1];
       *r = read_result(j, j->arms[i], seed);
-      const long piece = training_of(j, i) * j->seeds + seed - 1;
-      if (r->there || piece % of != k - 1) continue;
+      const long piece = j->study->timed ? seed - 1 : training_of(j, i) * j->seeds + seed - 1;
+      if (r->there || piece % j->parts != j->part - 1) continue;
       status = study_stopped() ? because(STATUS_SAVED, "stopped; the same command goes on") : run_arm(j, i, seed);
     }
   return status;
@@ -282,19 +300,18 @@ static int prepare(const struct study_job *j) {
     while (!equal(j->arms[k]->data, j->arms[i]->data)) k++;
     if (k == i) status = j->study->context(j, j->arms[i], &c);
   }
-  return status;
+  return status || !j->study->prepare ? status : j->study->prepare(j);
 }
 
 static int study(struct study_job *j, int argc, char **argv) {
-  long k, of;
-  int status = read_words(j, &k, &of, argc, argv);
+  int status = read_words(j, argc, argv);
   if (status) return status;
   if (!(j->results = calloc(j->n_arms, sizeof *j->results))) return because(STATUS_NOMEM, "no memory for the results");
   child_listen();
   status = folder_make(j->folder);
   if (!status) status = prepare(j);
   if (status || words[PREPARE].given) return status;
-  status = run_arms(j, k, of);
+  status = run_arms(j);
   if (status) return status;
   const size_t left = missing(j);
   if (!left) return study_tell(j);

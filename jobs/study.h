@@ -39,6 +39,7 @@ struct study {
   const char *score;           /* of every pmf score, of arms and of what they are compared with */
   const char *x_name;          /* of the picture's axis; NULL: arms stand side by side */
   int x_measure;               /* where arms stand: at that measure; 0: at their x */
+  int timed;                   /* time is measured: one part has all arms of a seed */
   int fits;                    /* of so many measures the exponent over x is fitted, for each group of three arms and more */
   const char *measures[STUDY_MEASURES];   /* the first is drawn; small is good */
   const struct study_arm *arms;           /* to one without name */
@@ -47,6 +48,7 @@ struct study {
   /* value and judge of an arm and a seed, INFINITY where it diverged. Errors: STATUS_SAVED: stopped, run again. */
   int (*run)(const struct study_job *j, const struct study_arm *a, long seed, struct study_result *r);
   int (*context)(const struct study_job *j, const struct study_arm *a, struct study_context *c);
+  int (*prepare)(const struct study_job *j);   /* what parts share beside that: made once, before any arm; NULL: nothing */
   int (*draw)(const struct study_job *j);   /* pictures beside the usual one; NULL: none */
 };
 /* Ended by one without name. */
@@ -56,8 +58,9 @@ struct study_job {
   const struct study *study;
   char out[TEXT_MAX], folder[TEXT_MAX + 64];   /* OUT; OUT/NAME */
   char data[TEXT_MAX], config[TEXT_MAX], idx[TEXT_MAX];
-  unsigned long long config_hash;              /* of what config= holds; 0 without one */
+  unsigned long long config_hash, data_hash;   /* of what config= and data= hold; 0 without one */
   long seeds, steps, n, ranks;
+  long part, parts;                            /* this command's, from 1 on */
   int large;
   const struct study_arm *arms[STUDY_ARMS];    /* those of this budget */
   size_t n_arms;
@@ -70,8 +73,10 @@ int study_stopped(void);
 /* study_train.c: measures are those of pmf score, by the names of its table, and "Gflop an image" of pmf plan. */
 int study_train_run(const struct study_job *j, const struct study_arm *a, long seed, struct study_result *r);
 int study_train_context(const struct study_job *j, const struct study_arm *a, struct study_context *c);
+/* Packed images of all arms, and the classifiers that terms of their losses look through. */
+int study_train_prepare(const struct study_job *j);
 /* One run of the program for this study, on so many ranks; json[room] (may be NULL): the line of JSON that it ends with. *diverged
- * (may be NULL): then that is no error. */
+ * (may be NULL): then that is no error. Errors: those of its exit code; STATUS_SAVED, too, where it hung or was killed. */
 int study_child(const struct study_job *j, long ranks, const struct child_words *w, char *json, size_t room, int *diverged);
 /* Are both arms scored against the same held-out images? */
 int study_judged_alike(const struct study_arm *a, const struct study_arm *b);

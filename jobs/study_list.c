@@ -13,6 +13,7 @@
 #define COMMON "fid.every_steps=0 training.log_per_step=50 training.ema_val=0.1,0.5,2,10 sampling.ema=ema10"
 /* What all studies of images share: the preset of the quickstart, scored as it is; small: steps of a training. */
 #define TRAINED(small) .preset = "fashion", .common = COMMON, .run = study_train_run, .context = study_train_context, \
+  .prepare = study_train_prepare, \
   .budget = { { small, 5000 }, { 9400, 10000 } }
 #define SCORES "FID[classifier]", "KID[classifier]", "label disagreement"
 #define IMAGES(small) TRAINED(small), .measures = { SCORES }
@@ -148,7 +149,7 @@ const struct study study_list[] = {
   { .name = "cost",
     .finding = "where the patch grows with the image a step costs about the same at any size; where tokens do, it grows with their number and faster",
     .preset = "fashion", .common = "dataset.image_channels=3 model.hidden_size=256 model.depth=6 model.num_heads=4 training.ema_val=2 sampling.ema=raw",
-    .run = study_cost_run, .context = study_cost_context, .budget = { { 1, 2 }, { 5, 4 } },
+    .timed = 1, .run = study_cost_run, .context = study_cost_context, .budget = { { 1, 2 }, { 5, 4 } },
     .x_name = "pixels a side", .fits = 2, .measures = { "seconds an image", "Gflop an image", "idle share" },
     .arms = ARMS{ { "patch 64", 64, SIZED(64, 4) }, { "patch 128", 128, SIZED(128, 8) }, { "patch 256", 256, SIZED(256, 16) },
                   { "patch 512", 512, SIZED(512, 32) }, { "patch 1024", 1024, SIZED(1024, 64) },

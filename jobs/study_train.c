@@ -1,19 +1,23 @@
 /* An arm of images: the program itself packs, trains and scores, each as a process of its own on ranks of its own. Trainings lie in
  * OUT/runs under a number made of their words, so that arms and studies of equal ones share them. */
 #include <cjson/cJSON.h>
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 #include <xxhash.h>
 
+#include "io/disk.h"
 #include "io/folder.h"
 #include "jobs/child.h"
+#include "jobs/evaluator.h"
 #include "jobs/study.h"
 #include "src/base/status.h"
 
-enum { PATH = TEXT_MAX + 128, LINE = 1 << 16, EXIT_DIVERGED = 70, EXIT_SAVED = 75 };
+enum { PATH = TEXT_MAX + 128, LINE = 1 << 16, EXIT_HUNG = 76, EXIT_KILLED = 128, SIGNALS = 64, POLL = 3 };   /* POLL: seconds */
 
 /* Where a measure stands in a row of scores; from: small is to be good. Another one is pmf plan's. */
 static const struct figure { const char *measure, *field; double from; } figures[] = {
@@ -24,36 +28,62 @@ static const char gigaflops[] = "Gflop an image";
 
 static unsigned long long number_of(const char *text) { return (unsigned long long)XXH64(text, strlen(text), 0); }
 
-/* The last line of a log that is the program's, not its launcher's. */
-static void last_words(const char *path, char words[256]) {
+/* The last line of a log, from this place on, that is the program's, not its launcher's. */
+static void last_words(const char *path, long from, char words[256]) {
   char line[256];
   FILE *f = fopen(path, "r");
   *words = 0;
+  if (f && fseek(f, from, SEEK_SET)) rewind(f);
   while (f && fgets(line, sizeof line, f))
     if (!strncmp(line, "pmf", 3)) memcpy(words, line, sizeof line);
   words[strcspn(words, "\n")] = 0;
   if (f) fclose(f);
 }
 
+static long length_of(const char *path) {
+  FILE *f = fopen(path, "r");
+  const long length = f && !fseek(f, 0, SEEK_END) ? ftell(f) : 0;
+  if (f) fclose(f);
+  return length;
+}
+
+/* What hung, or was killed (for memory, or with its node), may do better next time. */
+static int is_worth_another(int code) { return code == EXIT_HUNG || (code > EXIT_KILLED && code <= EXIT_KILLED + SIGNALS); }
+
+static int status_of(int code) {
+  for (int s = STATUS_OK; s <= STATUS_NOMEM; s++)
+    if (code == status_exit_code(s)) return s;
+  return is_worth_another(code) ? STATUS_SAVED : STATUS_BAD;
+}
+
+/* Parts write at once, each a log of its own. */
+static void log_name(const struct study_job *j, char path[PATH]) {
+  if (j->parts > 1) snprintf(path, PATH, "%s/log.%ld.txt", j->folder, j->part);
+  else snprintf(path, PATH, "%s/log.txt", j->folder);
+}
+
 int study_child(const struct study_job *j, long ranks, const struct child_words *w, char *json, size_t room, int *diverged) {
-  char log[PATH];
+  char log[PATH], words[256];
   int code;
-  snprintf(log, sizeof log, "%s/log.txt", j->folder);
-  const int status = child_run(ranks, w, log, json, room, &code);
+  log_name(j, log);
+  const long from = length_of(log);
+  int status = child_run(ranks, w, log, json, room, &code);
   if (status) return status;
-  if (diverged) *diverged = code == EXIT_DIVERGED;
-  if (!code || (diverged && *diverged)) return STATUS_OK;
-  if (code == EXIT_SAVED || study_stopped()) return because(STATUS_SAVED, "stopped; the same command goes on");
-  char words[256];
-  last_words(log, words);
-  return because(STATUS_BAD, "%s ended with exit code %d; its last words in %s: %s", w->list[0], code, log, words);
+  status = status_of(code);
+  if (diverged) *diverged = status == STATUS_DIVERGED;
+  if (!status || (diverged && *diverged)) return STATUS_OK;
+  if (code == status_exit_code(STATUS_SAVED) || study_stopped()) return because(STATUS_SAVED, "stopped; the same command goes on");
+  last_words(log, from, words);
+  return because(status, "%s ended with exit code %d%s; its last words in %s: %s", w->list[0], code,
+                 is_worth_another(code) ? " (hung or killed: the same command goes on)" : "", log, words);
 }
 
 static int is_drawn(const char *data) { return data && !strncmp(data, "shapes", strlen("shapes")); }
 
-/* path[PATH]: the packed file of an arm's data (study.h), made if it is not there. */
+/* path[PATH]: the packed file of an arm's data (study.h), made if it is not there; under a name of this process's own until it is
+ * whole, as other parts may make it, too. */
 static int pack(const struct study_job *j, const char *data, char *path) {
-  char from[STUDY_TEXT];
+  char from[STUDY_TEXT], made[PATH];
   struct child_words w = { .count = 0 };
   if (!data && *j->data) {
     snprintf(path, PATH, "%s", j->data);
@@ -63,12 +93,14 @@ static int pack(const struct study_job *j, const char *data, char *path) {
   else snprintf(from, sizeof from, "idx=%s%s%s", j->idx, data ? " " : "", data ? data : "");
   snprintf(path, PATH, "%s/data.%016llx.h5", j->out, number_of(from));
   if (!access(path, R_OK)) return STATUS_OK;
+  if (disk_temporary(path, made, sizeof made)) return because(STATUS_BAD, "%s: the name is too long", path);
   fprintf(stderr, "packing %s into %s\n", from, path);
   child_word(&w, "pack");
   if (!is_drawn(data)) child_word(&w, "idx=%s", j->idx);
   child_split(&w, data);
-  child_word(&w, "out=%s", path);
-  return study_child(j, 1, &w, NULL, 0, NULL);
+  child_word(&w, "out=%s", made);
+  const int status = study_child(j, 1, &w, NULL, 0, NULL);
+  return status || !rename(made, path) ? status : because(STATUS_IO, "%s: %s", path, strerror(errno));
 }
 
 /* Whose held-out images and classifier judge an arm: where it learns from a part of the images, those of all. */
@@ -102,16 +134,36 @@ static void begin_training(const struct study_job *j, const char *packed, struct
   child_split(w, j->study->common);
 }
 
-/* Trains in OUT/runs/NUMBER, whose name goes to folder[PATH], unless that has been done. */
-static int train(const struct study_job *j, struct child_words *w, const char *what, char *folder, int *diverged) {
+/* Until no other study, or part, is at work in this folder. */
+static int wait_for(const char *folder) {
+  char who[FOLDER_WHO];
+  for (int told = 0; folder_held(folder, who); told = 1) {
+    if (study_stopped()) return because(STATUS_SAVED, "stopped while it waited for %s; the same command goes on", folder);
+    if (!told) fprintf(stderr, "waiting for the training in %s, at which another is at work: %s\n", folder, who);
+    nanosleep(&(struct timespec){ .tv_sec = POLL }, NULL);
+  }
+  return STATUS_OK;
+}
+
+/* Trains on these images in OUT/runs/NUMBER, whose name goes to folder[PATH], unless that has been done. */
+static int train(const struct study_job *j, const char *packed, struct child_words *w, const char *what, char *folder,
+                 int *diverged) {
   char all[CHILD_TEXT] = "";
   *diverged = 0;
   for (size_t i = 0; i < w->count && i < CHILD_WORDS; i++) strcat(strcat(all, w->list[i]), " ");   /* all has the room of w->text */
-  snprintf(folder, PATH, "%s/runs/%016llx", j->out, number_of(all) ^ j->config_hash);
-  if (is_done(folder)) return STATUS_OK;
-  fprintf(stderr, "training %s in %s\n", what, folder);
+  const unsigned long long images = strcmp(packed, j->data) ? 0 : j->data_hash;
+  snprintf(folder, PATH, "%s/runs/%016llx", j->out, number_of(all) ^ j->config_hash ^ images);
   child_word(w, "run=%s", folder);
-  return study_child(j, j->ranks, w, NULL, 0, diverged);
+  for (;;) {
+    char who[FOLDER_WHO];
+    int status = wait_for(folder);
+    if (status || is_done(folder)) return status;
+    fprintf(stderr, "training %s in %s\n", what, folder);
+    status = study_child(j, j->ranks, w, NULL, 0, diverged);
+    if (status == STATUS_BAD && folder_held(folder, who)) continue;   /* another one was quicker */
+    if (status || *diverged || is_done(folder)) return status;
+    return because(STATUS_SAVED, "the training in %s has not come to its end; the same command goes on", folder);
+  }
 }
 
 static double number_in(const cJSON *o, const char *name) {
@@ -126,6 +178,16 @@ static void read_judge(const char *json, char judge[STUDY_JUDGE]) {
   const char *hash = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(by, "hash"));
   snprintf(judge, STUDY_JUDGE, "%s", hash ? hash : "");
   cJSON_Delete(o);
+}
+
+/* Where the last checkpoint is damaged a score takes the one before. */
+static int check_step(const char *json, const char *folder, long steps) {
+  cJSON *o = cJSON_Parse(json);
+  const double step = number_in(o, "step");
+  cJSON_Delete(o);
+  if (step == (double)steps) return STATUS_OK;
+  return because(STATUS_BAD, "%s was scored at step %g, not %ld: is its last checkpoint damaged? Remove %s/status, and the same"
+                 " command trains on", folder, step, steps, folder);
 }
 
 /* Of the row of that name, or (NULL) of the net's first; measures that are no scores stay. False: there is no such row. */
@@ -183,7 +245,7 @@ int study_train_run(const struct study_job *j, const struct study_arm *a, long s
     child_word(&w, "training.steps=%ld", j->steps);
     child_word(&w, "training.seed=%ld", seed);
     snprintf(what, sizeof what, "%.64s, seed %ld,", a->name, seed);
-    status = train(j, &w, what, folder, &diverged);
+    status = train(j, packed, &w, what, folder, &diverged);
   }
   for (int m = 0; m < STUDY_MEASURES; m++) r->value[m] = INFINITY;
   if (!status && place_of(j, gigaflops) >= 0) status = plan(j, a, json, &r->value[place_of(j, gigaflops)]);
@@ -197,6 +259,7 @@ int study_train_run(const struct study_job *j, const struct study_arm *a, long s
     child_split(&s, "context=no --json");
     if (diversity(j)) child_word(&s, "diversity=yes");
     status = study_child(j, j->ranks, &s, json, LINE, NULL);
+    if (!status) status = check_step(json, folder, j->steps);
     if (!status && !read_row(j, json, NULL, r->value)) status = because(STATUS_BAD, "pmf score of %s printed no score", folder);
     if (!status) read_judge(json, r->judge);
   }
@@ -214,7 +277,7 @@ int study_train_context(const struct study_job *j, const struct study_arm *a, st
     begin_training(j, packed, &w);
     if (is_drawn(a->data)) child_split(&w, a->train);
     child_word(&w, "training.steps=1");
-    status = train(j, &w, "one step, for what scores are compared with,", folder, &diverged);
+    status = train(j, packed, &w, "one step, for what scores are compared with,", folder, &diverged);
   }
   if (status) {
     free(json);
@@ -237,11 +300,40 @@ int study_train_context(const struct study_job *j, const struct study_arm *a, st
     child_split(&s, j->study->score);
     if (diversity(j)) child_word(&s, "diversity=yes");
     status = study_child(j, j->ranks, &s, json, LINE, NULL);
+    if (!status) status = check_step(json, folder, 1);
     if (!status) status = folder_write(folder, name, json);
   }
   if (!status && (!read_row(j, json, "training images", c->floor) || !read_row(j, json, "class means", c->ceiling)))
     status = because(STATUS_BAD, "pmf score of %s printed no context", folder);
   if (!status) read_judge(json, c->judge);
   free(json);
+  return status;
+}
+
+/* By its words: does a term of the loss look through networks? */
+static int looks_through(const struct study_arm *a) {
+  return strstr(a->train, "model.lpips=true") || strstr(a->train, "model.convnext=true");
+}
+
+/* A training of one step makes the classifier that it looks through. */
+static int make_loss(const struct study_job *j, const struct study_arm *a, const char *packed) {
+  char classifier[PATH + 16], folder[PATH];
+  struct child_words w = { .count = 0 };
+  int diverged;
+  evaluator_path(packed, EVALUATOR_LOSS, classifier, sizeof classifier);
+  if (!access(classifier, R_OK)) return STATUS_OK;
+  begin_training(j, packed, &w);
+  child_split(&w, a->train);
+  child_word(&w, "training.steps=1");
+  return train(j, packed, &w, "one step, for the classifier in the loss,", folder, &diverged);
+}
+
+int study_train_prepare(const struct study_job *j) {
+  char packed[PATH];
+  int status = STATUS_OK;
+  for (size_t i = 0; i < j->n_arms && !status; i++) {
+    status = pack(j, j->arms[i]->data, packed);
+    if (!status && looks_through(j->arms[i])) status = make_loss(j, j->arms[i], packed);
+  }
   return status;
 }

@@ -152,8 +152,93 @@ sed -i "s/$half/0123456789abcdef/" k/perceptual/none.1.json
 perceptual
 check 'exit code where floor and ceiling have another judge' $? 65
 rm k/perceptual/*.json k/runs/*/context*.json
+for run in k/runs/*; do mkdir "$run/score.json.tmp"; done   # of another score of that run, which is at work
 perceptual || fail "scored again: exit code $?: $(cat err)"
 check 'trainings for new scores' "$(grep -c '^training ' err)" 0
+
+# --prepare makes the classifiers, too: that of the loss and the one that judges, which parts would each train.
+cp set.h5 fresh.h5
+"$PMF" study perceptual arms=none,lpips,both seeds=1 ranks=1 config=tiny.yml data=fresh.h5 out=l n=40 training.steps=2 --prepare >out 2>err </dev/null ||
+  fail "--prepare of perceptual: exit code $?: $(cat err)"
+check 'classifiers that --prepare made' "$(echo fresh.*.h5)" 'fresh.judge.h5 fresh.loss.h5'
+check 'arms that --prepare trained' "$(ls l/perceptual)" log.txt
+
+# Other images under the same name are other results.
+few() { "$PMF" study times arms=triangle seeds=1 ranks=1 config=tiny.yml data=same.h5 out=m n=40 training.steps=2 >out 2>err </dev/null; }
+cp set.h5 same.h5
+few || fail "same.h5: exit code $?: $(cat err)"
+cp m/times.csv before_images
+"$PMF" pack shapes n=300 size=8 holdout=60 seed=2 out=same.h5 >out 2>err || fail "pack: $(cat err)"
+rm same.classifier.h5
+few || fail "other images: exit code $?: $(cat err)"
+check 'trainings on other images' "$(trainings)" 1
+! cmp -s <(numbers m/times.csv) <(numbers before_images) || fail 'other images give the same numbers'
+
+# Two studies that share a training: the second waits for the first, may be told to stop, and takes what the first has made. The
+# optimizer's preset rate is the triangle of the times.
+own() {
+  local name=$1
+  shift
+  "$PMF" study "$name" seeds=1 ranks=1 config=tiny.yml data=set.h5 out=n n=40 training.steps=4000 "$@" >"$name.out" 2>"$name.err" </dev/null
+}
+own times arms=triangle --prepare || fail "--prepare: exit code $?: $(cat times.err)"
+own times arms=triangle & driver=$!
+until grep -q '^training .*, seed' times.err || ! kill -0 $driver 2>/dev/null; do sleep 0.05; done
+until ls n/runs/*/status >ls.out 2>&1 && grep -l '^running' n/runs/*/status >ls.out || ! kill -0 $driver 2>/dev/null; do sleep 0.05; done
+touch optimizer.err
+own optimizer 'arms=muon 0.006' & second=$!
+until grep -q '^waiting for' optimizer.err || ! kill -0 $second 2>/dev/null; do sleep 0.05; done
+kill -TERM "$(pgrep -P $second -x pmf | head -n 1)"
+wait $second
+check 'exit code of a study that is told to stop while it waits' $? 75
+grep -q 'stopped while it waited for n/runs/' optimizer.err || fail "told to stop while it waits: $(cat optimizer.err)"
+kill -0 $driver 2>/dev/null || fail 'the first of two studies was over too soon'
+own optimizer 'arms=muon 0.006' || fail "a study that waits: exit code $?: $(cat optimizer.err)"
+check 'lines of waiting' "$(grep -c '^waiting for the training in n/runs/.*, at which another is at work: process' optimizer.err)" 1
+check 'trainings of a study that waited' "$(grep -c '^training .*, seed' optimizer.err)" 0
+wait $driver || fail "the first of two studies: exit code $?: $(cat times.err)"
+check 'numbers of both' "$(cut -d , -f 8 n/optimizer.csv | tail -n 1)" "$(cut -d , -f 8 n/times.csv | tail -n 1)"
+
+# How a training ends is how the study ends: by a launcher that only says so. Exit code 0 is no end where the status is none.
+cat >launcher <<'END'
+#!/bin/bash
+echo "${PMF_EXIT_SAVED-unset}" >>environment
+[[ $* != *training.seed* ]] || { [ "$ends" != 65 ] || echo 'pmf train: no' >&2; exit "$ends"; }
+shift 2
+exec "$@"
+END
+chmod +x launcher
+ends() {
+  MPIRUN=$PWD/launcher PMF_EXIT_SAVED=0 ends=$1 "$PMF" study times arms=triangle seeds=1 ranks=2 config=tiny.yml data=set.h5 out=o n=40 \
+    training.steps=2 >out 2>err </dev/null
+}
+for how in '65 65' '1 65' '69 69' '71 71' '74 74' '76 75' '137 75' '0 75' '75 75'; do
+  ends "${how% *}"
+  check "exit code of a study whose training ends with ${how% *}" $? "${how#* }"
+  case $how in
+    65*) said 'train ended with exit code 65; its last words in o/times/log.txt: pmf train: no' ;;
+    137*) said_once 'train ended with exit code 137 (hung or killed: the same command goes on); its last words in o/times/log.txt: ' ;;
+    '0 '*) said 'has not come to its end; the same command goes on' ;;
+  esac
+  [ "${how% *}" = 65 ] || ! grep -q 'pmf train: no' err || fail "the words of another training are quoted: $(cat err)"
+done
+check 'what a training is told of codes' "$(sort -u environment)" unset
+
+# A net whose last checkpoint is damaged would be scored at an earlier step.
+sed 's/^sampling/checkpoint: { every_steps: 10 }\nsampling/' tiny.yml >often.yml
+damaged() { "$PMF" study times arms=triangle seeds=1 ranks=1 config=often.yml data=set.h5 out=p n=40 training.steps=30 >out 2>err </dev/null; }
+damaged || fail "often.yml: exit code $?: $(cat err)"
+cp p/times.csv before_damage
+rm p/times/*.json
+run=$(dirname "$(grep -l '^done.*30' p/runs/*/status)")
+chmod u+w "$run/checkpoint.h5"
+printf 'damage' | dd of="$run/checkpoint.h5" bs=1 seek=$(($(stat -c %s "$run/checkpoint.h5") / 2)) conv=notrunc 2>dd.err
+damaged
+check 'exit code of a training whose end is damaged' $? 65
+said "was scored at step 20, not 30: is its last checkpoint damaged? Remove $run/status, and the same command trains on"
+rm "$run/status"
+damaged || fail "after the damage: exit code $?: $(cat err)"
+check 'numbers after the damage' "$(numbers p/times.csv)" "$(numbers before_damage)"
 
 # few_images N SPLIT FOLDER: the first N of Fashion-MNIST's, for a classifier that is soon trained.
 few_images() {
@@ -169,10 +254,17 @@ refuses 'did you mean toy?' study toyy
 # The cost of a step, and its exponent; parts of Fashion-MNIST, where it is there, judged by the classifier of all.
 "$PMF" study cost seeds=1 ranks=1 config=tiny.yml out=f "arms=patch 64,patch 128,patch 256" >out 2>err </dev/null || fail "cost: exit code $?: $(cat err)"
 check 'exponents' "$(grep -cE '^  fitted     (seconds|Gflop) an image of patch goes with pixels a side to the power [-0-9.]+ \(' out)" 2
+# Time is measured by one part for all arms of a seed, on one machine.
+"$PMF" study cost seeds=2 ranks=1 config=tiny.yml out=q "arms=patch 64,patch 128" part=1/3 >out 2>err </dev/null || fail "part of cost: exit code $?: $(cat err)"
+check 'results of a part of cost' "$(cd q/cost && echo *.json)" 'patch_128.1.json patch_64.1.json'
+[ -s q/cost/log.1.txt ] || fail "the log of a part: $(ls q/cost)"
 if [ -d /usr/share/datasets/fashion-mnist ]; then
   sed 's/image_size: 8/image_size: 28/; s/image_channels: 3/image_channels: 1/; s/num_classes: 8/num_classes: 10/' tiny.yml >grey.yml
   few_images 2000 train few
   few_images 100 t10k few
+  "$PMF" study diversity seeds=1 ranks=1 config=grey.yml idx=few out=g n=60 training.steps=2 arms='images 60000,images 40' --prepare >out 2>err </dev/null ||
+    fail "--prepare of diversity: exit code $?: $(cat err)"
+  check 'files that --prepare packed' "$(cd g && echo data.*[0-9a-f].h5* | wc -w)" 2
   "$PMF" study diversity seeds=1 ranks=1 config=grey.yml idx=few out=g n=60 training.steps=2 arms='images 60000,images 40' >out 2>err </dev/null ||
     fail "diversity: exit code $?: $(cat err)"
   check 'columns of diversity' "$(head -n 1 g/diversity.csv)" \
