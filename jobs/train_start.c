@@ -38,6 +38,22 @@ static void tell_changes(const char *saved, const char *now) {
   free(again);
 }
 
+/* The line of comment that names the networks in the loss; none where there are none, or by an older version. */
+static const char *networks(const char *text, size_t *length) {
+  const char *at = strstr(text, TRAINER_LOSS);
+  if (at) at += strlen(TRAINER_LOSS);
+  *length = at ? strcspn(at, "\n") : 0;
+  return at;
+}
+
+/* The files' names may be those of before and what is in them not. */
+static void tell_networks(const char *saved, const char *now) {
+  size_t m, n;
+  const char *a = networks(saved, &m), *b = networks(now, &n);
+  if (!a || !b || (m == n && !strncmp(a, b, n))) return;
+  fprintf(stderr, "warning: the checkpoint was trained with %.*s; from here on with %.*s\n", (int)m, a, (int)n, b);
+}
+
 int train_load(struct run *run, char **before) {
   const int status = state_resume(run->w, &run->t.state, &run->t.net, run->folder, before);
   run->resumed = !status && *before;
@@ -60,7 +76,7 @@ static int resume(struct run *run) {
                      (unsigned long long)run->t.state.step);
   if (!before && run->restart == RESTART_REQUIRE)
     status = because(STATUS_BAD, "%s has no checkpoint and restart=require was asked for", run->folder);
-  if (!status && before && run->w->rank == 0) tell_changes(before, run->t.text);
+  if (!status && before && run->w->rank == 0) tell_changes(before, run->t.text), tell_networks(before, run->t.text);
   if (!status && *run->t.state.changes)
     fprintf(stderr, "warning: the checkpoint in %s was made with %s: from here on the same within rounding, not bit for bit\n",
             run->resumed || !run->restart_from ? run->folder : run->restart_from, run->t.state.changes);

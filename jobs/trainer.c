@@ -103,6 +103,18 @@ static int allocate_local(struct trainer *t) {
   return status;
 }
 
+/* Local. Settings name files; what the loss looks through is what is in them, and the checkpoint is to remember it. */
+static int note_networks(struct trainer *t) {
+  char networks[600];
+  perception_describe(&t->perception, networks);
+  const size_t n = strlen(t->text), more = sizeof TRAINER_LOSS + strlen(networks) + 1;
+  char *text = realloc(t->text, n + more);
+  if (!text) return because(STATUS_NOMEM, "no memory for the settings' text");
+  snprintf(text + n, more, "%s%s\n", TRAINER_LOSS, networks);
+  t->text = text;
+  return STATUS_OK;
+}
+
 int trainer_allocate(struct trainer *t) {
   int status = state_init(t->w, &t->state, &t->net, &t->s);
   if (!status) status = step_init(&t->step, t->w, &t->net, &t->s);
@@ -116,8 +128,9 @@ int trainer_allocate(struct trainer *t) {
   if (!status && t->w->ranks > 1) status = reduction_test(&t->step.reduction);
   if (!status) status = agree(t->w->comm, allocate_local(t));
   if (!status) status = perception_open(&t->perception, t->w, &t->s, &t->data, t->step.micro, t->drawn);
-  if (!status && t->perception.on) t->step.objective.perceptual = &t->perception.perceptual;
-  return status;
+  if (status || !t->perception.on) return status;
+  t->step.objective.perceptual = &t->perception.perceptual;
+  return agree(t->w->comm, note_networks(t));
 }
 
 int trainer_start(struct trainer *t) {

@@ -10,11 +10,13 @@
 #include "jobs/state.h"
 #include "jobs/step.h"
 
+/* Before the networks of the loss, in the settings that a checkpoint keeps. */
+#define TRAINER_LOSS "# the loss: "
 struct trainer {
   const struct world *w;
   struct settings s;               /* the caller fills this in */
   int drawn;                       /* the caller's: a classifier for the loss may have random weights */
-  char *text;                      /* the same as YAML */
+  char *text;                      /* the same as YAML; once all is allocated with the loss's networks in a line of comment */
   struct dataset data;
   struct net net;
   struct state state;

@@ -1,6 +1,6 @@
 /* networks KIND FILE - for networks.sh, score_standard.sh: the weights by formula (formula.h) as .safetensors, by their public names:
  *   vgg, heads, both, convnext (small), plain (the same, names without convnextv2.), counted (the same, with a count of
- *   batches and a decoder that it has not), inception, negative (heads with a weight below 0)
+ *   batches and a decoder that it has not), changed (one weight another), inception, negative (heads with a weight below 0)
  * networks few FILE.npz, networks mixed FILE.npz - statistics (mu, sigma) of 64 features; a mu of Inception's, but a sigma of 64
  * networks other FILE.npz, networks smaller FILE.npz - of 64 features, and as if pmf had made them of 9 images of 16 x 16, of 8 x 8
  * networks check FILE.h5 - does a file that pmf import wrote hold them, bit for bit? Exit code 1 if not. */
@@ -36,8 +36,8 @@ static struct table *table_of(const char *kind, const struct convnext_sizes *siz
 
 static int write(const char *kind, const char *path) {
   const int plain = !strcmp(kind, "plain"), negative = !strcmp(kind, "negative"), heads = !strcmp(kind, "heads") || negative;
-  const int counted = !strcmp(kind, "counted");
-  struct table *t = table_of(plain || counted ? "convnext" : kind, &small);
+  const int counted = !strcmp(kind, "counted"), changed = !strcmp(kind, "changed");
+  struct table *t = table_of(plain || counted || changed ? "convnext" : kind, &small);
   if (counted) {
     table_add(t, "convnextv2.norm.num_batches_tracked", 1, (size_t[]){ 1 }, RULE_ADAM, INIT_ZERO, 0, 0);
     table_add(t, "convnextv2.decoder.weight", 2, (size_t[]){ 3, 4 }, RULE_ADAM, INIT_ZERO, 0, 0);
@@ -45,6 +45,7 @@ static int write(const char *kind, const char *path) {
   float *weights = malloc(t->size * sizeof *weights);
   if (!weights) abort();
   formula_weights(t, weights);
+  if (changed) weights[0] += 1;
   if (negative) weights[t->tensors[t->count - 1].offset + 5] = -0.25f;
   for (size_t i = 0; i < t->count && plain; i++) {
     char *name = t->tensors[i].name;

@@ -74,6 +74,12 @@ awk -F ' *[|] *' '/[|] with(out)? [|] [12] / && !($7 + 0 > 0 && $10 + 0 > 0) { e
 "$PMF_BUILD/tests/networks" convnext small.st && "$PMF" import in=small.st out=small.h5 >out 2>err || fail "import: $(cat err)"
 does 1 train config=tiny.yml data=set.h5 run=imported model.convnext=true model.convnext_weights=small.h5 training.batch_size=2 training.steps=2 training.log_per_step=1
 said "0.1 x ConvNeXt-V2 features of small.h5 (hash "
+does 1 train config=tiny.yml data=set.h5 run=imported model.convnext=true model.convnext_weights=small.h5 training.batch_size=2 training.steps=3
+grep -q 'the checkpoint was trained with' err && fail "the same network is told as another: $(cat err)"
+"$PMF_BUILD/tests/networks" changed again.st && "$PMF" import in=again.st out=again.h5 >out 2>err || fail "import: $(cat err)"
+mv again.h5 small.h5
+does 1 train config=tiny.yml data=set.h5 run=imported model.convnext=true model.convnext_weights=small.h5 training.batch_size=2 training.steps=4
+said 'warning: the checkpoint was trained with perceptual terms where t is below 0.8; 0.1 x ConvNeXt-V2 features of small.h5 (hash '
 does 1 score run=imported n=40 steps=1 context=no --json
 check "the judge of a run through an imported network" "$(of_judge trained_on)" '"all training images"'
 shows '"perceptual_flops_per_sample":' plan config=tiny.yml data=set.h5 model.convnext=true model.convnext_weights=small.h5 --json
