@@ -84,9 +84,9 @@ for ranks in 1 2; do
   done
 done
 cmp -s left1 left2 || fail 'two ranks leave others out than one'
-sed 's/$/\r/' m1.csv >dos.csv   # as a spreadsheet may save it
+sed 's/$/\r/' m1.csv >dos.csv   # as a spreadsheet may save it; the class whose name has a newline is not known by it any more
 does 1 pack folder=bad size=16 holdout=2 manifest=dos.csv out=set.h5
-grep -q '^train 8 images' out || grep -q '^train 14 images' out || fail "a manifest with DOS line ends: $(cat out)"
+grep -q '^train 8 images, held out 2 ' out || fail "a manifest with DOS line ends: $(cat out)"
 head -c 400 m1.csv >short.csv
 refuses 'short.csv: row ' pack folder=bad size=16 manifest=short.csv out=other.h5
 refuses 'not a manifest: its first line is not' pack folder=bad size=16 manifest=lines1 out=other.h5

@@ -92,7 +92,7 @@ for_good() {
 
 # one CASE: in a folder and a cluster of its own.
 one() {
-  local name=$1 id jobs dir=$here/c.$1 tell= failures=$here/$1.failures   # its own: it may be tried once more
+  local name=$1 id jobs dir=$here/c.$1 tell='' failures=$here/$1.failures   # its own: it may be tried once more
   rm -f "$failures"
   mkdir "$dir" && cd "$dir" || exit 1
   case $name in usersig | srun) export SLURM_SANDBOX_USERSIG=1 ;; esac
@@ -155,7 +155,7 @@ for name in $CASES; do
   one "$name" >"$name.log" 2>&1 &
   pids[$name]=$!
 done
-again= flaky=0
+again='' flaky=0
 for name in $CASES; do
   wait "${pids[$name]}" && echo "slurm.sh: $name: as it should" && continue
   echo "slurm.sh: $name: not as it should, beside the others; it is tried once more alone"

@@ -46,8 +46,9 @@ for reader in "$@"; do
     executions=$((executions + $(last stat::number_of_executed_units:)))
     spent=$(awk -v spent="$spent" '{ used = $1 + $2 } END { print int(spent + used + 0.5) }' "$reader.time")
   done
-  [ $code = 0 ] || worst=1
+  [ $code = 0 ] && [ "$executions" -gt 0 ] || worst=1
   printf '%-9s %12s %8s %7s %7s\n' "$reader" "$executions" "$spent" "$(last cov:)" $(($(find found -name "$reader-*" | wc -l) - before))
+  [ "$executions" -gt 0 ] || echo "$reader: not one execution"
   [ $code = 0 ] || { echo "$reader ended with $code; the end of fuzz/$reader.log:" && tail -n 30 "$reader.log"; }
 done
 exit $worst
