@@ -100,7 +100,7 @@ void step_free(struct step *t) {
   arena_free(&t->arena);
 }
 
-/* Once its new weights are with the others, and before any of its gradient is: so these wait for it in this sum and in nothing else. */
+/* Once its new weights are with the others, and before any of its gradient is: they wait for it in this sum and in nothing else. */
 static void stay_away(struct step *t) {
   if (!fault_strikes(FAULT_AWAY, t->batch_number)) return;
   if (t->owners) owners_finish(t->owners);
