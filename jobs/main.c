@@ -137,8 +137,9 @@ static int run(const struct job *job, int argc, char **argv) {
   if (!status && w.rank == 0) status = check_output();
   if (status && w.rank == 0)
     fprintf(stderr, "pmf %s: %s\n", job->name, *status_reason() ? status_reason() : "stopped without a reason");
-  world_end(&w);
-  return exit_code(status);
+  const int code = exit_code(status);
+  world_end(&w, code);
+  return code;
 }
 
 int main(int argc, char **argv) {

@@ -233,4 +233,11 @@ said 'watchdog: rank 1 of 2 on '
 said ', phase start, in collective '
 check 'starts in the metrics' "$(grep -c '"event":"start"' both/metrics.jsonl)" 1
 awk -F '[:,}]' '/^\{"event":"step"/ { if ($4 != ++n) bad = 1 } END { exit bad }' both/metrics.jsonl || fail 'two have written the metrics'
+
+# An end in which MPI crashes is the end that it was to be.
+LD_PRELOAD=$SHIM SHIM_CRASH=1 "$PMF" inspect whole/checkpoint.h5 >out 2>err
+check 'exit code of a job in whose end MPI crashes' $? 0
+"$PMF" inspect whole/checkpoint.h5 | cmp - out || fail 'MPI crashed as it ended, and words are lost'
+LD_PRELOAD=$SHIM SHIM_CRASH=1 "$PMF" train config=tiny.yml data=none.h5 run=none >out 2>err
+check 'exit code of a refusal in whose end MPI crashes' $? 65
 exit $failed

@@ -128,12 +128,12 @@ static inline int run_mpi_tests(int *argc, char ***argv, const char *name, const
   const char *expected = getenv("TEST_WORLD");
   if (expected && atoi(expected) != world.ranks) {
     fprintf(stderr, "%s: %d ranks, expected %s\n", name, world.ranks, expected);
-    world_end(&world);
+    world_end(&world, EXIT_FAILURE);
     return EXIT_FAILURE;
   }
   int code = run_tests_as(name, tests, world.rank ? CK_SILENT : CK_NORMAL);
   MPI_Allreduce(MPI_IN_PLACE, &code, 1, MPI_INT, MPI_MAX, world.comm);
-  world_end(&world);
+  world_end(&world, code);
   return code;
 }
 #endif

@@ -84,6 +84,6 @@ int main(int argc, char **argv) {
     trained_close(&t);
   }
   if (file >= 0) H5Fclose(file);
-  world_end(&world);
+  world_end(&world, bad);
   return bad;
 }

@@ -57,6 +57,7 @@ int main(int argc, char **argv) {
   set_up();
   for (int i = 1; i + 1 < argc && !status; i += strcmp(argv[i], "find") ? 3 : 2) status = one_thing(&argv[i]);
   if (status && world.rank == 0) fprintf(stderr, "%s\n", status_reason());
-  world_end(&world);
-  return status_exit_code(status);
+  const int code = status_exit_code(status);
+  world_end(&world, code);
+  return code;
 }

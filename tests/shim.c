@@ -6,6 +6,7 @@
  *             what opens a file to change it, look what opens one to read it, lock what fcntl is asked for
  *             without waiting; fallocate and write have their kin (posix_, p-, -v, -64).
  *   SHIM_SLOW="CALL SECONDS ENDING"                   such calls take so much longer
+ *   SHIM_CRASH=1                                      MPI crashes as it ends
  *   SHIM_LOG=FILE                                     a line "RANK CALL NAME [BYTES]" for each of them
  * Memory: none. Errors: those asked for. Ranks: local; a launcher's variable says which this is. */
 #define _GNU_SOURCE
@@ -13,6 +14,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -180,3 +182,9 @@ ssize_t writev(int fd, const struct iovec *parts, int n) {
   }
 PWRITEV(pwritev)
 PWRITEV(pwritev64)
+
+int MPI_Finalize(void) {
+  const int status = REAL(int, "MPI_Finalize", void)();
+  if (getenv("SHIM_CRASH")) raise(SIGSEGV);
+  return status;
+}
