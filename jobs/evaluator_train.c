@@ -82,7 +82,9 @@ static int start(struct training *t, const struct classifier *net, const struct 
   t->parts = calloc((size_t)threads_of(t), sizeof *t->parts);
   if (!t->parts) return because(STATUS_NOMEM, "no memory to train a classifier");
   layout(t);
-  assert(t->arena.used <= evaluator_train_count(net, w->ranks));   /* as planned */
+  const size_t planned = evaluator_train_count(net, w->ranks);
+  assert(t->arena.used <= planned);
+  (void)planned;
   int status = arena_init(&t->arena);
   if (status) return status;
   layout(t);
