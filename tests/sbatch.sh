@@ -128,6 +128,7 @@ touch r/stop
 timeout 120 bash job.sbatch >log 2>&1 </dev/null
 check 'exit code where another job has the folder and is to stop' $? 65
 [ -e r/stop ] || fail "a job that was refused took the file stop away: $(cat log)"
+touch r/stop   # or the other would never end
 pkill -CONT -P $pid
 wait $pid
 # A job's word for one task of an array is not its number.
