@@ -3,10 +3,9 @@
 #ifndef IO_FOLDER_H
 #define IO_FOLDER_H
 
+enum { FOLDER_WHO = 256 };
 /* Makes the folder and those above it. */
 int folder_make(const char *path);
-enum { FOLDER_WHO = 256 };
-
 /* Writes text as FOLDER/name, by a name of this process's own (disk_temporary) and rename. */
 int folder_write(const char *folder, const char *name, const char *text);
 /* One job at a time in a folder: takes FOLDER/lock, *lock >= 0 then (nothing if it is taken by this call's earlier self,

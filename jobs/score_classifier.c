@@ -43,18 +43,19 @@ static int open_seen(struct classifier_scores *c) {
                  c->data.path);
 }
 
-/* Local. Before anything is scored: class means are taken at the end. Neither is there while the other is. */
+/* Local. Before anything is scored: class means are taken at the end, and looked at like all others. */
 static int check_memory(const struct classifier_scores *c) {
   const int here = c->w->node_ranks > 0 ? c->w->node_ranks : 1;
   const size_t have = memory_available() / (size_t)here;
   const size_t means = c->words->context ? source_means_bytes(&c->data) : 0;
-  const size_t near = c->words->diversity ? nearest_bytes(&c->data, NEAREST_IMAGES, c->w->ranks) : 0;
+  const size_t held_out = c->data.count[SPLIT_HELDOUT], images = c->n > held_out ? c->n : held_out;
+  const size_t near = c->words->diversity ? nearest_bytes(&c->data, images, c->w->ranks) : 0;
   if (have && means > have)
     return because(STATUS_NOMEM, "the means of %zu classes take %.1f GB on each of %d ranks of this node, which has %.1f GB left"
                    " for each; context=no goes without", c->data.classes, (double)means / 1e9, here, (double)have / 1e9);
-  if (have && near > have)
-    return because(STATUS_NOMEM, "to look for training images takes %.1f GB on each of %d ranks of this node, which has %.1f GB left"
-                   " for each; diversity=no goes without", (double)near / 1e9, here, (double)have / 1e9);
+  if (have && means + near > have)
+    return because(STATUS_NOMEM, "to look for training images takes %.1f GB on each of %d ranks of this node, which has %.1f GB"
+                   " left for each; diversity=no goes without", (double)near / 1e9, here, (double)(have - means) / 1e9);
   return STATUS_OK;
 }
 

@@ -16,7 +16,7 @@ struct world {
 bool world_launched(void);
 /* COLLECTIVE over all processes. */
 void world_init(int *argc, char ***argv, struct world *w);
-/* COLLECTIVE. All is done and written by now, and the process is to end with that code. Threads of Open MPI 4.1 crash about once in some
- * hundred ends (open-mpi/ompi#10117): from here on a crash ends the process with the code, too. */
+/* COLLECTIVE. All is done and written by now, and the process is to end with that code. Threads of Open MPI 4.1 crash about once
+ * in a thousand ends (open-mpi/ompi#10117; doc/attack.md): from here on a crash ends the process with the code, too. */
 void world_end(struct world *w, int code);
 #endif
